@@ -1,0 +1,1 @@
+//! Posteriors to candidates to verdicts. Pure: sample time only, never a wall clock.

@@ -1,0 +1,1 @@
+//! Samples to log-mel frames. Pure: no threads, no clock, no files.

@@ -1,0 +1,1 @@
+//! Model packages: the manifest, the ONNX sessions and the posterior types.

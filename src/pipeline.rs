@@ -1,0 +1,1 @@
+//! Front end, models and decision joined: the same code in `listen`, `score` and `bench`.
