@@ -1,3 +1,15 @@
-//! The `wakegate` command line.
+//! The `wakegate` command line: parses and dispatches.
+#![deny(missing_docs)]
 
-fn main() {}
+mod cli;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    // SAFETY: the first statement of a program that has started no thread, so nothing can
+    // read the environment at the same time. It must come before ONNX Runtime is loaded.
+    unsafe { std::env::set_var(wakegate::model::TELEMETRY_VARIABLE, "1") };
+    cli::run(cli::Arguments::parse())
+}

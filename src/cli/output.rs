@@ -1,0 +1,78 @@
+//! Lines on stdout, talk on stderr.
+
+use std::io::{self, BufWriter, StdoutLock, Write};
+
+use anstyle::{AnsiColor, Style};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+use wakegate::{Error, ErrorKind, Result};
+
+/// Style of the word `error:`.
+const ERROR: Style = AnsiColor::Red.on_default().bold();
+/// Style of the word `warning:`.
+const WARNING: Style = AnsiColor::Yellow.on_default().bold();
+
+/// Says on stderr what could not be done.
+pub fn error(error: &Error) {
+    anstream::eprintln!("{ERROR}error:{ERROR:#} {error}");
+}
+
+/// Says on stderr what was odd about `subject`.
+pub fn warning(subject: &str, text: &str) {
+    anstream::eprintln!("{WARNING}warning:{WARNING:#} {subject}: {text}");
+}
+
+/// JSON lines on stdout.
+pub struct JsonLines {
+    out: BufWriter<StdoutLock<'static>>,
+    closed: bool,
+}
+
+impl JsonLines {
+    /// Takes stdout for as long as it lives.
+    pub fn stdout() -> Self {
+        Self { out: BufWriter::new(io::stdout().lock()), closed: false }
+    }
+
+    /// Writes one object as one line, and flushes it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`] where stdout can't be written. A reader that has gone is none: see
+    /// [`is_closed`](Self::is_closed).
+    pub fn print(&mut self, object: &impl Serialize) -> Result<()> {
+        let result = serde_json::to_writer(&mut self.out, object)
+            .map_err(io::Error::from)
+            .and_then(|()| self.out.write_all(b"\n"))
+            .and_then(|()| self.out.flush());
+        match result {
+            Ok(()) => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                self.closed = true;
+                Ok(())
+            }
+            Err(error) => {
+                Err(Error::new(ErrorKind::Io, "cannot write to stdout").found(error.to_string()))
+            }
+        }
+    }
+
+    /// Whether the reader of stdout has gone, so that further work is for nobody.
+    pub fn is_closed(&self) -> bool {
+        self.closed
+    }
+}
+
+/// A progress bar on stderr; draws nothing where that is no terminal.
+pub fn progress(count: usize, unit: &str) -> ProgressBar {
+    let bar = ProgressBar::new(count as u64);
+    let template = format!("{{bar:30}} {{pos}}/{{len}} {unit} {{eta}}");
+    match ProgressStyle::with_template(&template) {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
+}
+
+/// `count` with `noun`, in the plural where it is not one.
+pub fn counted(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}

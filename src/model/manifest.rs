@@ -1,0 +1,257 @@
+//! `manifest.toml`: everything about a model that isn't in its two ONNX files.
+
+use serde::{Deserialize, Serialize};
+
+use crate::frontend::Settings;
+use crate::{Error, ErrorKind, Result};
+
+/// The manifest form this version reads.
+pub const SCHEMA: u32 = 1;
+
+/// The verifier's classes, in the order of its `posteriors` output.
+pub const LABELS: [&str; 3] = ["intended", "not_wake_word", "not_addressed"];
+
+/// Sample rate that the networks and all sample counts refer to, in Hz.
+const RATE: f64 = 16_000.0;
+
+/// A model's manifest. Unknown keys are refused and every value is range-checked by
+/// [`Manifest::parse`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// Form of the manifest; [`SCHEMA`].
+    pub schema: u32,
+    /// Name of the model: lower-case letters, digits and hyphens.
+    pub name: String,
+    /// Version of the model, from 1.
+    pub version: u32,
+    /// The wake word it listens for, as reports show it.
+    pub wake_word: String,
+    /// SPDX expression of the weights' licence.
+    pub licence: String,
+    /// Settings of the front end that the networks were trained behind.
+    pub frontend: Settings,
+    /// Stage one.
+    pub spotter: Spotter,
+    /// Stage two.
+    pub verifier: Verifier,
+    /// From posteriors to verdicts.
+    pub decision: Decision,
+}
+
+/// The spotter's file and the way its posteriors become candidates.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Spotter {
+    /// File name inside the package.
+    pub file: String,
+    /// SHA-256 of the file, 64 lower-case hexadecimal digits.
+    pub sha256: String,
+    /// Frames that one step takes.
+    pub frames_per_step: usize,
+    /// Posterior from which a step counts towards a candidate.
+    pub threshold: f32,
+    /// Consecutive steps at or above the threshold that make a candidate.
+    pub patience_steps: u32,
+    /// Seconds after the trigger in which the highest step is looked for.
+    pub peak_search_s: f64,
+    /// Least distance between two candidates in seconds.
+    pub refractory_s: f64,
+    /// How long before the end of the peak step's last frame the word ended, in seconds.
+    pub end_offset_s: f64,
+    /// Usual length of the word in seconds, for a start where the verifier gives none.
+    pub word_s: f64,
+}
+
+/// The verifier's file, window and classes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Verifier {
+    /// File name inside the package.
+    pub file: String,
+    /// SHA-256 of the file, 64 lower-case hexadecimal digits.
+    pub sha256: String,
+    /// Seconds before the candidate's anchor that the window holds; a whole number of hops.
+    pub before_s: f64,
+    /// Seconds after it, at most 1.0; a whole number of hops.
+    pub after_s: f64,
+    /// Classes of the output `posteriors`; [`LABELS`].
+    pub labels: Vec<String>,
+}
+
+/// The two thresholds on the posterior of `intended`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Decision {
+    /// At or above it the verdict is intended.
+    pub intended_at: f32,
+    /// Below it the verdict is accidental; between the two it is unsure.
+    pub accidental_below: f32,
+}
+
+impl Manifest {
+    /// Reads and checks a manifest.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Model`] for TOML that does not parse, an unknown or missing key, or a
+    /// value out of its range.
+    pub fn parse(text: &str) -> Result<Self> {
+        let manifest: Self = toml::from_str(text).map_err(|error| {
+            Error::new(ErrorKind::Model, "cannot read the manifest")
+                .found(one_line(&error, text))
+                .hint("compare it with models/alexa-1/manifest.toml")
+        })?;
+        manifest.validate()?;
+        Ok(manifest)
+    }
+
+    /// `name-version`, as reports show the model.
+    pub fn id(&self) -> String {
+        format!("{}-{}", self.name, self.version)
+    }
+
+    /// Samples in one hop.
+    pub fn hop_samples(&self) -> usize {
+        self.frontend.hop_samples()
+    }
+
+    /// Frames of the verifier's window before the anchor.
+    pub fn before_frames(&self) -> usize {
+        self.frames(self.verifier.before_s)
+    }
+
+    /// Frames of the verifier's window after the anchor.
+    pub fn after_frames(&self) -> usize {
+        self.frames(self.verifier.after_s)
+    }
+
+    /// Frames of the verifier's window.
+    pub fn window_frames(&self) -> usize {
+        self.before_frames() + self.after_frames()
+    }
+
+    fn frames(&self, seconds: f64) -> usize {
+        (seconds * RATE / self.hop_samples() as f64).round() as usize
+    }
+
+    fn validate(&self) -> Result<()> {
+        if self.schema != SCHEMA {
+            return Err(refused("schema")
+                .expected(SCHEMA.to_string())
+                .found(self.schema.to_string())
+                .hint("the model was made for another version of wakegate"));
+        }
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        if self.name.is_empty() || !self.name.chars().all(plain) {
+            return Err(refused("name")
+                .expected("lower-case letters, digits and hyphens")
+                .found(format!("{:?}", self.name)));
+        }
+        in_range("version", f64::from(self.version), 1.0, 1e6)?;
+        stated("wake_word", &self.wake_word)?;
+        stated("licence", &self.licence)?;
+        self.frontend.validate().map_err(|error| error.context("manifest [frontend]"))?;
+        self.validate_spotter()?;
+        self.validate_verifier()?;
+        let decision = &self.decision;
+        in_range("decision.intended_at", f64::from(decision.intended_at), 0.001, 1.0)?;
+        in_range(
+            "decision.accidental_below",
+            f64::from(decision.accidental_below),
+            0.001,
+            f64::from(decision.intended_at),
+        )
+    }
+
+    fn validate_spotter(&self) -> Result<()> {
+        let spotter = &self.spotter;
+        file_name("spotter.file", &spotter.file)?;
+        sha256("spotter.sha256", &spotter.sha256)?;
+        in_range("spotter.frames_per_step", spotter.frames_per_step as f64, 1.0, 100.0)?;
+        in_range("spotter.threshold", f64::from(spotter.threshold), 0.001, 0.999)?;
+        in_range("spotter.patience_steps", f64::from(spotter.patience_steps), 1.0, 50.0)?;
+        in_range("spotter.peak_search_s", spotter.peak_search_s, 0.0, 2.0)?;
+        in_range("spotter.refractory_s", spotter.refractory_s, 0.1, 10.0)?;
+        in_range("spotter.end_offset_s", spotter.end_offset_s, -0.5, 1.0)?;
+        in_range("spotter.word_s", spotter.word_s, 0.05, 5.0)
+    }
+
+    fn validate_verifier(&self) -> Result<()> {
+        let verifier = &self.verifier;
+        file_name("verifier.file", &verifier.file)?;
+        sha256("verifier.sha256", &verifier.sha256)?;
+        in_range("verifier.before_s", verifier.before_s, 0.1, 10.0)?;
+        in_range("verifier.after_s", verifier.after_s, 0.0, 1.0)?;
+        for (field, seconds) in
+            [("verifier.before_s", verifier.before_s), ("verifier.after_s", verifier.after_s)]
+        {
+            let hops = seconds * RATE / self.hop_samples() as f64;
+            if (hops - hops.round()).abs() > 1e-6 {
+                return Err(refused(field)
+                    .expected(format!("a whole number of hops of {} ms", self.frontend.hop_ms))
+                    .found(format!("{seconds} s, {hops} hops")));
+            }
+        }
+        if verifier.labels != LABELS {
+            return Err(refused("verifier.labels")
+                .expected(format!("{LABELS:?}"))
+                .found(format!("{:?}", verifier.labels))
+                .hint("the verifier must give these classes in this order"));
+        }
+        Ok(())
+    }
+}
+
+fn refused(field: &str) -> Error {
+    Error::new(ErrorKind::Model, format!("manifest value {field} is refused"))
+}
+
+fn in_range(field: &str, value: f64, low: f64, high: f64) -> Result<()> {
+    // A NaN lies in no range, so it is refused here too.
+    if (low..=high).contains(&value) {
+        return Ok(());
+    }
+    // f32 values arrive widened; six digits show what the manifest says.
+    let shown = |v: f64| ((v * 1e6).round() / 1e6).to_string();
+    Err(refused(field).expected(format!("{} to {}", shown(low), shown(high))).found(shown(value)))
+}
+
+fn stated(field: &str, text: &str) -> Result<()> {
+    if !text.trim().is_empty() && text.len() <= 200 && !text.chars().any(char::is_control) {
+        return Ok(());
+    }
+    Err(refused(field)
+        .expected("1 to 200 printable characters")
+        .found(format!("{:?}", text.chars().take(40).collect::<String>())))
+}
+
+/// A package never reaches outside its own directory.
+fn file_name(field: &str, name: &str) -> Result<()> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if !name.is_empty() && !name.starts_with('.') && name.chars().all(plain) {
+        return Ok(());
+    }
+    Err(refused(field)
+        .expected("a file name without a folder")
+        .found(format!("{name:?}"))
+        .hint("put the file beside the manifest"))
+}
+
+fn sha256(field: &str, digits: &str) -> Result<()> {
+    if digits.len() == 64 && digits.chars().all(|c| matches!(c, '0'..='9' | 'a'..='f')) {
+        return Ok(());
+    }
+    Err(refused(field)
+        .expected("64 lower-case hexadecimal digits")
+        .found(format!("{digits:?}"))
+        .hint("take them from `sha256sum FILE`"))
+}
+
+/// The parser's message on one line, with the line number it refers to.
+fn one_line(error: &toml::de::Error, text: &str) -> String {
+    let message = error.message().split_whitespace().collect::<Vec<_>>().join(" ");
+    match error.span().and_then(|span| text.get(..span.start)) {
+        Some(before) => format!("line {}: {message}", before.matches('\n').count() + 1),
+        None => message,
+    }
+}

@@ -1,0 +1,151 @@
+//! A model package: from a directory, or the one compiled into the binary.
+
+use std::borrow::Cow;
+use std::fs;
+use std::io::ErrorKind as Io;
+use std::path::Path;
+
+use sha2::{Digest, Sha256};
+
+use super::{Manifest, SpotterSession, VerifierSession};
+use crate::{Error, ErrorKind, Result};
+
+/// Name of the manifest in a package.
+const MANIFEST: &str = "manifest.toml";
+/// Name of the model card in a package.
+const CARD: &str = "MODEL_CARD.md";
+
+/// A package whose manifest and hashes have been checked; its networks are not loaded yet.
+#[derive(Clone)]
+pub struct Model {
+    manifest: Manifest,
+    spotter: Cow<'static, [u8]>,
+    verifier: Cow<'static, [u8]>,
+    card: Cow<'static, str>,
+    origin: String,
+}
+
+impl Model {
+    /// The model compiled into the binary.
+    ///
+    /// # Errors
+    /// As [`Model::open`]; the binary's own model goes through the same checks.
+    pub fn embedded() -> Result<Self> {
+        let manifest = include_str!("../../models/alexa-1/manifest.toml");
+        let spotter = include_bytes!("../../models/alexa-1/spotter.onnx").as_slice();
+        let verifier = include_bytes!("../../models/alexa-1/verifier.onnx").as_slice();
+        Self {
+            manifest: Manifest::parse(manifest)?,
+            spotter: spotter.into(),
+            verifier: verifier.into(),
+            card: include_str!("../../models/alexa-1/MODEL_CARD.md").into(),
+            origin: "embedded".to_owned(),
+        }
+        .checked()
+        .map_err(|error| error.context("the embedded model"))
+    }
+
+    /// Reads the package in `directory`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`] for a missing or unreadable file, [`ErrorKind::Model`] for a manifest
+    /// that is refused or a file whose SHA-256 isn't the manifest's.
+    pub fn open(directory: &Path) -> Result<Self> {
+        if !directory.is_dir() {
+            let missing =
+                Error::new(ErrorKind::Io, format!("cannot open the model {}", directory.display()));
+            return Err(missing
+                .expected(format!("a directory with {MANIFEST}"))
+                .found(if directory.exists() { "a file" } else { "nothing there" })
+                .hint("give the directory of a package, or leave --model out"));
+        }
+        let text = text(directory, MANIFEST)?;
+        let at = |error: Error| error.context(directory.display());
+        let manifest = Manifest::parse(&text).map_err(at)?;
+        let spotter = read(directory, &manifest.spotter.file)?.into();
+        let verifier = read(directory, &manifest.verifier.file)?.into();
+        let card = self::text(directory, CARD)?.into();
+        let origin = directory.display().to_string();
+        Self { manifest, spotter, verifier, card, origin }.checked().map_err(at)
+    }
+
+    /// What the package says about itself.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// The model card, Markdown.
+    pub fn card(&self) -> &str {
+        &self.card
+    }
+
+    /// Where it came from: a directory, or `embedded`.
+    pub fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// The size of the two networks in bytes: spotter, verifier.
+    pub fn sizes(&self) -> (usize, usize) {
+        (self.spotter.len(), self.verifier.len())
+    }
+
+    /// Loads the spotter, at the start of a stream.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Model`] if the network is not what the manifest says,
+    /// [`ErrorKind::Runtime`] if the runtime cannot be started.
+    pub fn spotter(&self) -> Result<SpotterSession> {
+        SpotterSession::load(&self.manifest, &self.spotter)
+    }
+
+    /// Loads the verifier.
+    ///
+    /// # Errors
+    /// As [`Model::spotter`].
+    pub fn verifier(&self) -> Result<VerifierSession> {
+        VerifierSession::load(&self.manifest, &self.verifier)
+    }
+
+    fn checked(self) -> Result<Self> {
+        let manifest = &self.manifest;
+        check_hash(&manifest.spotter.file, &self.spotter, &manifest.spotter.sha256)?;
+        check_hash(&manifest.verifier.file, &self.verifier, &manifest.verifier.sha256)?;
+        if self.card.trim().is_empty() {
+            return Err(Error::new(ErrorKind::Model, format!("{CARD} is empty"))
+                .expected("what the model was trained and measured on"));
+        }
+        Ok(self)
+    }
+}
+
+fn read(directory: &Path, name: &str) -> Result<Vec<u8>> {
+    let path = directory.join(name);
+    fs::read(&path).map_err(|error| match error.kind() {
+        Io::NotFound => {
+            Error::new(ErrorKind::Io, format!("the model {} has no {name}", directory.display()))
+                .expected(format!("{MANIFEST}, the two networks it names and {CARD}"))
+                .found(format!("no {name}"))
+                .hint("copy the whole package")
+        }
+        _ => Error::io("read", &path, &error),
+    })
+}
+
+fn text(directory: &Path, name: &str) -> Result<String> {
+    String::from_utf8(read(directory, name)?).map_err(|error| {
+        Error::new(ErrorKind::Model, format!("cannot read {}", directory.join(name).display()))
+            .expected("UTF-8 text")
+            .found(format!("another byte at {}", error.utf8_error().valid_up_to()))
+    })
+}
+
+fn check_hash(file: &str, bytes: &[u8], expected: &str) -> Result<()> {
+    let found: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    if found == expected {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::Model, format!("{file} is not the manifest's"))
+        .expected(format!("sha256 {expected}"))
+        .found(format!("sha256 {found}"))
+        .hint("the file was altered or cut off; copy the package again"))
+}

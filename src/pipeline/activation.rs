@@ -1,0 +1,136 @@
+//! Activations, and where they lie in the stream.
+
+use crate::decision::{Reason, Verdict};
+use crate::model::{Manifest, Posteriors, Verification, WakeScores};
+
+/// Sample rate of the stream in Hz.
+const RATE: f64 = 16_000.0;
+
+/// A moment where the wake word may have been said, judged.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Activation {
+    /// What was decided.
+    pub verdict: Verdict,
+    /// Why.
+    pub reason: Reason,
+    /// The verifier's posteriors.
+    pub posteriors: Posteriors,
+    /// The verifier's two separate scores.
+    pub scores: WakeScores,
+    /// First sample of the word.
+    pub start_sample: u64,
+    /// Sample after the last one of the word.
+    pub end_sample: u64,
+    /// Samples that the decision needed. Beyond the end of the audio where the window reached
+    /// into the silence that closes a stream.
+    pub decided_sample: u64,
+    /// The spotter's highest posterior; `None` where something else proposed the candidate.
+    pub spotter_peak: Option<f32>,
+}
+
+/// A candidate that waits for the end of its window.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pending {
+    /// Estimated end of the word in samples; before the stream's start for an early peak.
+    pub(super) anchor: i64,
+    /// First frame of the verifier's window.
+    pub(super) first: i64,
+    /// Frame after the last of it.
+    pub(super) end: i64,
+    /// Sample at which the candidate was found.
+    pub(super) found: u64,
+    pub(super) peak: Option<f32>,
+}
+
+/// The manifest's times in frames and samples.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Timing {
+    pub(super) hop: u64,
+    pub(super) window: u64,
+    pub(super) frames_per_step: usize,
+    pub(super) before: usize,
+    pub(super) after: usize,
+    pub(super) peak_search: u64,
+    pub(super) refractory: u64,
+    patience: u64,
+    end_offset: i64,
+    word: i64,
+}
+
+impl Timing {
+    pub(super) fn new(manifest: &Manifest) -> Self {
+        let samples = |seconds: f64| (seconds * RATE).round() as i64;
+        let spotter = &manifest.spotter;
+        Self {
+            hop: manifest.hop_samples() as u64,
+            window: manifest.frontend.window_samples() as u64,
+            frames_per_step: spotter.frames_per_step,
+            before: manifest.before_frames(),
+            after: manifest.after_frames(),
+            peak_search: samples(spotter.peak_search_s).unsigned_abs(),
+            refractory: samples(spotter.refractory_s).unsigned_abs(),
+            patience: u64::from(spotter.patience_steps),
+            end_offset: samples(spotter.end_offset_s),
+            word: samples(spotter.word_s),
+        }
+    }
+
+    /// Sample after the last one of frame `index`.
+    pub(super) fn frame_end(&self, index: u64) -> u64 {
+        index * self.hop + self.window
+    }
+
+    fn step(&self) -> u64 {
+        self.frames_per_step as u64 * self.hop
+    }
+
+    /// Silence after the end of a stream in which the spotter may still trigger: what
+    /// completes the last step, and what the word's own delay and the patience ask for.
+    pub(super) fn tail(&self) -> u64 {
+        let delay = self.end_offset.max(0).unsigned_abs();
+        self.window + delay + (self.patience + 1) * self.step()
+    }
+
+    /// Frames that a window may have to reach back over.
+    pub(super) fn history(&self) -> usize {
+        let found_late = self.peak_search + (self.patience + 2) * self.step();
+        let behind = found_late + self.end_offset.unsigned_abs() + self.window;
+        self.before + self.after.max((behind / self.hop) as usize) + 2 * self.frames_per_step
+    }
+
+    /// A candidate of the spotter.
+    pub(super) fn spotted(&self, peak_sample: u64, found: u64, peak: f32) -> Pending {
+        self.pending(peak_sample as i64 - self.end_offset, found, Some(peak))
+    }
+
+    /// A candidate whose word ends at sample `anchor`.
+    pub(super) fn pending(&self, anchor: i64, found: u64, peak: Option<f32>) -> Pending {
+        let hop = self.hop as i64;
+        let centre = (anchor + hop / 2).div_euclid(hop);
+        let (before, after) = (self.before as i64, self.after as i64);
+        Pending { anchor, first: centre - before, end: centre + after, found, peak }
+    }
+
+    /// Start and end of the word in samples: the verifier's span inside its window, or the
+    /// spotter's estimate where that leaves nothing.
+    pub(super) fn span(&self, pending: &Pending, verification: &Verification) -> (u64, u64) {
+        let hop = self.hop as i64;
+        let (low, high) = ((pending.first * hop).max(0), (pending.end * hop).max(1));
+        let at = |seconds: f32| {
+            pending.anchor.saturating_add((f64::from(seconds) * RATE).round() as i64)
+        };
+        let clamp = |start: i64, end: i64| (start.clamp(low, high), end.clamp(low, high));
+        let [start_s, end_s] = verification.span_s;
+        let (mut start, mut end) = clamp(at(start_s), at(end_s));
+        if start >= end {
+            (start, end) = clamp(pending.anchor - self.word, pending.anchor);
+        }
+        (start.unsigned_abs(), end.max(start).unsigned_abs())
+    }
+
+    /// Samples that the decision on `pending` needs.
+    pub(super) fn decided(&self, pending: &Pending) -> u64 {
+        let last = u64::try_from(pending.end - 1).map_or(0, |last| self.frame_end(last));
+        last.max(pending.found)
+    }
+}

@@ -1,0 +1,189 @@
+//! Front end, models and decision joined: the same code in `listen`, `score` and `bench`.
+//!
+//! Samples go in, in chunks of any size; activations come out. The chunks' sizes change
+//! nothing, not even the last bit of a posterior. Any error stops the pipeline until
+//! [`reset`](Pipeline::reset): after one there is no verdict.
+
+mod activation;
+mod history;
+mod stages;
+
+pub use activation::Activation;
+
+use crate::frontend::FrontEnd;
+use crate::model::{Model, Verification};
+use crate::{Error, ErrorKind, Result};
+use stages::Stages;
+
+/// Samples of silence that closing a stream feeds at a time.
+const CLOSING_CHUNK: usize = 160;
+
+/// One stream of 16 kHz mono samples, judged.
+///
+/// ```no_run
+/// use wakegate::model::Model;
+/// use wakegate::pipeline::Pipeline;
+///
+/// let mut pipeline = Pipeline::new(&Model::embedded()?)?;
+/// let mut show = |a: wakegate::pipeline::Activation| println!("{} at {}", a.verdict, a.end_sample);
+/// pipeline.push(&[0.0; 1600], &mut show)?;
+/// pipeline.finish(&mut show)?;
+/// # Ok::<(), wakegate::Error>(())
+/// ```
+pub struct Pipeline {
+    frontend: FrontEnd,
+    stages: Stages,
+    samples: u64,
+    /// Why nothing more is taken until a reset.
+    stopped: Option<Error>,
+}
+
+impl Pipeline {
+    /// Loads both networks of `model`; candidates come from its spotter.
+    ///
+    /// # Errors
+    /// What loading the networks gives: a wrong name or shape, or a runtime that can't start.
+    pub fn new(model: &Model) -> Result<Self> {
+        Self::with(model, true)
+    }
+
+    /// Loads the verifier alone; candidates come from [`judge_at`](Self::judge_at).
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn without_spotter(model: &Model) -> Result<Self> {
+        Self::with(model, false)
+    }
+
+    fn with(model: &Model, spotter: bool) -> Result<Self> {
+        let frontend = FrontEnd::new(&model.manifest().frontend)?;
+        let stages = Stages::new(model, spotter, frontend.silence_value())?;
+        Ok(Self { frontend, stages, samples: 0, stopped: None })
+    }
+
+    /// Takes samples, -1 to 1 and finite, and gives the activations that they decide.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Audio`] for a sample that is not a finite number, [`ErrorKind::Posterior`]
+    /// and [`ErrorKind::Runtime`] from the networks. What was decided before that point has
+    /// been given; after it the pipeline is stopped.
+    pub fn push(
+        &mut self,
+        samples: &[f32],
+        on_activation: &mut dyn FnMut(Activation),
+    ) -> Result<()> {
+        self.check_running()?;
+        let result = self.feed(samples, on_activation);
+        self.stop_on_error(result)
+    }
+
+    /// Ends the stream: gives what is still undecided, with digital silence in place of the
+    /// samples that did not come. After it the pipeline is stopped.
+    ///
+    /// # Errors
+    /// As [`push`](Self::push).
+    pub fn finish(&mut self, on_activation: &mut dyn FnMut(Activation)) -> Result<()> {
+        self.check_running()?;
+        let result = self.close(on_activation);
+        self.stop_on_error(result)?;
+        self.stopped = Some(Error::new(ErrorKind::Audio, "the stream has ended"));
+        Ok(())
+    }
+
+    /// Judges a candidate whose word ended at sample `word_end` by someone else's account.
+    /// Its activation comes from [`push`](Self::push) or [`finish`](Self::finish).
+    ///
+    /// # Errors
+    /// [`ErrorKind::Settings`] where the samples around it are no longer at hand.
+    pub fn judge_at(&mut self, word_end: u64) -> Result<()> {
+        self.check_running()?;
+        self.stages.judge_at(word_end)
+    }
+
+    /// After [`finish`](Self::finish): the verification at the spotter's highest moment, with
+    /// the posterior there, of a stream without a candidate. `None` where there was one, or
+    /// no samples at all, or no spotter.
+    ///
+    /// # Errors
+    /// As [`push`](Self::push); also where the pipeline stopped before its end.
+    pub fn highest_moment(&mut self) -> Result<Option<(Verification, f32)>> {
+        self.stages.highest_moment()
+    }
+
+    /// Samples taken since the start, without the silence that closes a stream.
+    pub fn samples(&self) -> u64 {
+        self.samples
+    }
+
+    /// Forgets the stream: the next sample is the first of a new one.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Runtime`] if the runtime can't clear the spotter's state.
+    pub fn reset(&mut self) -> Result<()> {
+        self.frontend.reset();
+        self.samples = 0;
+        self.stopped = None;
+        let result = self.stages.reset();
+        self.stop_on_error(result)
+    }
+
+    fn check_running(&self) -> Result<()> {
+        match &self.stopped {
+            None => Ok(()),
+            Some(error) => Err(error.clone().context("the pipeline is stopped until a reset")),
+        }
+    }
+
+    fn stop_on_error(&mut self, result: Result<()>) -> Result<()> {
+        if let Err(error) = &result {
+            self.stopped = Some(error.clone());
+        }
+        result
+    }
+
+    fn feed(&mut self, samples: &[f32], on_activation: &mut dyn FnMut(Activation)) -> Result<()> {
+        let bad = samples.iter().position(|sample| !sample.is_finite());
+        let good = &samples[..bad.unwrap_or(samples.len())];
+        self.run(good, on_activation)?;
+        self.samples += good.len() as u64;
+        match bad {
+            None => Ok(()),
+            Some(index) => {
+                Err(Error::new(ErrorKind::Audio, format!("sample {} is refused", self.samples))
+                    .expected("a finite number")
+                    .found(samples[index].to_string())
+                    .hint("repair the recording, or convert it to 16-bit PCM"))
+            }
+        }
+    }
+
+    fn run(&mut self, samples: &[f32], on_activation: &mut dyn FnMut(Activation)) -> Result<()> {
+        let mut result = Ok(());
+        let stages = &mut self.stages;
+        self.frontend.process_with(samples, |frame| {
+            if result.is_ok() {
+                result = stages.take(frame, on_activation);
+            }
+        });
+        result
+    }
+
+    fn close(&mut self, on_activation: &mut dyn FnMut(Activation)) -> Result<()> {
+        if self.samples == 0 {
+            return Ok(());
+        }
+        let silence = [0.0; CLOSING_CHUNK];
+        let mut tail = self.stages.tail();
+        while tail > 0 {
+            let count = tail.min(CLOSING_CHUNK as u64);
+            self.run(&silence[..count as usize], on_activation)?;
+            tail -= count;
+        }
+        // From here on a new candidate would rest on silence alone; only the open ones go on.
+        self.stages.stop_listening();
+        while self.stages.is_waiting() {
+            self.run(&silence, on_activation)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,249 @@
+//! What happens to a frame: history, spotter, detector, verifier, verdict.
+
+use std::collections::VecDeque;
+
+use super::Activation;
+use super::activation::{Pending, Timing};
+use super::history::History;
+use crate::decision::{Candidate, Detector, DetectorSettings, Thresholds, decide};
+use crate::model::{Model, SpotterSession, Verification, VerifierSession};
+use crate::{Error, ErrorKind, Result};
+
+/// Most candidates that may wait for their windows; the refractory time keeps the spotter far
+/// below it.
+const MOST_PENDING: usize = 64;
+
+/// The stages behind the front end, fed one frame at a time.
+pub(super) struct Stages {
+    timing: Timing,
+    thresholds: Thresholds,
+    spotting: Option<Spotting>,
+    verifier: VerifierSession,
+    history: History,
+    /// Candidates in the order in which their windows end.
+    pending: VecDeque<Pending>,
+    window: Vec<f32>,
+    listening: bool,
+}
+
+/// The spotter with what gathers its input and follows its output.
+struct Spotting {
+    session: SpotterSession,
+    detector: Detector,
+    /// Frames of the step that is being gathered, row-major.
+    step: Vec<f32>,
+    filled: usize,
+    /// The highest moment, as long as no candidate was found.
+    highest: Option<Highest>,
+    /// The window around the highest moment, once that is complete.
+    snapshot: Vec<f32>,
+    found_any: bool,
+}
+
+/// The spotter's highest moment so far.
+struct Highest {
+    pending: Pending,
+    posterior: f32,
+    complete: bool,
+}
+
+impl Stages {
+    pub(super) fn new(model: &Model, spotter: bool, silence: f32) -> Result<Self> {
+        let manifest = model.manifest();
+        let timing = Timing::new(manifest);
+        let bands = manifest.frontend.mel_bands;
+        let decision = &manifest.decision;
+        let spotting = if spotter {
+            Some(Spotting {
+                session: model.spotter()?,
+                detector: Detector::new(DetectorSettings {
+                    threshold: manifest.spotter.threshold,
+                    patience_steps: manifest.spotter.patience_steps,
+                    peak_search_samples: timing.peak_search,
+                    refractory_samples: timing.refractory,
+                })?,
+                step: vec![0.0; timing.frames_per_step * bands],
+                filled: 0,
+                highest: None,
+                snapshot: vec![0.0; manifest.window_frames() * bands],
+                found_any: false,
+            })
+        } else {
+            None
+        };
+        Ok(Self {
+            timing,
+            thresholds: Thresholds::new(decision.intended_at, decision.accidental_below)?,
+            spotting,
+            verifier: model.verifier()?,
+            history: History::new(timing.history(), bands, silence),
+            pending: VecDeque::new(),
+            window: vec![0.0; manifest.window_frames() * bands],
+            listening: true,
+        })
+    }
+
+    /// Takes the next frame.
+    pub(super) fn take(
+        &mut self,
+        frame: &[f32],
+        on_activation: &mut dyn FnMut(Activation),
+    ) -> Result<()> {
+        // A network may turn an infinite feature into a plausible posterior.
+        if !frame.iter().all(|value| value.is_finite()) {
+            return Err(Error::new(
+                ErrorKind::Audio,
+                format!("frame {} is refused", self.history.count()),
+            )
+            .expected("finite mel powers")
+            .found("samples far beyond -1 to 1")
+            .hint("scale the recording to -1 to 1"));
+        }
+        self.history.push(frame);
+        self.spot(frame)?;
+        while let Some(pending) = self.pending.front().copied() {
+            if pending.end > self.history.count() as i64 {
+                break;
+            }
+            self.pending.pop_front();
+            on_activation(self.judge(&pending)?);
+        }
+        Ok(())
+    }
+
+    /// Samples of silence that end a stream before [`stop_listening`](Self::stop_listening).
+    pub(super) fn tail(&self) -> u64 {
+        self.timing.tail()
+    }
+
+    /// From now on the spotter only completes the search that is open.
+    pub(super) fn stop_listening(&mut self) {
+        self.listening = false;
+    }
+
+    /// Whether more frames are needed for what is already found.
+    pub(super) fn is_waiting(&self) -> bool {
+        let spotting = self.spotting.as_ref().is_some_and(|spotting| {
+            spotting.detector.is_searching()
+                || spotting.highest.as_ref().is_some_and(|highest| !highest.complete)
+        });
+        spotting || !self.pending.is_empty()
+    }
+
+    pub(super) fn judge_at(&mut self, word_end: u64) -> Result<()> {
+        let refused = Error::new(ErrorKind::Settings, format!("cannot judge at sample {word_end}"));
+        let Ok(anchor) = i64::try_from(word_end) else {
+            return Err(refused.expected("a sample number"));
+        };
+        let pending = self.timing.pending(anchor, 0, None);
+        if !self.history.holds(pending.first) {
+            return Err(refused
+                .expected("a moment whose window is still at hand")
+                .found(format!("a stream that has come to frame {}", self.history.count())));
+        }
+        if self.pending.len() >= MOST_PENDING {
+            return Err(refused
+                .expected(format!("at most {MOST_PENDING} candidates at a time"))
+                .found("one more"));
+        }
+        insert(&mut self.pending, pending);
+        Ok(())
+    }
+
+    pub(super) fn highest_moment(&mut self) -> Result<Option<(Verification, f32)>> {
+        let Some(Spotting { highest: Some(highest), snapshot, .. }) = &self.spotting else {
+            return Ok(None);
+        };
+        if highest.complete {
+            return Ok(Some((self.verifier.judge(snapshot)?, highest.posterior)));
+        }
+        Err(Error::new(ErrorKind::Audio, "the highest moment is not complete")
+            .expected("a stream that was finished"))
+    }
+
+    pub(super) fn reset(&mut self) -> Result<()> {
+        self.history.reset();
+        self.pending.clear();
+        self.window.fill(0.0);
+        self.listening = true;
+        let Some(spotting) = &mut self.spotting else { return Ok(()) };
+        spotting.detector.reset();
+        spotting.step.fill(0.0);
+        spotting.filled = 0;
+        spotting.highest = None;
+        spotting.snapshot.fill(0.0);
+        spotting.found_any = false;
+        spotting.session.reset()
+    }
+
+    /// Gathers the spotter's step, and runs it when it is complete.
+    fn spot(&mut self, frame: &[f32]) -> Result<()> {
+        let Some(spotting) = &mut self.spotting else { return Ok(()) };
+        let step_end = self.timing.frame_end(self.history.count() - 1);
+        if spotting.gather(frame) && (self.listening || spotting.detector.is_searching()) {
+            let posterior = spotting.session.step(&spotting.step)?;
+            spotting.raise(posterior, &self.timing.spotted(step_end, step_end, posterior));
+            if let Some(found) = spotting.detector.push(step_end, posterior)? {
+                spotting.highest = None;
+                spotting.found_any = true;
+                let Candidate { peak_sample, peak, found_sample } = found;
+                insert(&mut self.pending, self.timing.spotted(peak_sample, found_sample, peak));
+            }
+        }
+        if let Some(highest) = &mut spotting.highest
+            && !highest.complete
+        {
+            let first = highest.pending.first;
+            highest.complete = self.history.copy_window(first, &mut spotting.snapshot);
+        }
+        Ok(())
+    }
+
+    fn judge(&mut self, pending: &Pending) -> Result<Activation> {
+        if !self.history.copy_window(pending.first, &mut self.window) {
+            return Err(Error::new(ErrorKind::Audio, "a candidate's window is not at hand")
+                .expected(format!("frames {} to {}", pending.first, pending.end))
+                .found(format!("the latest of {} frames", self.history.count())));
+        }
+        let verification = self.verifier.judge(&self.window)?;
+        let (verdict, reason) = decide(verification.posteriors.to_array(), &self.thresholds)?;
+        let (start_sample, end_sample) = self.timing.span(pending, &verification);
+        Ok(Activation {
+            verdict,
+            reason,
+            posteriors: verification.posteriors,
+            scores: verification.scores,
+            start_sample,
+            end_sample,
+            decided_sample: self.timing.decided(pending),
+            spotter_peak: pending.peak,
+        })
+    }
+}
+
+impl Spotting {
+    /// Adds a frame; `true` when it was the last of a step.
+    fn gather(&mut self, frame: &[f32]) -> bool {
+        self.step[self.filled..self.filled + frame.len()].copy_from_slice(frame);
+        self.filled += frame.len();
+        if self.filled < self.step.len() {
+            return false;
+        }
+        self.filled = 0;
+        true
+    }
+
+    /// Keeps the highest moment, the earliest of equal ones, until there is a candidate.
+    fn raise(&mut self, posterior: f32, pending: &Pending) {
+        let risen = self.highest.as_ref().is_none_or(|highest| posterior > highest.posterior);
+        if risen && !self.found_any {
+            self.highest = Some(Highest { pending: *pending, posterior, complete: false });
+        }
+    }
+}
+
+/// Keeps the candidates in the order in which their windows end.
+fn insert(waiting: &mut VecDeque<Pending>, pending: Pending) {
+    let place = waiting.partition_point(|other| other.end <= pending.end);
+    waiting.insert(place, pending);
+}
