@@ -10,6 +10,7 @@ mod package;
 mod posteriors;
 mod spotter;
 mod verifier;
+mod weights;
 
 pub use manifest::{LABELS, Manifest};
 pub use onnx::{Runtime, TELEMETRY_VARIABLE};

@@ -8,6 +8,7 @@ use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use ort::session::{Session, SessionInputValue};
 use ort::value::{Outlet, Tensor, TensorElementType};
 
+use super::weights::check_finite;
 use crate::{Error, ErrorKind, Result};
 
 /// The variable that keeps ONNX Runtime from writing a device id and from calling home.
@@ -129,6 +130,7 @@ impl Network {
     /// [`ErrorKind::Model`] if the runtime refuses it or a port is not an f32 tensor of fixed
     /// shape.
     pub(super) fn load(file: &str, bytes: &[u8]) -> Result<Self> {
+        check_finite(file, bytes)?;
         let (runtime, environment) = environment_of(None)?;
         let session = build(&runtime, &environment, bytes).map_err(|error| {
             Error::new(ErrorKind::Model, format!("cannot load {file}"))
@@ -215,10 +217,19 @@ impl Network {
                 .expected(format!("{:?}", port.shape))
                 .found(format!("{shape:?}")));
             }
-            match feedback[index] {
-                Some(input) => self.inputs[input] = SessionInputValue::Owned(value),
-                None => read(index, values)?,
+            let Some(input) = feedback[index] else {
+                read(index, values)?;
+                continue;
+            };
+            // The outputs may look sound for a while after a state is not.
+            if !values.iter().all(|value| value.is_finite()) {
+                return Err(Error::new(
+                    ErrorKind::Posterior,
+                    format!("{}: {} is refused", self.file, port.name),
+                )
+                .expected("finite values"));
             }
+            self.inputs[input] = SessionInputValue::Owned(value);
         }
         Ok(())
     }
