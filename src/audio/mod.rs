@@ -1,1 +1,46 @@
 //! Where samples come from: decoded files, raw PCM streams, and their conversion to 16 kHz mono.
+//!
+//! Everything behind [`Source`] has one form: `f32` samples, one channel, [`SAMPLE_RATE`] samples a
+//! second, full scale at ±1. [`FileSource`] decodes a file packet by packet, so that its memory
+//! does not grow with the recording's length; [`RawPcm`] reads headerless PCM from a pipe.
+
+mod codec;
+mod collect;
+mod container;
+mod damage;
+mod file;
+mod opus;
+mod pcm;
+mod resample;
+mod sniff;
+
+pub use collect::{AUDIO_EXTENSIONS, Found, find_audio, read_all};
+pub use file::FileSource;
+pub use pcm::RawPcm;
+pub use resample::Resampler;
+
+use crate::error::Result;
+
+/// Samples a second of everything that leaves this module, in Hz.
+pub const SAMPLE_RATE: u32 = 16_000;
+
+/// A stream of mono samples at [`SAMPLE_RATE`].
+///
+/// The samples do not depend on the lengths of the slices they are asked for with: reading one by
+/// one and reading a second at a time give the same samples bit for bit.
+pub trait Source: Send {
+    /// Fills `out` from its start with the next samples, in range about ±1 and always finite, and
+    /// returns how many were written: at most `out.len()`, fewer where fewer are at hand, and 0
+    /// only at the end (or if `out` is empty).
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Audio`](crate::ErrorKind::Audio) where the audio can't be used,
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) where it can't be read. The source stays at its
+    /// error: a later call returns the same one.
+    fn read(&mut self, out: &mut [f32]) -> Result<usize>;
+
+    /// What was wrong with the audio but did not stop it, one line each without a full stop.
+    /// Complete once [`read`](Source::read) has returned 0.
+    fn warnings(&self) -> &[String];
+}

@@ -1,0 +1,123 @@
+//! Reading a whole source, and finding the audio files that a list of paths names.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::{SAMPLE_RATE, Source};
+use crate::error::{Error, ErrorKind, Result};
+
+/// The extensions, lower case, that make a file in a folder an audio file.
+pub const AUDIO_EXTENSIONS: [&str; 12] =
+    ["aac", "aif", "aiff", "flac", "m4a", "mp3", "mp4", "oga", "ogg", "opus", "wav", "wave"];
+
+/// Reads `source` to its end: samples of shape `[n]` at [`SAMPLE_RATE`].
+///
+/// # Errors
+///
+/// The source's own error; what was read before it is dropped.
+pub fn read_all(source: &mut dyn Source) -> Result<Vec<f32>> {
+    let mut samples = Vec::new();
+    let mut block = vec![0.0; SAMPLE_RATE as usize];
+    loop {
+        match source.read(&mut block)? {
+            0 => return Ok(samples),
+            n => samples.extend_from_slice(&block[..n]),
+        }
+    }
+}
+
+/// One path to score, or one that can't be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// The file, or the path that the problem is about.
+    pub path: PathBuf,
+    /// Why there is nothing to score at `path`; `None` for a file.
+    pub problem: Option<Error>,
+}
+
+/// Expands `paths` in their order: a file stands for itself whatever its name, a folder for the
+/// files below it with an extension of [`AUDIO_EXTENSIONS`] (in any case), sorted by name within
+/// each folder.
+///
+/// What is missing or can't be read is no reason to stop: it stands in the list with its problem.
+pub fn find_audio<P: AsRef<Path>>(paths: &[P]) -> Vec<Found> {
+    let mut found = Vec::new();
+    for path in paths {
+        let path = path.as_ref();
+        match fs::metadata(path) {
+            Ok(meta) if meta.is_dir() => {
+                let before = found.len();
+                walk(path, &mut Vec::new(), &mut found);
+                if found.len() == before {
+                    found.push(problem(path, no_audio(path)));
+                }
+            }
+            Ok(_) => found.push(Found { path: path.to_owned(), problem: None }),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+                found.push(problem(path, missing(path)));
+            }
+            Err(e) => found.push(problem(path, Error::io("read", path, &e))),
+        }
+    }
+    found
+}
+
+/// Appends the audio files below `folder`. `above` holds the folders on the way down by their real
+/// paths: a link that leads back to one of them is a loop and is not followed.
+fn walk(folder: &Path, above: &mut Vec<PathBuf>, found: &mut Vec<Found>) {
+    let names = fs::canonicalize(folder).and_then(|real| Ok((real, sorted_names(folder)?)));
+    let (real, names) = match names {
+        Ok(pair) => pair,
+        Err(e) => return found.push(problem(folder, Error::io("read folder", folder, &e))),
+    };
+    if above.contains(&real) {
+        return;
+    }
+    above.push(real);
+    for name in names {
+        let path = folder.join(name);
+        match fs::metadata(&path) {
+            Ok(meta) if meta.is_dir() => walk(&path, above, found),
+            Ok(_) if is_audio(&path) => found.push(Found { path, problem: None }),
+            Ok(_) => {}
+            Err(e) => {
+                if is_audio(&path) {
+                    let error = Error::io("read", &path, &e);
+                    found.push(problem(&path, error));
+                }
+            }
+        }
+    }
+    above.pop();
+}
+
+fn sorted_names(folder: &Path) -> std::io::Result<Vec<OsString>> {
+    let mut names = fs::read_dir(folder)?
+        .map(|entry| entry.map(|e| e.file_name()))
+        .collect::<std::io::Result<Vec<_>>>()?;
+    names.sort();
+    Ok(names)
+}
+
+fn is_audio(path: &Path) -> bool {
+    path.extension()
+        .and_then(|e| e.to_str())
+        .is_some_and(|e| AUDIO_EXTENSIONS.contains(&e.to_ascii_lowercase().as_str()))
+}
+
+fn problem(path: &Path, error: Error) -> Found {
+    Found { path: path.to_owned(), problem: Some(error) }
+}
+
+pub(super) fn missing(path: &Path) -> Error {
+    Error::new(ErrorKind::Io, format!("no such file or folder: {}", path.display()))
+        .hint("check the path; relative paths start at the working folder")
+}
+
+fn no_audio(path: &Path) -> Error {
+    Error::new(ErrorKind::Io, format!("no audio files in folder {}", path.display()))
+        .expected(format!("files ending in {}", AUDIO_EXTENSIONS.join(", ")))
+        .found("none, subfolders included")
+        .hint("a file with another ending is scored when it is named itself")
+}

@@ -1,0 +1,63 @@
+//! Opening a container: the checks in front of it, and its errors.
+
+use std::fs::File;
+use std::io::ErrorKind as IoKind;
+use std::path::Path;
+use std::sync::LazyLock;
+
+use symphonia::core::errors::Error as SymphoniaError;
+use symphonia::core::formats::probe::{Hint, Probe, ProbeOptions};
+use symphonia::core::formats::{FormatOptions, FormatReader};
+use symphonia::core::io::{MediaSourceStream, MediaSourceStreamOptions};
+use symphonia::core::meta::MetadataOptions;
+
+use super::codec::guarded;
+use super::collect::missing;
+use super::sniff::{self, cannot_decode};
+use crate::error::{Error, ErrorKind, Result};
+
+/// What can be read, for errors.
+pub(super) const FORMATS: &str = "WAV, AIFF, FLAC, MP3, AAC, M4A, Ogg Vorbis or Ogg Opus";
+
+/// Little junk in front of the first header is skipped, but a file of anything else is not
+/// searched for bytes that happen to look like MP3.
+static PROBE: LazyLock<Probe> = LazyLock::new(|| {
+    let options = ProbeOptions { max_probe_depth: 16 * 1024, ..ProbeOptions::default() };
+    let mut probe = Probe::new_with_options(&options);
+    symphonia::default::register_enabled_formats(&mut probe);
+    probe
+});
+
+/// Opens the file at `path` and reads its container's header.
+pub(super) fn open(path: &Path) -> Result<Box<dyn FormatReader>> {
+    let mut file = File::open(path).map_err(|e| match e.kind() {
+        IoKind::NotFound => missing(path),
+        _ => Error::io("open", path, &e),
+    })?;
+    let meta = file.metadata().map_err(|e| Error::io("read", path, &e))?;
+    if !meta.is_file() {
+        return Err(Error::new(ErrorKind::Io, format!("cannot read {}", path.display()))
+            .expected("an audio file")
+            .found(if meta.is_dir() { "a folder" } else { "a device or pipe" }));
+    }
+    sniff::check(&mut file, path)?;
+    let stream = MediaSourceStream::new(Box::new(file), MediaSourceStreamOptions::default());
+    let (format, meta) = (FormatOptions::default(), MetadataOptions::default());
+    guarded(|| PROBE.probe(&Hint::new(), stream, format, meta))
+        .map_err(|e| cannot_decode(path).expected(FORMATS).found(e))?
+        .map_err(|e| header_error(path, &e))
+}
+
+fn header_error(path: &Path, error: &SymphoniaError) -> Error {
+    let found = match error {
+        SymphoniaError::Unsupported(what) if what.starts_with("core (probe)") => {
+            "no known audio format".to_owned()
+        }
+        SymphoniaError::IoError(e) if e.kind() == IoKind::UnexpectedEof => {
+            "an end in the middle of the header".to_owned()
+        }
+        SymphoniaError::IoError(e) => return Error::io("read", path, e),
+        other => other.to_string(),
+    };
+    cannot_decode(path).expected(FORMATS).found(found)
+}

@@ -1,0 +1,90 @@
+//! Headerless PCM from a pipe.
+
+use std::io::Read;
+
+use super::Source;
+use crate::error::{Error, ErrorKind, Result};
+
+/// Bytes asked of the reader at once (0.25 s of audio).
+const BUFFER_BYTES: usize = 8_192;
+
+/// Raw 16 kHz mono audio, signed 16-bit little-endian, without a header: what `arecord -t raw -f
+/// S16_LE -r 16000 -c 1` writes.
+///
+/// A read returns as soon as any sample is at hand, so that a live pipe is never held back.
+pub struct RawPcm<R> {
+    reader: R,
+    buffer: Vec<u8>,
+    /// The first byte of a sample whose second byte has not come yet.
+    half: Option<u8>,
+    ended: bool,
+    failed: Option<Error>,
+    warnings: Vec<String>,
+}
+
+impl<R: Read + Send> RawPcm<R> {
+    /// A source over `reader`, which is read in pieces of 8 KiB at most.
+    pub fn new(reader: R) -> Self {
+        Self {
+            reader,
+            buffer: vec![0; BUFFER_BYTES],
+            half: None,
+            ended: false,
+            failed: None,
+            warnings: Vec::new(),
+        }
+    }
+
+    /// Reads once, into `buffer` from its start; 0 at the end.
+    fn fill(&mut self, bytes: usize) -> Result<usize> {
+        loop {
+            match self.reader.read(&mut self.buffer[..bytes]) {
+                Ok(got) => return Ok(got),
+                Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(e) => {
+                    let error = Error::new(ErrorKind::Io, "cannot read raw PCM")
+                        .expected("16 kHz mono s16le samples")
+                        .found(e.to_string());
+                    self.failed = Some(error.clone());
+                    return Err(error);
+                }
+            }
+        }
+    }
+}
+
+impl<R: Read + Send> Source for RawPcm<R> {
+    fn read(&mut self, out: &mut [f32]) -> Result<usize> {
+        if let Some(error) = &self.failed {
+            return Err(error.clone());
+        }
+        let mut written = 0;
+        while written == 0 && !out.is_empty() && !self.ended {
+            let wanted = (2 * out.len()).min(BUFFER_BYTES) - usize::from(self.half.is_some());
+            let got = self.fill(wanted)?;
+            if got == 0 {
+                self.ended = true;
+                if self.half.take().is_some() {
+                    self.warnings.push(
+                        "the stream ends in the middle of a sample: its last byte is dropped"
+                            .to_owned(),
+                    );
+                }
+            }
+            for &byte in &self.buffer[..got] {
+                match self.half.take() {
+                    None => self.half = Some(byte),
+                    Some(low) => {
+                        out[written] = f32::from(i16::from_le_bytes([low, byte])) / 32_768.0;
+                        written += 1;
+                    }
+                }
+            }
+        }
+        Ok(written)
+    }
+
+    fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+}
