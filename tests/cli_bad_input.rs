@@ -1,0 +1,94 @@
+//! Each kind of bad recording, through the binary, with its exact message.
+
+#[path = "common/audio.rs"]
+#[allow(dead_code)]
+mod audio;
+mod cli_support;
+
+use std::fs;
+use std::path::Path;
+
+use cli_support::{json_lines, package, run_in, speech_like, stderr, write_wav};
+use serde_json::Value;
+
+/// Scores `name` and gives its line; the exit code must fit it.
+fn line(folder: &Path, name: &str) -> Value {
+    let output = run_in(folder, &["score", "--model", "tiny", name]);
+    let lines = json_lines(&output);
+    assert_eq!(lines.len(), 1, "{output:?}");
+    let failed = lines[0]["error"].is_string();
+    assert_eq!(output.status.code(), Some(i32::from(failed)), "{output:?}");
+    assert_eq!(failed, lines[0]["verdict"].is_null(), "{output:?}");
+    for warning in lines[0]["warnings"].as_array().into_iter().flatten() {
+        let said = format!("warning: {name}: {}\n", warning.as_str().unwrap());
+        assert!(stderr(&output).contains(&said), "{output:?}");
+    }
+    lines.into_iter().next().unwrap()
+}
+
+fn folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    package(&folder.path().join("tiny"));
+    folder
+}
+
+#[test]
+fn what_cannot_be_scored_says_why() {
+    let folder = folder();
+    let path = |name: &str| folder.path().join(name);
+    let sound = audio::wav_i16(&speech_like(1.0, 1), 1, 16_000);
+    let mut nan = speech_like(1.0, 1);
+    nan[8_000] = f32::NAN;
+    let mut infinite = speech_like(1.0, 1);
+    infinite[8_000] = f32::INFINITY;
+    fs::write(path("empty.wav"), b"").unwrap();
+    fs::write(path("header.wav"), &sound[..43]).unwrap();
+    fs::write(path("text.wav"), "dear diary,\ntoday I was overheard\n").unwrap();
+    fs::write(path("nan.wav"), audio::wav_f32(&nan, 1, 16_000)).unwrap();
+    fs::write(path("infinite.wav"), audio::wav_f32(&infinite, 1, 16_000)).unwrap();
+    fs::write(path("none.wav"), audio::wav_i16(&[], 1, 16_000)).unwrap();
+    fs::create_dir(path("folder")).unwrap();
+    fs::write(path("folder/notes.txt"), "no audio").unwrap();
+    for (name, message) in [
+        ("empty.wav", "?"),
+        ("header.wav", "?"),
+        ("text.wav", "?"),
+        ("nan.wav", "?"),
+        ("infinite.wav", "?"),
+        ("none.wav", "?"),
+        ("folder", "?"),
+        ("missing.wav", "?"),
+    ] {
+        let line = line(folder.path(), name);
+        println!("(\"{name}\", {}),", line["error"]);
+        assert_eq!(line["error"], message, "{name}");
+    }
+}
+
+#[test]
+fn what_is_odd_but_decodes_is_scored() {
+    let folder = folder();
+    let path = |name: &str| folder.path().join(name);
+    let speech = speech_like(2.0, 1);
+    write_wav(&path("10ms.wav"), &speech[..160]);
+    write_wav(&path("silence.wav"), &vec![0.0; 16_000]);
+    let wide: Vec<f32> = (0..8 * 192_000).map(|n| speech[n / 96] * 0.5).collect();
+    fs::write(path("8ch.wav"), audio::wav_f32(&wide, 8, 192_000)).unwrap();
+    for (name, seconds) in [("10ms.wav", 0.01), ("silence.wav", 1.0), ("8ch.wav", 1.0)] {
+        let line = line(folder.path(), name);
+        assert_eq!(line["audio_s"], seconds, "{line}");
+        assert!(line["p_intended"].is_number() && line["warnings"].is_null(), "{line}");
+    }
+}
+
+#[test]
+fn a_truncated_flac_gives_what_decodes_and_says_so() {
+    let folder = folder();
+    let whole = audio::flac(&speech_like(3.0, 3), 1, 16_000);
+    fs::write(folder.path().join("cut.flac"), &whole[..whole.len() / 2]).unwrap();
+    let line = line(folder.path(), "cut.flac");
+    let seconds = line["audio_s"].as_f64().unwrap();
+    assert!((0.5..2.9).contains(&seconds), "{line}");
+    println!("{}", line["warnings"]);
+    assert_eq!(line["warnings"], serde_json::json!(["?"]));
+}
