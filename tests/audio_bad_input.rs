@@ -84,7 +84,7 @@ fn a_text_file_named_wav() {
 
 #[test]
 fn a_file_of_another_kind() {
-    let bytes: Vec<u8> = (0..20_000u32).map(|i| (i * i >> 3) as u8 & 0x7f).collect();
+    let bytes: Vec<u8> = (0..20_000u32).map(|i| ((i * i) >> 3) as u8 & 0x7f).collect();
     assert_eq!(
         Folder::new().error("a.wav", &bytes),
         format!("cannot decode PATH: expected {FORMATS}, found no known audio format")
@@ -120,7 +120,7 @@ fn no_channels_and_no_rate() {
     );
     assert_eq!(
         Folder::new().error("a.wav", &wav(1, 0)),
-        "cannot decode PATH: unusable sample rate: expected 2000 to 768000 Hz, found 0 Hz"
+        "cannot decode PATH: unusable sample rate: expected 2000 to 384000 Hz, found 0 Hz"
     );
 }
 
@@ -273,7 +273,6 @@ fn a_broken_link_and_a_loop_of_links_in_a_folder() {
 /// memory in the measure of a damaged length field.
 #[test]
 fn damaged_bytes_never_panic_loop_or_fill_the_memory() {
-    std::panic::set_hook(Box::new(|_| {}));
     let tone = sine(440.0, 0.5, 16_000, 4_000);
     let data = |name: &str| {
         fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/audio").join(name)).unwrap()
@@ -318,7 +317,6 @@ fn damaged_bytes_never_panic_loop_or_fill_the_memory() {
             }
         }
     }
-    let _ = std::panic::take_hook();
     assert!(decoded > 200, "only {decoded} files gave samples");
     let largest = LARGEST.load(Ordering::Relaxed);
     println!("{decoded} damaged files gave samples; largest request {largest} bytes");
