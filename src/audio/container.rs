@@ -13,6 +13,7 @@ use symphonia::core::meta::MetadataOptions;
 
 use super::codec::guarded;
 use super::collect::missing;
+use super::flac::FixedFlac;
 use super::sniff::{self, cannot_decode};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -41,6 +42,7 @@ pub(super) fn open(path: &Path) -> Result<Box<dyn FormatReader>> {
             .found(if meta.is_dir() { "a folder" } else { "a device or pipe" }));
     }
     sniff::check(&mut file, path)?;
+    let file = FixedFlac::new(file).map_err(|e| Error::io("read", path, &e))?;
     let stream = MediaSourceStream::new(Box::new(file), MediaSourceStreamOptions::default());
     let (format, meta) = (FormatOptions::default(), MetadataOptions::default());
     guarded(|| PROBE.probe(&Hint::new(), stream, format, meta))

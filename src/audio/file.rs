@@ -28,7 +28,7 @@ const MIN_GAP_SECONDS: f64 = 0.005;
 const SILENCE_FRAMES: u64 = 4_096;
 
 /// An audio file as a [`Source`]: WAV, AIFF, FLAC, MP3, AAC, M4A, Ogg Vorbis or Ogg Opus, at any
-/// rate from 2 to 768 kHz, all channels mixed down to their mean.
+/// rate from 2 to 384 kHz, all channels mixed down to their mean.
 ///
 /// The file is decoded packet by packet, so that memory does not grow with its length. What can't
 /// be decoded in the middle is replaced by silence of the same length and told in the

@@ -9,6 +9,7 @@ mod collect;
 mod container;
 mod damage;
 mod file;
+mod flac;
 mod opus;
 mod pcm;
 mod resample;

