@@ -1,0 +1,57 @@
+# The two commands of the README: `make demo` and `make test`. Each does its own set-up on a fresh
+# Debian or Ubuntu machine that has Rust.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+CARGO_TARGET_DIR ?= target
+BINARY := $(CARGO_TARGET_DIR)/release/wakegate
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+
+.PHONY: help demo test check python-tests system train-setup clean
+
+help:
+	@echo "make demo   build wakegate and judge the recordings in data/"
+	@echo "make test   format, lints, tests, docs: everything CI runs"
+	@echo "make train-setup   what the training recipe in models/train needs"
+
+demo: system
+	cargo build --release --locked
+	$(BINARY) demo --data data
+
+test: system $(VENV)/ready check python-tests
+	ORT_DYLIB_PATH="$$(echo "$$PWD"/$(VENV)/lib/python3*/site-packages/onnxruntime/capi/libonnxruntime.so.*)" \
+		cargo test --locked
+
+check:
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items
+
+python-tests: $(VENV)/ready
+	cd models/train && ../../$(PYTHON) -m pytest -q
+
+# A C compiler links the binary; Python brings ONNX Runtime, the second runtime of the tests.
+system:
+	@missing=; \
+	command -v cargo >/dev/null || { echo "cargo is missing: expected Rust 1.92 or newer (hint: install it with rustup)"; exit 1; }; \
+	command -v cc >/dev/null || missing="$$missing build-essential"; \
+	python3 -c 'import ensurepip, venv' 2>/dev/null || missing="$$missing python3-venv"; \
+	if [ -n "$$missing" ]; then $(SUDO) apt-get update -qq; $(SUDO) apt-get install -y -qq $$missing; fi
+
+$(VENV)/ready: models/train/requirements-test.txt | system
+	python3 -m venv $(VENV)
+	$(PYTHON) -m pip install -q -r models/train/requirements-test.txt
+	touch $@
+
+train-setup: $(VENV)/ready
+	$(SUDO) apt-get update -qq
+	$(SUDO) apt-get install -y -qq espeak-ng flite festival festvox-kallpc16k festvox-kdlpc16k festvox-us-slt-hts libsndfile1
+	$(PYTHON) -m pip install -q -r models/train/requirements.txt
+
+clean:
+	cargo clean
+	rm -rf $(VENV)

@@ -1,0 +1,1 @@
+"""Training recipe of the wakegate models: recordings and synthetic speech in, two ONNX files out."""

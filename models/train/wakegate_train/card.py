@@ -1,0 +1,163 @@
+"""Writes MODEL_CARD.md of a package from what was measured and what was trained on."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import tomllib
+from collections import defaultdict
+from pathlib import Path
+
+from . import corpus, evaluate
+from .align import synthetic_rows
+
+SOURCES = {
+    "picovoice_wakeword": "Picovoice wake-word-benchmark: wake words said alone",
+    "wuw_corpus_ii": "WUW-II corpus: a word alone and in a sentence, by the same people, telephone",
+    "precise_community": "Mycroft Precise Community Data: wake words and near-misses",
+    "librispeech_mini_train5": "LibriSpeech (Mini LibriSpeech): read speech",
+    "librispeech_deepspk": "LibriSpeech (deep-speaker samples): read speech",
+    "resemblyzer": "LibriSpeech (Resemblyzer samples): read speech",
+    "an4": "CMU AN4: spelled and spoken items",
+    "picovoice_speech2intent": "Picovoice speech-to-intent-benchmark: spoken commands, kitchen noise",
+    "sarang_hey_siri": "Google Speech Commands excerpts: short words",
+    "fsdd": "Free Spoken Digit Dataset: digits",
+    "esc10": "ESC-10: environmental sounds",
+    "household_timgrau": "household noises (timgrau)",
+    "noise_felix": "background noises (felix)",
+    "ms_snsd_subset": "MS-SNSD subset: noise and speech",
+    "librosa_data": "librosa example tracks: music",
+    "rir_webaudio": "impulse responses of the Chromium web audio samples",
+    "rir_reverbjs": "Reverb.js impulse responses (OpenAIR and others)",
+    "rir_misc": "assorted impulse responses",
+}
+
+TEXT = """\
+# {name}-{version}
+
+Two networks that judge, on the device, whether "{word}" was said and whether it was said to the device.
+The spotter ({spotter_kb:.0f} KB) listens all the time; the verifier ({verifier_kb:.0f} KB) judges each of its candidates
+from {before} s before to {after} s after the word's end. Together {total_kb:.0f} KB.
+
+**For**: deciding before anything is stored whether an activation may be kept. **Not for**: telling who
+speaks, other languages than English, children's voices, or a loudspeaker from a person (no recordings of
+either were trained on).
+
+Licence of the weights: {licence}. Some recordings are CC-BY-SA, credited below.
+
+## Figures
+
+{measured}
+
+Verdict `intended` from p_intended {intended_at}, `accidental` below {accidental_below}, `unsure` between; the gate
+treats `unsure` as accidental, so only `intended` counts as passed. Intervals are exact, 95 %: Clopper-Pearson for
+shares, Poisson for rates. Speakers below were in neither training nor tuning ({split} split of
+`wakegate_train/corpus.py`). Noisy clips are pink noise at Picovoice's peak-frame SNR, with 2 s before and 1 s after.
+
+{tables}
+### Misses and false accepts
+
+{misses}
+
+Command, from `models/train` (its README says where the recordings come from), then `python -m wakegate_train.card`:
+
+    python -m wakegate_train.evaluate --binary ../../target/release/wakegate --model ../{name}-{version} \\
+        --recordings DIR --synthetic DIR --split {split} --out OUT
+
+{notes}
+
+## Trained on
+
+| source | files | hours | licence |
+| --- | --- | --- | --- |
+{sources}
+{synthetic}
+
+The recipe, with seeds and commands: `models/train/README.md`.
+"""
+
+
+def source_rows(recordings: list[corpus.Recording], seconds: dict[str, float]) -> str:
+    """A table row for each source that training used."""
+    groups: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for r in recordings:
+        if r.split == "train":
+            groups[r.dataset, r.licence].append(r.path)
+    return "\n".join(
+        f"| {SOURCES.get(dataset, dataset)} | {len(paths)} | {sum(seconds[p] for p in paths) / 3600:.2f} | {licence} |"
+        for (dataset, licence), paths in sorted(groups.items())
+    )
+
+
+def synthetic_text(folder: Path | None) -> str:
+    """What synthetic speech there was, by engine."""
+    if folder is None:
+        return ""
+    engines: dict[str, list[float]] = defaultdict(list)
+    for row in synthetic_rows(folder):
+        if row["split"] == "train":
+            engines[row["engine"]].append(float(row["seconds"]))
+    parts = [f"{engine} {len(found)} utterances, {sum(found) / 3600:.2f} h" for engine, found in sorted(engines.items())]
+    return "\nSynthetic speech, training voices: " + "; ".join(parts) + " (Kokoro-82M is Apache-2.0)."
+
+
+def misses_text(found: dict) -> str:
+    """Every miss and false accept by name, so that a reader can listen."""
+    lines = []
+    for name, (_, _, missed) in found["wake_words"].items():
+        for file, intended, wake, addressed in missed:
+            lines.append(
+                f"- missed, {name}: {file} (p_intended {intended:.3f}, p_wake_word {wake:.3f}, p_addressed {addressed:.3f})"
+            )
+    for name, (_, _, _, near) in found["false_accepts"].items():
+        for file, end, intended in near:
+            lines.append(f"- {name}, passed or unsure: {file} at {end or 0:.2f} s (p_intended {intended:.3f})")
+    for name, (_, _, texts) in found["synthetic"].items():
+        if texts:
+            lines.append(f"- synthetic {name}, passed: " + ", ".join(sorted({text for text, _ in texts})))
+    return "\n".join(lines) or "None."
+
+
+def main() -> None:
+    """Writes the card beside the manifest."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", type=Path, required=True, help="the package directory")
+    parser.add_argument("--figures", type=Path, required=True, help="figures.json of evaluate.py")
+    parser.add_argument("--recordings", type=Path, required=True)
+    parser.add_argument("--synthetic", type=Path)
+    parser.add_argument("--split", default="test")
+    parser.add_argument("--measured", required=True, help="when and on which machine the figures were measured")
+    parser.add_argument("--notes", type=Path, help="Markdown with what was tried and what is left")
+    args = parser.parse_args()
+    manifest = tomllib.loads((args.model / "manifest.toml").read_text())
+    found = json.loads(args.figures.read_text())
+    recordings = corpus.load(args.recordings)
+    with (args.recordings / "manifest.tsv").open(newline="") as lines:
+        seconds = {row["path"]: float(row["seconds"] or 0) for row in csv.DictReader(lines, delimiter="\t")}
+    sizes = [(args.model / manifest[part]["file"]).stat().st_size / 1000 for part in ("spotter", "verifier")]
+    card = TEXT.format(
+        name=manifest["name"],
+        version=manifest["version"],
+        word=manifest["wake_word"],
+        licence=manifest["licence"],
+        spotter_kb=sizes[0],
+        verifier_kb=sizes[1],
+        total_kb=sum(sizes),
+        before=manifest["verifier"]["before_s"],
+        after=manifest["verifier"]["after_s"],
+        measured=args.measured,
+        intended_at=manifest["decision"]["intended_at"],
+        accidental_below=manifest["decision"]["accidental_below"],
+        split=args.split,
+        tables=evaluate.table(found),
+        misses=misses_text(found),
+        notes=args.notes.read_text() if args.notes else "",
+        sources=source_rows(recordings, seconds),
+        synthetic=synthetic_text(args.synthetic),
+    )
+    (args.model / "MODEL_CARD.md").write_text(card)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,200 @@
+"""Batches from the packed features: windows and sequences with their labels, augmented afresh each time.
+
+Noise, gain, tilt, vocal-tract warping and masking work on the mel power itself: cheap enough to be
+drawn anew for each window, so that no two epochs are alike.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+FLOOR = float(np.log(1e-5))
+"""Natural log of the front end's floor: what digital silence looks like."""
+
+STEP = 8
+"""Frames of one spotter step."""
+
+
+@dataclass
+class Pool:
+    """Candidates to draw from, as parallel arrays; anchors and starts are frames in the utterance."""
+
+    utterance: np.ndarray
+    anchor: np.ndarray
+    start: np.ndarray
+    wake: np.ndarray
+    addressed: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.utterance)
+
+
+class Store:
+    """The pack in memory, with pools of candidates by kind for one split."""
+
+    def __init__(self, folder: Path, split: str) -> None:
+        frames, phones, table = [], [], []
+        for part in sorted(path.parent for path in folder.glob("*/table.json")):
+            shift = sum(map(len, frames))
+            frames.append(np.load(part / "frames.npy"))
+            phones.append(np.load(part / "phones.npy"))
+            rows = json.loads((part / "table.json").read_text())
+            table += [{**row, "first": row["first"] + shift} for row in rows]
+        self.frames, self.phones = torch.from_numpy(np.concatenate(frames)), torch.from_numpy(np.concatenate(phones))
+        self.first = np.array([row["first"] for row in table])
+        self.count = np.array([row["count"] for row in table])
+        self.table = table
+        self.mine = [i for i, row in enumerate(table) if row["split"] == split]
+        self.speech = np.array([i for i in self.mine if not table[i]["group"].startswith("noise")])
+        self.running = np.array([i for i in self.mine if table[i]["in_passing"] and not table[i]["events"]])
+        noise = [i for i in self.mine if table[i]["group"].startswith("noise")]
+        self.noise = np.array(noise if noise else self.speech)
+        self.pools = self._pools()
+        self.avoid = self._avoid()
+
+    def _pools(self) -> dict[str, Pool]:
+        """Candidates with a known event, by what they teach."""
+        rows: dict[str, list] = defaultdict(list)
+        for i in self.mine:
+            row = self.table[i]
+            for start, end, wake, said in row["events"]:
+                made = "real"
+                if row["group"].startswith("synthetic"):
+                    made = "neural" if row["speaker"].startswith("kokoro") else "formant"
+                if row["group"] == "synthetic_soundalike":
+                    kind = f"{made}_soundalike"
+                elif wake:
+                    kind = f"{made}_{'address' if said else 'mention'}"
+                else:
+                    kind = f"{made}_other"
+                rows[kind].append((i, end * 100, start * 100, wake, said))
+        return {kind: _pool(found) for kind, found in rows.items()}
+
+    def _avoid(self) -> dict[int, list[tuple[float, float]]]:
+        """Per utterance, the frames where an anchor would be neither the wake word nor clearly not it."""
+        return {i: [(start * 100, end * 100 + 60) for start, end, wake, _ in self.table[i]["events"] if wake] for i in self.mine}
+
+    def anywhere(self, kinds: np.ndarray, n: int, rng: np.random.Generator, said: int) -> Pool:
+        """`n` random moments of the utterances `kinds`, away from any wake word."""
+        picked = kinds[rng.integers(len(kinds), size=n)]
+        anchor = rng.uniform(0, 1, n) * (self.count[picked] + 30)
+        for k in range(n):
+            for low, high in self.avoid.get(picked[k], ()):
+                if low <= anchor[k] <= high:
+                    anchor[k] = high + 120
+        nothing = np.zeros(n)
+        return Pool(picked, anchor, anchor - 60, nothing, np.full(n, said))
+
+    def window(self, utterance: np.ndarray, begin: np.ndarray, length: int) -> tuple[Tensor, Tensor]:
+        """Frames [n, length, bands] float32 and phones [n, length] from `begin`; silence outside."""
+        place = torch.from_numpy(begin.astype(np.int64))[:, None] + torch.arange(length)
+        count = torch.from_numpy(self.count[utterance])[:, None]
+        inside = (place >= 0) & (place < count)
+        index = torch.from_numpy(self.first[utterance])[:, None] + place.clamp_min(0).minimum(count - 1)
+        frames = self.frames[index].float()
+        frames[~inside] = FLOOR
+        phones = self.phones[index].long()
+        phones[~inside] = torch.where(self.phones[index[:, :1]].expand_as(phones) >= 0, 0, -1).long()[~inside]
+        return frames, phones
+
+
+def _pool(rows: list) -> Pool:
+    columns = np.array(rows, dtype=np.float64).T
+    return Pool(columns[0].astype(np.int64), columns[1], columns[2], columns[3], columns[4])
+
+
+def take(pool: Pool, index: np.ndarray) -> Pool:
+    """The rows `index` of a pool."""
+    return Pool(pool.utterance[index], pool.anchor[index], pool.start[index], pool.wake[index], pool.addressed[index])
+
+
+def join(pools: list[Pool]) -> Pool:
+    """Several pools as one."""
+    names = ("utterance", "anchor", "start", "wake", "addressed")
+    return Pool(*(np.concatenate([getattr(pool, name) for pool in pools]) for name in names))
+
+
+def warps(bands: int = 40, count: int = 21, most: float = 0.12) -> Tensor:
+    """Matrices [count, bands, bands] that stretch the mel axis (vocal-tract length perturbation)."""
+    made = torch.zeros(count, bands, bands)
+    for k, factor in enumerate(np.linspace(1 - most, 1 + most, count)):
+        place = np.clip(np.arange(bands) * factor, 0, bands - 1.001)
+        low = place.astype(int)
+        for band in range(bands):
+            made[k, band, low[band]] = 1 - (place[band] - low[band])
+            made[k, band, low[band] + 1] = place[band] - low[band]
+    return made
+
+
+class Augment:
+    """Random rooms' noise, gain, tilt, band limits, vocal-tract warps and masks on log-mel frames."""
+
+    def __init__(self, store: Store, rng: np.random.Generator) -> None:
+        self.store, self.rng = store, rng
+        self.warps = warps()
+
+    def noise(self, n: int, length: int) -> Tensor:
+        """Noise log-mel [n, length, bands]: recorded, synthetic, or other people's speech."""
+        babble = self.rng.random(n) < 0.25
+        picked = np.where(
+            babble, self.rng.choice(self.store.speech, n), self.store.noise[self.rng.integers(len(self.store.noise), size=n)]
+        )
+        # Noises shorter than the window are looped by starting inside them and reflecting the index.
+        count = self.store.count[picked]
+        place = torch.from_numpy((self.rng.random(n) * count).astype(np.int64))[:, None] + torch.arange(length)
+        count = torch.from_numpy(count)[:, None]
+        folded = place % (2 * count)
+        folded = torch.where(folded < count, folded, 2 * count - 1 - folded)
+        return self.store.frames[torch.from_numpy(self.store.first[picked])[:, None] + folded].float()
+
+    def __call__(self, clean: Tensor, word: tuple[int, int] | None, strong: float = 1.0) -> Tensor:
+        """Log-mel [n, T, M] to an augmented version; `word` are the frames whose power counts as speech."""
+        rng = self.rng
+        n, length, bands = clean.shape
+        uniform = lambda low, high, *shape: torch.from_numpy(rng.uniform(low, high, shape or (n, 1, 1))).float()
+        warp = self.warps[torch.from_numpy(rng.integers(len(self.warps), size=n))]
+        clean = torch.where(uniform(0, 1) < 0.6 * strong, torch.bmm(clean, warp.transpose(1, 2)), clean)
+        power = clean.exp()
+        part = power if word is None else power[:, word[0] : word[1]]
+        # The loud half of the frames is the speech: a pause in the word must not raise the noise.
+        speech = part.sum(2).topk(max(1, part.shape[1] // 2), dim=1).values.mean(1)[:, None, None]
+        noise = self.noise(n, length).exp()
+        ratio = uniform(-3, 28) + (uniform(0, 1) < 0.3) * 40
+        scale = speech / (noise.sum(2).mean(1)[:, None, None] + 1e-9) * 10 ** (-ratio / 10)
+        noise = noise * scale
+        # Powers of a mixture do not just add: the cross term, averaged over a band's bins, stays random.
+        cross = 2 * (power * noise).sqrt() * torch.randn(n, length, bands) * 0.25
+        power = (power + noise + cross).clamp_min(1e-9)
+        tilt = uniform(-1.4, 1.4) * torch.linspace(-1, 1, bands) + uniform(-0.7, 0.7) * torch.cos(
+            torch.linspace(0, 9.4, bands) * uniform(0.3, 1.0)
+        )
+        # Loudness of the speech over five decades of power, then the quiet hiss every device has.
+        gain = uniform(-9, 3.5) - (speech + 1e-9).log() + 4.0
+        loud = (speech + 1e-9).log() + gain
+        hiss = uniform(-12.5, -4.5).minimum(loud - 5.0).exp() * (uniform(0, 1) < 0.9)
+        power = power * (tilt + gain).exp() + hiss * torch.exp(torch.randn(n, length, bands) * 0.3)
+        narrow = uniform(0, 1) < 0.12
+        cut = (torch.arange(bands) >= 27)[None, None, :] & narrow
+        power = torch.where(cut, power * 1e-4, power)
+        out = power.clamp_min(1e-5).log()
+        return self.mask(out) if strong > 0 else out
+
+    def mask(self, x: Tensor) -> Tensor:
+        """SpecAugment (Park et al. 2019), light: one short time mask and one band mask in a third each."""
+        n, length, bands = x.shape
+        fill = x.mean((1, 2), keepdim=True)
+        at = torch.from_numpy(self.rng.integers(0, length, n))[:, None]
+        wide = torch.from_numpy(self.rng.integers(0, 7, n) * (self.rng.random(n) < 0.35))[:, None]
+        hole = (torch.arange(length) >= at) & (torch.arange(length) < at + wide)
+        x = torch.where(hole[:, :, None], fill, x)
+        at = torch.from_numpy(self.rng.integers(0, bands, n))[:, None]
+        wide = torch.from_numpy(self.rng.integers(0, 6, n) * (self.rng.random(n) < 0.35))[:, None]
+        hole = (torch.arange(bands) >= at) & (torch.arange(bands) < at + wide)
+        return torch.where(hole[:, None, :], fill, x)

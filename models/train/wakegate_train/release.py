@@ -1,0 +1,143 @@
+"""From checkpoints to a model package: calibration, the two ONNX files and the manifest."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import torch
+from scipy.optimize import minimize
+
+from . import export, nets
+from .data import Augment, Pool, Store, join, take
+
+MANIFEST = """\
+# A wakegate model package. `wakegate model check` validates it.
+schema = 1
+name = "{name}"
+version = "{version}"
+wake_word = "{word}"
+licence = "{licence}"
+
+{frontend}
+[spotter]
+file = "spotter.onnx"
+sha256 = "{spotter_sha256}"
+frames_per_step = 8
+threshold = {spotter_threshold}
+patience_steps = 1
+peak_search_s = 0.32
+refractory_s = 1.0
+end_offset_s = {end_offset_s}
+word_s = {word_s}
+
+[verifier]
+file = "verifier.onnx"
+sha256 = "{verifier_sha256}"
+before_s = {before_s}
+after_s = {after_s}
+labels = ["intended", "not_wake_word", "not_addressed"]
+
+[decision]
+intended_at = {intended_at}
+accidental_below = {accidental_below}
+"""
+
+
+def dev_windows(store: Store, net: nets.Verifier, n: int, seed: int) -> tuple[torch.Tensor, Pool]:
+    """Augmented windows of speakers that training never saw, each kind equally often."""
+    rng = np.random.default_rng(seed)
+    parts = [take(pool, rng.integers(len(pool), size=n)) for pool in store.pools.values()]
+    if len(store.running):
+        parts.append(store.anywhere(store.running, n, rng, 0))
+    pool = join(parts)
+    anchor = np.round(pool.anchor + np.clip(rng.normal(0, 5, len(pool)), -15, 15)).astype(int)
+    features, _ = store.window(pool.utterance, anchor - net.before, net.before + net.after)
+    return Augment(store, rng)(features, (net.before - 70, net.before + 5), strong=0.0), pool
+
+
+@torch.no_grad()
+def logits(net: nets.Verifier, features: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """Raw logits of both heads, in batches."""
+    net.eval()
+    parts = [net.judge(part) for part in features.split(256)]
+    return torch.cat([p.wake for p in parts]).numpy(), torch.cat([p.addressed for p in parts]).numpy()
+
+
+def fit(scores: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
+    """Scale and shift of a logit (Platt 1999) by balanced log-loss: both classes weigh the same."""
+    weight = np.where(labels > 0, 0.5 / max(1, labels.sum()), 0.5 / max(1, (1 - labels).sum()))
+
+    def loss(parameters: np.ndarray) -> float:
+        z = parameters[0] * scores + parameters[1]
+        return float((weight * np.logaddexp(0, np.where(labels > 0, -z, z))).sum())
+
+    scale, shift = minimize(loss, np.array([1.0, 0.0]), method="Nelder-Mead").x
+    return float(scale), float(shift)
+
+
+def calibrate(net: nets.Verifier, store: Store, n: int = 600) -> str:
+    """Fits the calibration on the dev speakers and stores it in the network; says what it did."""
+    features, pool = dev_windows(store, net, n, 3)
+    wake, said = logits(net, features)
+    known = pool.addressed >= 0
+    pairs = [fit(wake, pool.wake), fit(said[known], pool.addressed[known])]
+    net.calibration.copy_(torch.tensor(pairs))
+    return f"calibration on {len(pool)} dev windows: wake {pairs[0]}, addressed {pairs[1]} (scale, shift)"
+
+
+def sha256(path: Path) -> str:
+    """Hex digest of a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def frontend_section(settings: Path) -> str:
+    """The front end's settings as the manifest's section."""
+    lines = [line for line in settings.read_text().splitlines() if line and not line.startswith("#")]
+    return "[frontend]\n" + "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    """Writes the package."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--work", type=Path, required=True, help="folder with pack/ and nets/")
+    parser.add_argument("--out", type=Path, required=True, help="the model directory to write")
+    parser.add_argument("--word", default="alexa")
+    parser.add_argument("--version", default="1")
+    parser.add_argument("--licence", default="CC-BY-SA-4.0")
+    parser.add_argument("--spotter-threshold", type=float, default=0.15)
+    parser.add_argument("--intended-at", type=float, default=0.9)
+    parser.add_argument("--accidental-below", type=float, default=0.5)
+    parser.add_argument("--end-offset", type=float, default=0.12, help="seconds from the word's end to the spotter's peak")
+    parser.add_argument("--word-seconds", type=float, default=0.6)
+    parser.add_argument("--settings", type=Path, default=Path(__file__).parent.parent / "frontend.toml")
+    args = parser.parse_args()
+    spotter, verifier = nets.Spotter(), nets.Verifier()
+    spotter.load_state_dict(torch.load(args.work / "nets" / "spotter.pt"))
+    verifier.load_state_dict(torch.load(args.work / "nets" / "verifier.pt"))
+    print(calibrate(verifier, Store(args.work / "pack", "dev")))
+    export.spotter(spotter, args.out / "spotter.onnx")
+    export.verifier(verifier, args.out / "verifier.onnx")
+    manifest = MANIFEST.format(
+        name=args.word,
+        version=args.version,
+        word=args.word,
+        licence=args.licence,
+        frontend=frontend_section(args.settings),
+        spotter_sha256=sha256(args.out / "spotter.onnx"),
+        verifier_sha256=sha256(args.out / "verifier.onnx"),
+        spotter_threshold=args.spotter_threshold,
+        end_offset_s=args.end_offset,
+        word_s=args.word_seconds,
+        before_s=verifier.before / 100,
+        after_s=verifier.after / 100,
+        intended_at=args.intended_at,
+        accidental_below=args.accidental_below,
+    )
+    (args.out / "manifest.toml").write_text(manifest)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,193 @@
+"""What the synthetic voices say: texts by kind, drawn from the phrase files by a seeded generator.
+
+Kinds: `address` (the wake word said to the device), `mention` (the word in passing), the same two
+for other names (`other_address`, `other_mention`), `soundalike` and `speech` (no name at all).
+Phrases are split into train and test by a hash, besides the split of the voices, so that a test
+can tell new words from new speakers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+
+PHRASES = Path(__file__).resolve().parent.parent / "phrases"
+
+OTHER_NAMES = (
+    "computer", "jarvis", "operator", "wildfire", "voyager", "echo", "athena", "jenny", "robert", "google",
+    "siri", "cortana", "samantha", "friday", "ziggy", "daniel", "olivia", "michael", "sarah", "thomas",
+    "amelia", "victor", "isabel", "professor", "butler", "alfred", "galileo", "monica", "alexa",
+)  # fmt: skip
+"""Names in the wake word's place, so that the judge of "addressed" does not hang on one word."""
+
+TEST_SHARE = 0.2
+"""Share of the phrases that only test utterances may use."""
+
+ALONE = ("{w}.", "{w}?", "{w}!", "{w}...", "hey {w}.", "hey {w}!", "hey, {w}.", "okay {w}.", "um, {w}?", "{w}, {w}!")
+ALONE_WEIGHTS = (6, 4, 5, 2, 3, 2, 1, 1, 1, 1)
+BEFORE_COMMAND = ("{w}, {c}", "{w} {c}", "{w}. {c}", "hey {w}, {c}", "hey {w} {c}", "okay {w}, {c}", "{w}... {c}")
+BEFORE_WEIGHTS = (6, 6, 2, 2, 1, 1, 1)
+
+
+@dataclass(frozen=True)
+class Said:
+    """One text with its labels."""
+
+    kind: str
+    phrase_split: str
+    wake_word: str
+    """The name in the wake word's place; empty where there is none."""
+    text: str
+
+
+def phrase_split(phrase: str) -> str:
+    """`train` or `test`, fixed by the phrase's own letters: adding phrases moves no other one."""
+    digest = hashlib.sha256(phrase.lower().encode()).digest()
+    return "test" if digest[0] / 256 < TEST_SHARE else "train"
+
+
+def read_phrases(name: str) -> dict[str, list[str]]:
+    """The lines of one phrase file by their [section]; lines before any section are under ''."""
+    path = PHRASES / name
+    if not path.exists():
+        raise SystemExit(
+            f"expected the phrase file {name}, found none; "
+            "hint: for a new wake word run python -m wakegate_train.phones --word WORD > phrases/soundalike_WORD.txt"
+        )
+    sections: dict[str, list[str]] = {}
+    current = ""
+    for line in path.read_text(encoding="utf-8").splitlines():
+        line = line.strip()
+        if re.fullmatch(r"\[\w+\]", line):
+            current = line[1:-1]
+        elif line and not line.startswith("#"):
+            sections.setdefault(current, []).append(line)
+    return sections
+
+
+def by_split(phrases: list[str]) -> dict[str, list[str]]:
+    """The phrases of each phrase split."""
+    return {s: [p for p in phrases if phrase_split(p) == s] for s in ("train", "test")}
+
+
+def fill(template: str, **slots: str) -> str:
+    """The template with its slots filled and "a"/"an" fitted to the name that follows."""
+    text = template
+    if name := slots.get("w"):
+        article = "an" if name[0] in "aeiou" else "a"
+        text = re.sub(r"\ban? \{w\}", f"{article} {{w}}", text)
+    for slot, value in slots.items():
+        text = text.replace(f"{{{slot}}}", value)
+    return text
+
+
+def closed(text: str, rng: Random, question: bool) -> str:
+    """The text with a final mark: it sets the intonation, so statements vary a little."""
+    if text[-1] in ".?!":
+        return text
+    return text + ("?" if question else rng.choices((".", "!", "?", ""), (7, 1, 1, 2))[0])
+
+
+QUESTION = re.compile(r"^(is|are|was|does|do|did|has|have you|who|where|when|why|what|how|can|could|would|will|should we|am)\b")
+
+
+@dataclass
+class Texts:
+    """Draws texts for one wake word; every draw is a function of the generator it is given."""
+
+    word: str
+    commands: dict[str, dict[str, list[str]]] = field(init=False)
+    mentions: dict[str, dict[str, list[str]]] = field(init=False)
+    soundalikes: dict[str, list[str]] = field(init=False)
+    carriers: list[str] = field(init=False)
+    speech: dict[str, list[str]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.commands = {k: by_split(v) for k, v in read_phrases("commands.txt").items()}
+        self.mentions = {k: by_split(v) for k, v in read_phrases("mentions.txt").items()}
+        near = read_phrases(f"soundalike_{self.word}.txt")[""]
+        if (PHRASES / f"soundalike_{self.word}_hand.txt").exists():
+            near += read_phrases(f"soundalike_{self.word}_hand.txt")[""]
+        # A listed phrase that holds the word itself would be a mention, not a sound-alike.
+        near = [p for p in dict.fromkeys(near) if not re.search(rf"\b{self.word}\b", p.lower())]
+        self.soundalikes = by_split(near)
+        self.carriers = read_phrases("carriers.txt")[""]
+        self.speech = by_split(read_phrases("speech.txt")[""])
+
+    def other_name(self, rng: Random) -> str:
+        """A name that is not the wake word."""
+        return rng.choice([n for n in OTHER_NAMES if n != self.word])
+
+    def _said(self, kind: str, split: str, name: str, text: str) -> Said:
+        kind = kind if name in (self.word, "") else f"other_{kind}"
+        return Said(kind, split, name, text)
+
+    def address(self, rng: Random, split: str, name: str, command: str | None = None) -> Said:
+        """The name said to the device: alone (40 %) or before a command; a given command is always used."""
+        if command is None and rng.random() < 0.4:
+            text = fill(rng.choices(ALONE, ALONE_WEIGHTS)[0], w=name)
+            # The bare name is no phrase to hold out: it is the same in both splits.
+            return self._said("address", "train", name, text)
+        pool = self.commands[rng.choice(("do", "do", "ask"))]
+        command = command or rng.choice(pool[split])
+        text = fill(rng.choices(BEFORE_COMMAND, BEFORE_WEIGHTS)[0], w=name, c=command)
+        return self._said("address", split, name, closed(text, rng, bool(QUESTION.match(command))))
+
+    def mention(self, rng: Random, split: str, name: str, command: str | None = None) -> Said:
+        """The name in passing; with a command, in a template that carries it."""
+        template = rng.choice(self.mentions["with" if command else "without"][split])
+        text = fill(template, w=name, c=command or "")
+        return self._said("mention", split, name, closed(text, rng, bool(QUESTION.match(text))))
+
+    def pair(self, rng: Random, split: str, name: str) -> list[Said]:
+        """An address and a mention for one voice; half of the pairs share one command text."""
+        if rng.random() < 0.5:
+            command = rng.choice(self.commands["do"][split])
+            return [self.address(rng, split, name, command), self.mention(rng, split, name, command)]
+        return [self.address(rng, split, name), self.mention(rng, split, name)]
+
+    def soundalike(self, rng: Random, split: str) -> Said:
+        """A phrase near the wake word, alone or in a carrier sentence; sometimes before a command."""
+        phrase = rng.choice(self.soundalikes[split])
+        if rng.random() < 0.15:
+            text = f"{phrase}{rng.choice((', ', ' '))}{rng.choice(self.commands['do'][split])}"
+        elif rng.random() < 0.4:
+            text = phrase
+        else:
+            text = fill(rng.choice(self.carriers), p=phrase)
+        return Said("soundalike", split, "", closed(text, rng, text.startswith(("did ", "was "))))
+
+    def plain(self, rng: Random, split: str) -> Said:
+        """A sentence or a command without any name."""
+        if rng.random() < 0.3:
+            text = rng.choice(self.commands[rng.choice(("do", "ask"))][split])
+        else:
+            text = rng.choice(self.speech[split])
+        return Said("speech", split, "", closed(text, rng, bool(QUESTION.match(text))))
+
+    def deck(self, rng: Random, phrase_splits: list[str], longest: int) -> list[list[Said]]:
+        """Eleven utterances for one voice in the corpus's balance, pairs kept together.
+
+        3 addresses, 2 mentions, 2 of another name, 3 sound-alikes and 1 of plain speech, none of
+        more than `longest` characters. Each unit draws its phrase split from the ones given, so a
+        test voice says known and new phrases alike.
+        """
+        draws: list[Callable[[str], list[Said]]] = [
+            *[lambda split: self.pair(rng, split, self.word)] * 2,
+            lambda split: [self.address(rng, split, self.word)],
+            lambda split: self.pair(rng, split, self.other_name(rng)),
+            *[lambda split: [self.soundalike(rng, split)]] * 3,
+            lambda split: [self.plain(rng, split)],
+        ]
+        units = []
+        for draw in draws:
+            split = rng.choice(phrase_splits)
+            unit = draw(split)
+            while max(len(said.text) for said in unit) > longest:
+                unit = draw(split)
+            units.append(unit)
+        return units

@@ -1,0 +1,343 @@
+"""Trains the verifier and the spotter from a pack, then mines their mistakes and trains on.
+
+Losses: cross-entropy of wake word and of addressed (masked where unknown), cross-entropy of the
+phones as a second task (it is what teaches 200 recordings' worth of a word to be phonetics), and the
+distance of the word's ends.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from . import nets
+from .data import STEP, Augment, Pool, Store, join, take
+
+# Shares of a verifier batch. Wake words are a third; the other two thirds are what must not pass.
+SHARES = {
+    "real_address": 0.15,
+    "real_mention": 0.07,
+    "real_other": 0.14,
+    "neural_address": 0.08,
+    "neural_mention": 0.08,
+    "neural_other": 0.06,
+    "neural_soundalike": 0.09,
+    "formant_address": 0.03,
+    "formant_mention": 0.02,
+    "formant_other": 0.02,
+    "formant_soundalike": 0.05,
+}
+ANY, NOISE, MINED = 0.05, 0.02, 0.08
+"""Shares of moments anywhere, of noise alone and of mined mistakes; running speech fills the rest."""
+
+
+class Average:
+    """Exponential moving average of the weights (Polyak averaging): what is exported."""
+
+    def __init__(self, net: nn.Module, decay: float = 0.998) -> None:
+        self.net, self.decay = copy.deepcopy(net).eval(), decay
+
+    @torch.no_grad()
+    def update(self, net: nn.Module) -> None:
+        """Moves the average towards `net`; counters and buffers are copied."""
+        for mine, theirs in zip(self.net.state_dict().values(), net.state_dict().values(), strict=True):
+            if mine.dtype.is_floating_point:
+                mine.lerp_(theirs, 1 - self.decay)
+            else:
+                mine.copy_(theirs)
+
+
+def measure_scale(net: nn.Module, store: Store) -> None:
+    """Sets the networks' input shift and scale from augmented training frames."""
+    rng = np.random.default_rng(0)
+    augment = Augment(store, rng)
+    pool = store.anywhere(store.speech, 512, rng, -1)
+    frames, _ = store.window(pool.utterance, pool.anchor - 100, 200)
+    frames = augment(frames, None)
+    net.normalise.mean.copy_(frames.mean((0, 1)))
+    net.normalise.scale.copy_(1 / frames.std((0, 1)))
+
+
+@dataclass
+class Batch:
+    """Verifier windows and their labels; -1 means unknown."""
+
+    features: Tensor
+    phones: Tensor
+    wake: Tensor
+    addressed: Tensor
+    edges: Tensor
+    has_edges: Tensor
+
+
+class Sampler:
+    """Draws verifier batches by the shares above."""
+
+    def __init__(self, store: Store, net: nets.Verifier, seed: int) -> None:
+        self.store, self.before, self.after = store, net.before, net.after
+        self.rng = np.random.default_rng(seed)
+        self.augment = Augment(store, self.rng)
+        self.mined: Pool | None = None
+
+    def draw(self, n: int) -> Pool:
+        """`n` candidates by share; kinds that the pack lacks leave their share to running speech."""
+        rng, parts = self.rng, []
+        for kind, share in SHARES.items():
+            pool = self.store.pools.get(kind)
+            if pool is not None:
+                part = take(pool, rng.integers(len(pool), size=round(share * n)))
+                if kind.endswith("soundalike"):
+                    # A false trigger may stand anywhere in the phrase, not just at its end.
+                    inside = rng.random(len(part)) < 0.5
+                    part.anchor = np.where(inside, rng.uniform(part.start + 15, part.anchor + 25), part.anchor)
+                parts.append(part)
+        if self.mined is not None and len(self.mined):
+            parts.append(take(self.mined, rng.integers(len(self.mined), size=round(MINED * n))))
+        parts.append(self.store.anywhere(self.store.speech, round(ANY * n), rng, -1))
+        parts.append(self.store.anywhere(self.store.noise, round(NOISE * n), rng, -1))
+        parts.append(self.store.anywhere(self.store.running, n - sum(map(len, parts)), rng, 0))
+        return join(parts)
+
+    def batch(self, n: int) -> Batch:
+        """An augmented batch."""
+        pool = self.draw(n)
+        jitter = np.clip(self.rng.normal(0, 6, n), -18, 18)
+        anchor = np.round(pool.anchor + jitter).astype(int)
+        features, phones = self.store.window(pool.utterance, anchor - self.before, self.before + self.after)
+        features = self.augment(features, (self.before - 70, self.before + 5))
+        edges = np.stack([pool.start - anchor, pool.anchor - anchor], 1) * 0.01
+        known = np.abs(edges[:, 0]) < 1.5
+        as_tensor = lambda values: torch.from_numpy(np.asarray(values, dtype=np.float32))
+        return Batch(
+            features, phones[:, 2::4], as_tensor(pool.wake), as_tensor(pool.addressed), as_tensor(edges),
+            as_tensor(known & (pool.wake > 0)),
+        )  # fmt: skip
+
+
+def masked_mean(loss: Tensor, mask: Tensor) -> Tensor:
+    """Mean of `loss` where `mask` is set; 0 where it is nowhere."""
+    return (loss * mask).sum() / mask.sum().clamp_min(1)
+
+
+def phone_loss(logits: Tensor, phones: Tensor) -> Tensor:
+    """Cross-entropy over the frames whose phone is known."""
+    return F.cross_entropy(logits, phones, ignore_index=-1, label_smoothing=0.05)
+
+
+def verifier_loss(judgement: nets.Judgement, batch: Batch, times: Tensor, phone_weight: float) -> tuple[Tensor, dict]:
+    """The weighted sum of the four losses and each by name."""
+    wake = F.binary_cross_entropy_with_logits(judgement.wake.float(), batch.wake * 0.98 + 0.01)
+    addressed = masked_mean(
+        F.binary_cross_entropy_with_logits(
+            judgement.addressed.float(), batch.addressed.clamp_min(0) * 0.96 + 0.02, reduction="none"
+        ),
+        (batch.addressed >= 0).float(),
+    )
+    phones = phone_loss(judgement.phones.float(), batch.phones)
+    span = (torch.softmax(judgement.edges.float(), dim=2) * times).sum(2)
+    edges = masked_mean(F.smooth_l1_loss(span, batch.edges, beta=0.05, reduction="none").sum(1), batch.has_edges)
+    total = 2 * wake + 0.6 * addressed + phone_weight * phones + 0.5 * edges
+    return total, {"wake": wake, "addressed": addressed, "phones": phones, "edges": edges}
+
+
+def schedule(step: int, steps: int, peak: float) -> float:
+    """Learning rate: linear warm-up over 3 %, then half a cosine to 1 % of the peak."""
+    warm = max(1, steps * 3 // 100)
+    if step < warm:
+        return peak * (step + 1) / warm
+    return peak * (0.01 + 0.99 * 0.5 * (1 + np.cos(np.pi * (step - warm) / (steps - warm))))
+
+
+class Loop:
+    """Optimiser, averaging, log and checkpoints around a loss."""
+
+    def __init__(self, name: str, net: nn.Module, steps: int, peak: float, out: Path, device: str) -> None:
+        self.name, self.net, self.steps, self.peak, self.out, self.device = name, net, steps, peak, out, device
+        self.average = Average(net)
+        self.optimiser = torch.optim.AdamW(net.parameters(), lr=peak, weight_decay=0.02)
+        self.seen: dict[str, float] = {}
+        self.began = time.monotonic()
+
+    def step(self, step: int, compute) -> None:
+        """One step; `compute()` gives the loss and its parts."""
+        for group in self.optimiser.param_groups:
+            group["lr"] = schedule(step, self.steps, self.peak)
+        with torch.autocast(self.device, dtype=torch.bfloat16):
+            loss, parts = compute()
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.net.parameters(), 5.0)
+        self.optimiser.step()
+        self.average.update(self.net)
+        for key, value in parts.items():
+            self.seen[key] = 0.98 * self.seen.get(key, value.item()) + 0.02 * value.item()
+        if step % 200 == 199 or step + 1 == self.steps:
+            text = " ".join(f"{key} {value:.4f}" for key, value in self.seen.items())
+            print(f"{self.name} {step + 1}/{self.steps} {time.monotonic() - self.began:.0f} s {text}", flush=True)
+            torch.save(self.average.net.state_dict(), self.out / f"{self.name}.pt")
+
+
+def train_verifier(
+    net: nets.Verifier, sampler: Sampler, steps: int, batch: int, peak: float, out: Path, device: str = "cpu"
+) -> nets.Verifier:
+    """Trains `net`; returns the averaged copy."""
+    loop = Loop("verifier", net.to(device).train(), steps, peak, out, device)
+
+    def compute() -> tuple[Tensor, dict]:
+        given = sampler.batch(batch)
+        given = Batch(*(getattr(given, name).to(device) for name in Batch.__dataclass_fields__))
+        # Phones first, the word later: the encoder should hear speech before it hears 200 clips.
+        phone_weight = 1.0 if done < steps // 3 else 0.5
+        return verifier_loss(net.judge(given.features), given, net.times, phone_weight)
+
+    for done in range(steps):
+        loop.step(done, compute)
+    return loop.average.net.cpu()
+
+
+LENGTH = 480
+"""Frames of a spotter sequence: 60 steps, 4.8 s."""
+
+
+class SequenceSampler:
+    """Draws spotter sequences: a target for each 80 ms step, -1 where it does not count."""
+
+    def __init__(self, store: Store, seed: int) -> None:
+        self.store = store
+        self.rng = np.random.default_rng(seed)
+        self.augment = Augment(store, self.rng)
+        self.mined: Pool | None = None
+
+    def batch(self, n: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Features [n, LENGTH, bands], targets [n, LENGTH / 8], phones [n, LENGTH]."""
+        rng, store = self.rng, self.store
+        parts = []
+        for kind, share in SHARES.items():
+            if kind in store.pools:
+                parts.append(take(store.pools[kind], rng.integers(len(store.pools[kind]), size=round(share * n))))
+        if self.mined is not None and len(self.mined):
+            parts.append(take(self.mined, rng.integers(len(self.mined), size=round(MINED * n))))
+        parts.append(store.anywhere(store.noise, round(NOISE * n), rng, -1))
+        parts.append(store.anywhere(store.running, n - sum(map(len, parts)), rng, 0))
+        pool = join(parts)
+        begin = np.round(pool.anchor - rng.uniform(90, LENGTH - 40, n)).astype(int)
+        features, phones = store.window(pool.utterance, begin, LENGTH)
+        targets = np.zeros((n, LENGTH // STEP), dtype=np.float32)
+        ends = np.arange(LENGTH // STEP) * STEP + STEP + 1.5
+        for row in range(n):
+            for _, end, wake, _ in store.table[pool.utterance[row]]["events"]:
+                if wake:
+                    late = ends - (end * 100 - begin[row])
+                    targets[row] = np.where((late > -24) & (late < 64), -1, targets[row])
+                    targets[row] = np.where((late >= 2) & (late < 26), 1, targets[row])
+        return self.augment(features, None), torch.from_numpy(targets), phones
+
+
+def train_spotter(
+    net: nets.Spotter, sampler: SequenceSampler, steps: int, batch: int, peak: float, out: Path, device: str = "cpu"
+) -> nets.Spotter:
+    """Trains `net`; returns the averaged copy."""
+    loop = Loop("spotter", net.to(device).train(), steps, peak, out, device)
+
+    def compute() -> tuple[Tensor, dict]:
+        features, targets, phones = (t.to(device) for t in sampler.batch(batch))
+        logits, body, _ = net.run(features, [s.to(device) for s in net.fresh(batch)])
+        logits = logits.float()
+        each = F.binary_cross_entropy_with_logits(logits, targets.clamp_min(0) * 0.98 + 0.01, reduction="none")
+        wake = masked_mean(each, (targets >= 0).float() * torch.where(targets > 0, 3.0, 1.0))
+        # A causal net has heard little of the phone it stands in: judge it 80 ms later.
+        phones = phone_loss(net.phones(body).float()[:, :, 2:], phones[:, 3::4][:, :-2])
+        return 4 * wake + 0.3 * phones, {"wake": wake, "phones": phones}
+
+    for done in range(steps):
+        loop.step(done, compute)
+    return loop.average.net.cpu()
+
+
+@torch.no_grad()
+def mine(store: Store, spotter: nets.Spotter, verifier: nets.Verifier | None, most: int, seed: int = 5) -> Pool:
+    """The moments of training speech that come nearest to passing, as negative candidates."""
+    spotter.eval()
+    rng = np.random.default_rng(seed)
+    augment = Augment(store, rng)
+    kinds = [i for i in store.mine if not any(e[2] for e in store.table[i]["events"]) and store.count[i] > 60]
+    found = []
+    for chunk in np.array_split(np.array(sorted(kinds, key=lambda i: store.count[i])), max(1, len(kinds) // 64)):
+        length = -(-int(store.count[chunk].max() + 40) // STEP) * STEP
+        features, _ = store.window(chunk, np.zeros(len(chunk)), length)
+        features = augment(features, None, strong=0.0)
+        logits, _, _ = spotter.run(features, spotter.fresh(len(chunk)))
+        score = torch.sigmoid(logits)
+        top = F.max_pool1d(score[:, None], 7, 1, 3)[:, 0]
+        rows, steps = torch.nonzero((score == top) & (score > 0.03), as_tuple=True)
+        for row, step in zip(rows.tolist(), steps.tolist(), strict=True):
+            found.append((chunk[row], step * STEP + STEP + 1.5 - 12, float(score[row, step])))
+    if verifier is not None and found:
+        verifier.eval()
+        scored = []
+        for part in np.array_split(np.arange(len(found)), max(1, len(found) // 256)):
+            utterance = np.array([found[k][0] for k in part])
+            anchor = np.array([found[k][1] for k in part])
+            features, _ = store.window(
+                utterance, np.round(anchor).astype(int) - verifier.before, verifier.before + verifier.after
+            )
+            features = augment(features, (verifier.before - 70, verifier.before + 5), strong=0.0)
+            scored += torch.sigmoid(verifier.judge(features).wake).tolist()
+        found = [(u, a, s) for (u, a, _), s in zip(found, scored, strict=True)]
+    found.sort(key=lambda row: -row[2])
+    found = found[:most]
+    print(f"mined {len(found)}, scores {[round(found[k][2], 3) for k in range(0, len(found), max(1, len(found) // 8))]}")
+    if not found:
+        return Pool(*(np.zeros(0) for _ in range(5)))
+    utterance = np.array([row[0] for row in found])
+    anchor = np.array([row[1] for row in found])
+    said = np.array([0.0 if store.table[u]["in_passing"] else -1.0 for u in utterance])
+    return Pool(utterance, anchor, anchor - 60, np.zeros(len(found)), said)
+
+
+def main() -> None:
+    """Trains both networks: a first round, mining, a second round."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--work", type=Path, required=True, help="folder with pack/; checkpoints go to WORK/nets")
+    parser.add_argument("--what", choices=["both", "spotter", "verifier"], default="both")
+    parser.add_argument("--steps", type=int, default=6000)
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--batch", type=int, default=256)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--resume", action="store_true", help="start from the checkpoints in WORK/nets")
+    args = parser.parse_args()
+    torch.manual_seed(args.seed)
+    torch.set_num_threads(args.threads)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    out = args.work / "nets"
+    out.mkdir(parents=True, exist_ok=True)
+    store = Store(args.work / "pack", "train")
+    print({kind: len(pool) for kind, pool in store.pools.items()}, f"{device}", flush=True)
+    spotter, verifier = nets.Spotter(), nets.Verifier()
+    for name, net in (("spotter", spotter), ("verifier", verifier)):
+        measure_scale(net, store)
+        if args.resume and (out / f"{name}.pt").exists():
+            net.load_state_dict(torch.load(out / f"{name}.pt"))
+    sequences, windows = SequenceSampler(store, args.seed), Sampler(store, verifier, args.seed)
+    for round_ in range(args.rounds):
+        steps, peak = args.steps // args.rounds, 2e-3 if round_ == 0 and not args.resume else 1e-3
+        if args.what != "verifier":
+            spotter = train_spotter(spotter, sequences, steps // 2, args.batch // 2, peak, out, device)
+        if args.what != "spotter":
+            verifier = train_verifier(verifier, windows, steps, args.batch, peak, out, device)
+        if round_ + 1 < args.rounds:
+            sequences.mined = mine(store, spotter, None, 4000)
+            windows.mined = mine(store, spotter, verifier if args.what != "spotter" else None, 4000)
+
+
+if __name__ == "__main__":
+    main()

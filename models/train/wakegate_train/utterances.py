@@ -1,0 +1,227 @@
+"""Recordings and synthetic speech as utterances with labelled events, and the augmented versions of them.
+
+An event is a word of interest: when it starts and ends, whether it is the wake word, and whether it
+was said to the device (1), in passing (0) or unknown (-1).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from . import augment, corpus
+from .align import PHONE_INDEX
+from .intent import addressed
+
+# What is no word of anybody's to a device: read speech.
+READ = {"librispeech_mini_train5", "librispeech_deepspk", "resemblyzer", "librosa_data", "an4", "ms_snsd_subset"}
+# Said alone to a microphone as one says a wake word.
+CALLS = {"picovoice_wakeword", "precise_community"}
+VERSIONS = {"alexa": 24, "picovoice_wakeword": 4, "wuw_corpus_ii": 3, "precise_community": 3}
+
+
+@dataclass
+class Event:
+    """A word of interest, in seconds."""
+
+    start: float
+    end: float
+    wake: bool
+    addressed: int
+
+
+@dataclass
+class Utterance:
+    """Samples at 16 kHz with what is known of them."""
+
+    samples: np.ndarray
+    source: str
+    group: str
+    """What it is drawn by in training: wake, call, mention, soundalike, speech, short..."""
+    split: str
+    speaker: str
+    events: list[Event] = field(default_factory=list)
+    phones: list[tuple[str, float, float]] = field(default_factory=list)
+    in_passing: bool = False
+    """Any moment of it is speech that nobody said to a device."""
+
+    def stretched(self, samples: np.ndarray, factor: float) -> Utterance:
+        """The same utterance with other samples whose time axis is `factor` times as long."""
+        events = [replace(e, start=e.start * factor, end=e.end * factor) for e in self.events]
+        phones = [(p, a * factor, b * factor) for p, a, b in self.phones]
+        return replace(self, samples=samples, events=events, phones=phones)
+
+
+def endpoints(samples: np.ndarray) -> tuple[float, float]:
+    """Start and end of the speech in an isolated word by its energy, in seconds."""
+    hop = corpus.RATE // 100
+    frames = samples[: len(samples) // hop * hop].reshape(-1, hop)
+    power = 10 * np.log10((frames**2).mean(axis=1) + 1e-9)
+    loud = np.flatnonzero(power > power.max() - 30)
+    return (loud[0] * 0.01, (loud[-1] + 1) * 0.01) if len(loud) else (0.0, len(samples) / corpus.RATE)
+
+
+def alignments(path: Path) -> dict[str, list[dict] | None]:
+    """What align.py wrote: path to words."""
+    if not path.exists():
+        return {}
+    return {row["path"]: row["words"] for row in map(json.loads, path.open())}
+
+
+def phones_of(words: list[dict] | None) -> list[tuple[str, float, float]]:
+    """Phones with start and end in seconds."""
+    return [tuple(phone) for word in words or () for phone in word["phones"]]
+
+
+def word_event(words: list[dict] | None, name: str) -> tuple[float, float] | None:
+    """Start and end of the last `name` (one or two words) in an alignment."""
+    parts = name.split()
+    for i in reversed(range(len(words or ()))):
+        if [w["word"] for w in words[i : i + len(parts)]] == parts:
+            return words[i]["start"], words[i + len(parts) - 1]["end"]
+    return None
+
+
+def real(recording: corpus.Recording, samples: np.ndarray, words: list[dict] | None, wake_word: str) -> Utterance:
+    """A recording with its events."""
+    wake = recording.dataset == "picovoice_wakeword" and recording.label == wake_word
+    utterance = Utterance(
+        samples=samples,
+        source=recording.path,
+        group="wake" if wake else recording.dataset,
+        split=recording.split,
+        speaker=recording.speaker,
+        phones=phones_of(words),
+        in_passing=recording.dataset in READ,
+    )
+    if recording.dataset in CALLS and recording.kind == "wakeword":
+        found = word_event(words, recording.text)
+        # One word that fills most of the clip: energy is the surer judge of its ends.
+        start, end = endpoints(samples)
+        if found and abs(found[1] - end) < 0.15:
+            start, end = found
+        utterance.events = [Event(start, end, wake, 1)]
+    elif recording.dataset == "wuw_corpus_ii" and recording.span:
+        name = recording.label.split("_")[0]
+        said = 1 if recording.context == "alone" else addressed(recording.text, name)
+        utterance.events = [Event(*recording.span, False, -1 if said is None else int(said))]
+        utterance.group = "wuw_alone" if recording.context == "alone" else "wuw_sentence"
+    return utterance
+
+
+def synthetic(row: dict, samples: np.ndarray, words: list[dict] | None, wake_word: str) -> Utterance | None:
+    """A synthetic utterance with its events; None where its word could not be placed."""
+    kind = row["kind"]
+    utterance = Utterance(
+        samples=samples,
+        source=row["path"],
+        group=f"synthetic_{kind}",
+        split=row["split"],
+        speaker=f"{row['engine']}/{row['voice']}",
+        phones=phones_of(words),
+        in_passing=kind == "mention" or kind == "other_mention",
+    )
+    if kind in ("address", "mention", "other_address", "other_mention"):
+        name = row["wake_word"] or wake_word
+        place = word_event(words, name)
+        if place is None and row["text"].lower().strip(" .,!?") == name:
+            place = endpoints(samples)
+        if place is None:
+            return None
+        utterance.events = [Event(*place, name == wake_word, int(kind.endswith("address")))]
+    elif kind == "soundalike" and words:
+        utterance.events = [Event(words[0]["start"], words[-1]["end"], False, -1)]
+    return utterance
+
+
+def fade(samples: np.ndarray, seconds: float = 0.01) -> np.ndarray:
+    """Short ramps at both ends, so that a cut makes no click."""
+    n = min(int(seconds * corpus.RATE), len(samples) // 2)
+    samples = samples.copy()
+    ramp = np.linspace(0, 1, n, dtype=np.float32)
+    samples[:n] *= ramp
+    samples[len(samples) - n :] *= ramp[::-1]
+    return samples
+
+
+def fragment(speech: Utterance, seconds: float, rng: np.random.Generator) -> np.ndarray:
+    """Up to `seconds` of running speech, cut at word boundaries where they are known."""
+    cuts = [round(p[1] * corpus.RATE) for p in speech.phones] or [0]
+    start = int(rng.choice(cuts)) if len(cuts) > 2 else 0
+    piece = speech.samples[start : start + int(seconds * corpus.RATE)]
+    return fade(piece) if len(piece) > corpus.RATE // 4 else fade(speech.samples[: int(seconds * corpus.RATE)])
+
+
+def spliced(
+    word: Utterance, speech: list[Utterance], commands: list[Utterance], said: bool, rng: np.random.Generator
+) -> Utterance:
+    """A real word put to a device or into running speech.
+
+    The source has real wake words only alone. Addressed: a pause before, a command after. In passing:
+    running speech close before and after. Both are joined from other people's speech, so that a change
+    of voice tells nothing.
+    """
+    event = word.events[0]
+    start, end = int(event.start * corpus.RATE), int(event.end * corpus.RATE)
+    core = fade(word.samples[max(0, start - 480) : end + 800])
+    lead_in = min(start, 480)
+    loudness = np.sqrt((core**2).mean()) + 1e-6
+
+    def matched(piece: np.ndarray) -> np.ndarray:
+        return piece * (loudness / (np.sqrt((piece**2).mean()) + 1e-6)) * 10 ** (rng.uniform(-4, 4) / 20)
+
+    def pause(low: float, high: float) -> np.ndarray:
+        return np.zeros(int(rng.uniform(low, high) * corpus.RATE), dtype=np.float32)
+
+    pick = lambda some: some[rng.integers(len(some))]
+    if said:
+        before = (
+            [matched(fragment(pick(speech), rng.uniform(0.6, 1.5), rng)), pause(0.35, 1.0)]
+            if rng.random() < 0.4
+            else [pause(0.3, 0.6)]
+        )
+        after = [pause(0.03, 0.6), matched(pick(commands).samples[: 2 * corpus.RATE])] if rng.random() < 0.75 else []
+    else:
+        before = [matched(fragment(pick(speech), rng.uniform(0.8, 2.0), rng)), pause(0.0, 0.05)]
+        after = [pause(0.0, 0.05), matched(fragment(pick(speech), rng.uniform(0.6, 1.5), rng))] if rng.random() < 0.7 else []
+        if rng.random() < 0.2 and after:
+            before = [pause(0.3, 0.6)]
+    at = sum(map(len, before)) + lead_in
+    joined = np.concatenate([*before, core, *after]).astype(np.float32)
+    place = Event(at / corpus.RATE, (at + end - start) / corpus.RATE, event.wake, int(said))
+    return Utterance(
+        samples=joined,
+        source=word.source,
+        group=("wake" if event.wake else "call") + ("_command" if said else "_passing"),
+        split=word.split,
+        speaker=word.speaker,
+        events=[place],
+        in_passing=not said,
+    )
+
+
+def versions(group: str) -> int:
+    """How many augmented versions of an utterance there are beside the plain one."""
+    if group == "wake":
+        return VERSIONS["alexa"]
+    return VERSIONS.get(group, 1)
+
+
+def phone_track(utterance: Utterance, frames: int) -> np.ndarray:
+    """Phone class of each 10 ms frame, int8 [frames]; -1 where unknown."""
+    track = np.full(frames, -1, dtype=np.int8)
+    if utterance.phones:
+        track[:] = PHONE_INDEX["SIL"]
+        for name, start, end in utterance.phones:
+            # A frame's window is 25 ms long: its middle lies 12.5 ms after its start.
+            track[max(0, round(start * 100 - 1)) : max(0, round(end * 100 - 1))] = PHONE_INDEX.get(name, 0)
+    return track
+
+
+def rooms(recordings: list[corpus.Recording], folder: Path) -> list[np.ndarray]:
+    """Measured impulse responses of home-sized rooms from the train part."""
+    found = [augment.usable_room(corpus.read(folder / r.path)) for r in recordings if r.kind == "rir" and r.split == "train"]
+    return [room for room in found if room is not None]
