@@ -1,7 +1,6 @@
 //! Each kind of bad recording, through the binary, with its exact message.
 
 #[path = "common/audio.rs"]
-#[allow(dead_code)]
 mod audio;
 mod cli_support;
 

@@ -77,7 +77,10 @@ fn what_fails_is_said_and_the_rest_is_written() {
     write_wav(&folder.path().join("a.wav"), &speech_like(1.0, 1));
     let output = run_in(folder.path(), &["features", "missing.wav", "a.wav", "--out", "f.npz"]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(stderr(&output).starts_with("error: missing.wav: no such file"), "{output:?}");
+    assert!(
+        stderr(&output).starts_with("error: no such file or folder: missing.wav"),
+        "{output:?}"
+    );
     assert_eq!(arrays(&folder.path().join("f.npz")).len(), 1);
     let twice = run_in(folder.path(), &["features", "a.wav", "a.wav", "--out", "g.npz"]);
     assert_eq!(twice.status.code(), Some(2));

@@ -54,7 +54,7 @@ fn onnx_runtime_writes_nothing_to_an_empty_home() {
         .unwrap();
     assert!(output.status.success(), "{output:?}");
     for variable in FOLDERS {
-        assert_eq!(everything_below(&folder.path().join(variable)), [PathBuf::new(); 0]);
+        assert_eq!(everything_below(&folder.path().join(variable)), Vec::<PathBuf>::new());
     }
     assert_eq!(everything_below(&work), before);
 }
