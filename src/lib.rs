@@ -28,6 +28,7 @@
 //! output is wrong, is an error and never a verdict.
 #![deny(missing_docs)]
 #![deny(unsafe_code)]
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used))]
 
 pub mod audio;
 pub mod decision;

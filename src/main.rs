@@ -1,5 +1,6 @@
 //! The `wakegate` command line: parses and dispatches.
 #![deny(missing_docs)]
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used))]
 
 mod cli;
 

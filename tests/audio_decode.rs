@@ -152,7 +152,7 @@ fn raw_pcm_keeps_all_but_half_a_sample() {
         ["the stream ends in the middle of a sample: its last byte is dropped"]
     );
     let mut empty = RawPcm::new(&[][..]);
-    assert_eq!(read_all(&mut empty).unwrap(), []);
+    assert_eq!(read_all(&mut empty).unwrap(), Vec::<f32>::new());
     assert_eq!(empty.warnings(), Vec::<String>::new());
 }
 

@@ -50,7 +50,7 @@ impl Demo {
         let entries = read_manifest(&self.data.join("manifest.tsv"))?;
         let widths = Widths::of(&entries);
         drop(Scorer::new(&model, None)?);
-        widths.head();
+        widths.head()?;
         let mut tally = Tally::default();
         ordered::in_order(
             &entries,
@@ -60,7 +60,7 @@ impl Demo {
             |entry, result| {
                 match result {
                     Ok(row) => {
-                        widths.row(entry, &row);
+                        widths.row(entry, &row)?;
                         tally.add(entry, &row);
                     }
                     Err(error) => {
@@ -71,7 +71,7 @@ impl Demo {
                 Ok(true)
             },
         )?;
-        tally.say(&model.manifest().wake_word);
+        tally.say(&model.manifest().wake_word)?;
         Ok(Outcome::of(tally.failures))
     }
 }
@@ -139,9 +139,9 @@ impl Widths {
         Self { file: widest(|entry| &entry.file).max(4), text: widest(|entry| &entry.text).max(4) }
     }
 
-    fn head(&self) {
+    fn head(&self) -> Result<()> {
         let bold = Style::new().bold();
-        anstream::println!(
+        output::line(format_args!(
             "{bold}{:<file$}  {:<text$}  {:<10}  {:<13}  p_intended{bold:#}",
             "file",
             "said",
@@ -149,17 +149,17 @@ impl Widths {
             "reason",
             file = self.file,
             text = self.text
-        );
+        ))
     }
 
-    fn row(&self, entry: &Entry, row: &Row) {
+    fn row(&self, entry: &Entry, row: &Row) -> Result<()> {
         let right = (row.verdict == Verdict::Intended) == (entry.expected == Verdict::Intended);
         let style = match row.verdict {
             Verdict::Intended => AnsiColor::Green.on_default(),
             Verdict::Accidental => Style::new(),
             Verdict::Unsure => AnsiColor::Yellow.on_default(),
         };
-        anstream::println!(
+        output::line(format_args!(
             "{:<file$}  {:<text$}  {style}{:<10}{style:#}  {:<13}  {} {:.3}{}",
             entry.file,
             entry.text,
@@ -170,7 +170,7 @@ impl Widths {
             if right { String::new() } else { format!("  expected {}", entry.expected) },
             file = self.file,
             text = self.text
-        );
+        ))
     }
 }
 
@@ -202,15 +202,18 @@ impl Tally {
         self.passed[place] += usize::from(passed);
     }
 
-    fn say(&self, wake_word: &str) {
+    fn say(&self, wake_word: &str) -> Result<()> {
         let Self { recordings, right, woken, passed, .. } = self;
         let clips = |[intended, accidental]: &[usize; 2]| {
             format!("{}, {accidental} of them accidental", counted(intended + accidental, "clip"))
         };
-        anstream::println!();
-        anstream::println!("{right} of {} judged as expected.", counted(*recordings, "recording"));
-        anstream::println!("Would have reached a reviewer for \"{wake_word}\":");
-        anstream::println!("  without the gate: {}", clips(woken));
-        anstream::println!("  with the gate:    {}", clips(passed));
+        output::line(format_args!(""))?;
+        output::line(format_args!(
+            "{right} of {} judged as expected.",
+            counted(*recordings, "recording")
+        ))?;
+        output::line(format_args!("Would have reached a reviewer for \"{wake_word}\":"))?;
+        output::line(format_args!("  without the gate: {}", clips(woken)))?;
+        output::line(format_args!("  with the gate:    {}", clips(passed)))
     }
 }

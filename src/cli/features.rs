@@ -110,7 +110,7 @@ impl Features {
                     }
                     Err(error) => {
                         failures += 1;
-                        bar.suspend(|| output::error(&error.context(&key)));
+                        bar.suspend(|| output::error(&error));
                     }
                 }
                 bar.inc(1);

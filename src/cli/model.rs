@@ -10,7 +10,7 @@ use wakegate::frontend::FrontEnd;
 use wakegate::model::{Manifest, Model, Runtime};
 use wakegate::{Error, Result};
 
-use super::{Outcome, RuntimeChoice, open_model};
+use super::{Outcome, RuntimeChoice, open_model, output};
 
 /// Style of a check that passed.
 const OK: Style = AnsiColor::Green.on_default().bold();
@@ -88,9 +88,9 @@ impl Show {
             ),
         ];
         for (name, text) in rows {
-            anstream::println!("{name:<11} {text}");
+            output::line(format_args!("{name:<11} {text}"))?;
         }
-        anstream::println!("\n{}", model.card().trim_end());
+        output::line(format_args!("\n{}", model.card().trim_end()))?;
         Ok(Outcome::AllWell)
     }
 }
@@ -108,7 +108,7 @@ fn candidates(manifest: &Manifest) -> String {
     format!(
         "at {} for {} of {} ms, highest within {} s, at least {} s apart",
         spotter.threshold,
-        super::output::counted(spotter.patience_steps as usize, "step"),
+        output::counted(spotter.patience_steps as usize, "step"),
         spotter.frames_per_step as f64 * manifest.frontend.hop_ms,
         spotter.peak_search_s,
         spotter.refractory_s
@@ -125,12 +125,11 @@ impl Check {
         let runtime = Runtime::chosen().unwrap_or(Runtime::Embedded);
         let mut checks = Checks::default();
         let opened = open_model(self.directory.as_deref());
-        if let Some(model) = checks.add("package", opened, |model| {
-            format!("{} ({})", model.manifest().id(), model.origin())
-        }) {
-            anstream::println!("         runtime: {}", runtime.describe());
-            checks.add("spotter", spotter(&model), String::clone);
-            checks.add("verifier", verifier(&model), String::clone);
+        let name = |model: &Model| format!("{} ({})", model.manifest().id(), model.origin());
+        if let Some(model) = checks.add("package", opened, name)? {
+            output::line(format_args!("         runtime: {}", runtime.describe()))?;
+            checks.add("spotter", spotter(&model), String::clone)?;
+            checks.add("verifier", verifier(&model), String::clone)?;
         }
         Ok(Outcome::of(checks.failures))
     }
@@ -143,16 +142,21 @@ struct Checks {
 
 impl Checks {
     /// Reports one check and gives its value if it passed.
-    fn add<T>(&mut self, name: &str, result: Result<T>, say: impl Fn(&T) -> String) -> Option<T> {
+    fn add<T>(
+        &mut self,
+        name: &str,
+        result: Result<T>,
+        say: impl Fn(&T) -> String,
+    ) -> Result<Option<T>> {
         match result {
             Ok(value) => {
-                anstream::println!("{OK}ok{OK:#}       {name}: {}", say(&value));
-                Some(value)
+                output::line(format_args!("{OK}ok{OK:#}       {name}: {}", say(&value)))?;
+                Ok(Some(value))
             }
             Err(error) => {
                 self.failures += 1;
-                anstream::println!("{FAIL}FAIL{FAIL:#}     {name}: {error}");
-                None
+                output::line(format_args!("{FAIL}FAIL{FAIL:#}     {name}: {error}"))?;
+                Ok(None)
             }
         }
     }

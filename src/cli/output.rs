@@ -1,5 +1,6 @@
 //! Lines on stdout, talk on stderr.
 
+use std::fmt;
 use std::io::{self, BufWriter, StdoutLock, Write};
 
 use anstyle::{AnsiColor, Style};
@@ -20,6 +21,18 @@ pub fn error(error: &Error) {
 /// Says on stderr what was odd about `subject`.
 pub fn warning(subject: &str, text: &str) {
     anstream::eprintln!("{WARNING}warning:{WARNING:#} {subject}: {text}");
+}
+
+/// Prints one line of a table on stdout. A reader that has gone is no error.
+pub fn line(text: fmt::Arguments<'_>) -> Result<()> {
+    match writeln!(anstream::stdout().lock(), "{text}") {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(unwritten(&error)),
+        _ => Ok(()),
+    }
+}
+
+fn unwritten(error: &io::Error) -> Error {
+    Error::new(ErrorKind::Io, "cannot write to stdout").found(error.to_string())
 }
 
 /// JSON lines on stdout.
@@ -50,9 +63,7 @@ impl JsonLines {
                 self.closed = true;
                 Ok(())
             }
-            Err(error) => {
-                Err(Error::new(ErrorKind::Io, "cannot write to stdout").found(error.to_string()))
-            }
+            Err(error) => Err(unwritten(&error)),
         }
     }
 
