@@ -29,8 +29,10 @@ mod field {
 
 /// `TensorProto.DataType.FLOAT`
 const FLOAT: u64 = 1;
+/// `TensorProto.DataType.FLOAT16`; its values lie in `raw_data`.
+const FLOAT16: u64 = 10;
 
-/// Holds that every f32 constant of the network in `bytes` is finite.
+/// Holds that every 32-bit and 16-bit float constant of the network in `bytes` is finite.
 ///
 /// # Errors
 /// [`ErrorKind::Model`] for a value that is not, and for bytes that are no ONNX network.
@@ -76,28 +78,43 @@ fn check_attributes(file: &str, node: &[u8]) -> Option<Result<()>> {
 
 /// Checks one tensor; `None` for bytes of another form.
 fn check_tensor(file: &str, tensor: &[u8]) -> Option<Result<()>> {
-    let (mut name, mut is_float, mut bad) = ("", false, None);
+    let (mut name, mut kind, mut raw, mut bad) = ("", 0, &[][..], None);
     for part in fields(tensor) {
         match part? {
-            (field::DATA_TYPE, Value::Varint(kind)) => is_float = kind == FLOAT,
+            (field::DATA_TYPE, Value::Varint(number)) => kind = number,
             (field::NAME, Value::Bytes(bytes)) => name = std::str::from_utf8(bytes).ok()?,
-            (field::FLOAT_DATA, Value::Bits(bits)) => {
-                bad = bad.or(Some(f32::from_bits(bits)).filter(|value| !value.is_finite()));
-            }
-            (field::FLOAT_DATA | field::RAW_DATA, Value::Bytes(bytes)) => {
-                let values = bytes.as_chunks::<4>().0.iter().map(|&four| f32::from_le_bytes(four));
-                bad = bad.or_else(|| values.into_iter().find(|value| !value.is_finite()));
-            }
+            (field::FLOAT_DATA, Value::Bits(bits)) => bad = bad.or(not_finite(&bits.to_le_bytes())),
+            (field::FLOAT_DATA, Value::Bytes(bytes)) => bad = bad.or(not_finite(bytes)),
+            (field::RAW_DATA, Value::Bytes(bytes)) => raw = bytes,
             _ => {}
         }
     }
-    Some(match bad.filter(|_| is_float) {
+    let bad = match kind {
+        FLOAT => bad.or(not_finite(raw)),
+        FLOAT16 => half_not_finite(raw),
+        _ => None,
+    };
+    Some(match bad {
         None => Ok(()),
         Some(value) => Err(Error::new(ErrorKind::Model, format!("{file} is refused"))
             .expected("finite weights")
             .found(format!("{value} in {name:?}"))
             .hint("training diverged; train the network again")),
     })
+}
+
+/// The first of little-endian f32 values that is not finite.
+fn not_finite(bytes: &[u8]) -> Option<f32> {
+    let mut values = bytes.as_chunks::<4>().0.iter().map(|&four| f32::from_le_bytes(four));
+    values.find(|value| !value.is_finite())
+}
+
+/// The same for IEEE 754 half precision, where an exponent of all ones is no finite number.
+fn half_not_finite(bytes: &[u8]) -> Option<f32> {
+    let mut values = bytes.as_chunks::<2>().0.iter().map(|&two| u16::from_le_bytes(two));
+    let bits = values.find(|bits| bits & 0x7c00 == 0x7c00)?;
+    let infinity = if bits & 0x8000 == 0 { f32::INFINITY } else { f32::NEG_INFINITY };
+    Some(if bits & 0x03ff == 0 { infinity } else { f32::NAN })
 }
 
 /// A protobuf field's value, as far as it matters here.
@@ -178,6 +195,16 @@ mod tests {
                 let network = tensor(&[head, &bits].concat());
                 assert_eq!(check_finite("w.onnx", &network).is_ok(), fine, "{value} {head:?}");
             }
+        }
+    }
+
+    #[test]
+    fn half_precision_weights_must_be_finite_too() {
+        for (bits, fine) in [(0x3e00_u16, true), (0x7e00, false), (0xfc00, false), (0x7bff, true)] {
+            let tensor = [&[0x10, 10, 0x4a, 2][..], &bits.to_le_bytes(), &[0x42, 1, b'w']].concat();
+            let graph = [&[0x2a, tensor.len() as u8][..], &tensor].concat();
+            let network = [&[0x3a, graph.len() as u8][..], &graph].concat();
+            assert_eq!(check_finite("w.onnx", &network).is_ok(), fine, "{bits:#x}");
         }
     }
 

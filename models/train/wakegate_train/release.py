@@ -17,7 +17,7 @@ MANIFEST = """\
 # A wakegate model package. `wakegate model check` validates it.
 schema = 1
 name = "{name}"
-version = "{version}"
+version = {version}
 wake_word = "{word}"
 licence = "{licence}"
 
@@ -105,7 +105,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True, help="folder with pack/ and nets/")
     parser.add_argument("--out", type=Path, required=True, help="the model directory to write")
     parser.add_argument("--word", default="alexa")
-    parser.add_argument("--version", default="1")
+    parser.add_argument("--version", type=int, default=1)
     parser.add_argument("--licence", default="CC-BY-SA-4.0")
     parser.add_argument("--spotter-threshold", type=float, default=0.15)
     parser.add_argument("--intended-at", type=float, default=0.9)

@@ -311,9 +311,10 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=6000)
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--batch", type=int, default=256)
+    parser.add_argument("--peak", type=float, default=2e-3, help="highest learning rate; half of it after the first round")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--resume", action="store_true", help="start from the checkpoints in WORK/nets")
+    parser.add_argument("--resume", action="store_true", help="go on from the checkpoints in WORK/nets, mining first")
     args = parser.parse_args()
     torch.manual_seed(args.seed)
     torch.set_num_threads(args.threads)
@@ -329,14 +330,16 @@ def main() -> None:
             net.load_state_dict(torch.load(out / f"{name}.pt"))
     sequences, windows = SequenceSampler(store, args.seed), Sampler(store, verifier, args.seed)
     for round_ in range(args.rounds):
-        steps, peak = args.steps // args.rounds, 2e-3 if round_ == 0 and not args.resume else 1e-3
+        steps, fresh = args.steps // args.rounds, round_ == 0 and not args.resume
+        peak = args.peak if fresh else args.peak / 2
+        if not fresh:
+            # Only networks that have learned make mistakes worth learning from.
+            sequences.mined = mine(store, spotter, None, 4000)
+            windows.mined = mine(store, spotter, verifier, 4000)
         if args.what != "verifier":
             spotter = train_spotter(spotter, sequences, steps // 2, args.batch // 2, peak, out, device)
         if args.what != "spotter":
             verifier = train_verifier(verifier, windows, steps, args.batch, peak, out, device)
-        if round_ + 1 < args.rounds:
-            sequences.mined = mine(store, spotter, None, 4000)
-            windows.mined = mine(store, spotter, verifier if args.what != "spotter" else None, 4000)
 
 
 if __name__ == "__main__":
