@@ -38,3 +38,35 @@ pub(super) fn ln(x: f32) -> f32 {
     let ln = s * (half_square + r) + k * LN2_LOW - half_square + f + k * LN2_HIGH;
     if x < f32::INFINITY { ln } else { x }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_normal_value_is_within_one_ulp() {
+        // Every 331st of the 2^31 patterns, and all of the octaves around 1, where the two
+        // terms cancel.
+        let near_one = 0.5f32.to_bits()..=2f32.to_bits();
+        let all = (f32::MIN_POSITIVE.to_bits()..f32::INFINITY.to_bits()).step_by(331);
+        let mut worst = 0f64;
+        for x in near_one.step_by(7).chain(all).map(f32::from_bits) {
+            let exact = f64::from(x).ln();
+            let rounded = exact as f32;
+            let ulp = f64::from(rounded.abs().next_up()) - f64::from(rounded.abs());
+            worst = worst.max((f64::from(ln(x)) - exact).abs() / ulp);
+        }
+        println!("{worst} ulp");
+        assert!(worst < 1.0, "{worst} ulp");
+        assert_eq!(ln(1.0), 0.0);
+    }
+
+    #[test]
+    fn infinity_and_nan_stay() {
+        let mut values = [f32::INFINITY, f32::NAN, 1.0];
+        ln_in_place(&mut values);
+        assert_eq!(values[0], f32::INFINITY);
+        assert!(values[1].is_nan());
+        assert_eq!(values[2], 0.0);
+    }
+}

@@ -156,3 +156,125 @@ fn whole_samples(field: &str, ms: f64) -> Result<usize> {
     }
     Ok(samples.round() as usize)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(change: impl FnOnce(&mut Settings)) -> String {
+        let mut settings = Settings::default();
+        change(&mut settings);
+        let error = settings.validate().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Settings);
+        error.to_string().replacen("front-end setting ", "", 1)
+    }
+
+    #[test]
+    fn the_default_is_valid() {
+        let settings = Settings::default();
+        settings.validate().unwrap();
+        assert_eq!((settings.window_samples(), settings.hop_samples()), (400, 160));
+    }
+
+    #[test]
+    fn every_field_out_of_range_is_named_with_its_range() {
+        assert_eq!(
+            message(|s| s.sample_rate_hz = 44_100),
+            "sample_rate_hz is refused: expected 16000, found 44100 \
+             (hint: resample to 16 kHz before the front end)"
+        );
+        assert_eq!(
+            message(|s| s.window_ms = 0.5),
+            "window_ms is refused: expected 1 to 128, found 0.5 (hint: 25 is usual for speech)"
+        );
+        assert_eq!(
+            message(|s| s.hop_ms = f64::NAN),
+            "hop_ms is refused: expected 1 to 128, found NaN (hint: 10 is usual for speech)"
+        );
+        assert_eq!(
+            message(|s| s.mel_bands = 0),
+            "mel_bands is refused: expected 1 to 256, found 0 \
+             (hint: 40 is usual for wake words)"
+        );
+        assert_eq!(
+            message(|s| s.low_hz = -1.0),
+            "low_hz is refused: expected 0 to 8000, found -1 (hint: 60 leaves out mains hum)"
+        );
+        assert_eq!(
+            message(|s| s.high_hz = 8001.0),
+            "high_hz is refused: expected 0 to 8000, found 8001 \
+             (hint: 7600 stays below the band edge)"
+        );
+        assert_eq!(
+            message(|s| s.pre_emphasis = 1.0),
+            "pre_emphasis is refused: expected 0 to 0.999, found 1 \
+             (hint: 0 turns it off, 0.97 is usual)"
+        );
+        assert_eq!(
+            message(|s| s.floor = 0.0),
+            "floor is refused: expected 0.000000000000000000000000000001 to 1, found 0 \
+             (hint: 1e-6 is near the rounding noise of 16 bits)"
+        );
+    }
+
+    #[test]
+    fn fields_that_do_not_fit_together_say_which() {
+        assert_eq!(
+            message(|s| s.hop_ms = 30.0),
+            "hop_ms is refused: expected at most window_ms (25), found 30 \
+             (hint: a longer hop would leave samples that no frame sees)"
+        );
+        assert_eq!(
+            message(|s| s.hop_ms = 10.03),
+            "hop_ms is refused: expected a whole number of samples at 16 kHz \
+             (a multiple of 0.0625 ms), found 10.03 ms, 160.48 samples (hint: 10 ms is the nearest)"
+        );
+        assert_eq!(
+            message(|s| s.fft_size = 500),
+            "fft_size is refused: expected a power of two from 64 to 4096, found 500 \
+             (hint: 512 fits the window)"
+        );
+        assert_eq!(
+            message(|s| s.fft_size = 256),
+            "fft_size is refused: expected at least the window of 400 samples, found 256 \
+             (hint: 512 fits the window)"
+        );
+        assert_eq!(
+            message(|s| (s.low_hz, s.high_hz) = (4000.0, 300.0)),
+            "high_hz is refused: expected more than low_hz (4000), found 300 \
+             (hint: swap the two edges)"
+        );
+    }
+
+    #[test]
+    fn a_band_between_two_bins_is_refused() {
+        let settings = Settings { mel_bands: 256, ..Settings::default() };
+        let error = crate::frontend::FrontEnd::new(&settings).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "front-end mel band 1 holds no FFT bin: expected bands wider than the bin spacing of \
+             31.25 Hz, found 67.1 to 81.5 Hz \
+             (hint: use fewer mel_bands, a larger fft_size, or a wider range of Hz)"
+        );
+    }
+
+    #[test]
+    fn a_manifest_states_every_field_and_no_other() {
+        let text = serde_json::to_string(&Settings::default()).unwrap();
+        assert_eq!(
+            text,
+            r#"{"sample_rate_hz":16000,"window_ms":25.0,"hop_ms":10.0,"fft_size":512,"#.to_owned()
+                + r#""mel_bands":40,"low_hz":60.0,"high_hz":7600.0,"mel_scale":"htk","#
+                + r#""mel_norm":"none","window":"hann_periodic","pre_emphasis":0.0,"floor":1e-6}"#
+        );
+        assert_eq!(serde_json::from_str::<Settings>(&text).unwrap(), Settings::default());
+        let unknown = text.replace("hop_ms", "step_ms");
+        let error = serde_json::from_str::<Settings>(&unknown).unwrap_err().to_string();
+        assert!(error.contains("unknown field `step_ms`"), "{error}");
+        let short = text.replace(r#","floor":1e-6"#, "");
+        let error = serde_json::from_str::<Settings>(&short).unwrap_err().to_string();
+        assert!(error.contains("missing field `floor`"), "{error}");
+        let hann = text.replace("hann_periodic", "hann");
+        assert!(serde_json::from_str::<Settings>(&hann).is_err());
+    }
+}
