@@ -181,7 +181,7 @@ def align_all(jobs: list[tuple[str, str, str]], out: Path, processes: int) -> tu
 def synthetic_rows(folder: Path) -> list[dict]:
     """The lines of a synthetic corpus (see synth.py)."""
     with (folder / "synth.tsv").open(newline="") as lines:
-        return list(csv.DictReader(lines, delimiter="\t"))
+        return list(csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE))
 
 
 def main() -> None:
