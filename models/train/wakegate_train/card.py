@@ -102,20 +102,22 @@ def synthetic_text(folder: Path | None) -> str:
     return "\nSynthetic speech, training voices: " + "; ".join(parts) + " (Kokoro-82M is Apache-2.0)."
 
 
-def misses_text(found: dict) -> str:
+def misses_text(found: dict, word: str) -> str:
     """Every miss and false accept by name, so that a reader can listen."""
     lines = []
-    for name, (_, _, missed) in found["wake_words"].items():
-        for file, intended, wake, addressed in missed:
-            lines.append(
-                f"- missed, {name}: {file} (p_intended {intended:.3f}, p_wake_word {wake:.3f}, p_addressed {addressed:.3f})"
-            )
-    for name, (_, _, _, near) in found["false_accepts"].items():
+    for name, (_, _, told) in found["clips"].items():
+        wanted = name.startswith((f"{word}, ", "address"))
+        wrong = [clip for clip in told if (clip[2] == "intended") != wanted]
+        if wrong and name.startswith(f"{word}, "):
+            for file, _, verdict, intended, wake, said in wrong:
+                scores = f"p_intended {intended:.3f}, p_wake_word {wake:.3f}, p_addressed {said:.3f}"
+                lines.append(f"- {name}: missed {file} ({verdict}, {scores})")
+        elif wrong:
+            texts = sorted({f'"{text}"' if text else file for file, text, *_ in wrong})
+            lines.append(f"- {name}, {'missed' if wanted else 'passed'}: {', '.join(texts)}")
+    for name, (_, _, _, near) in found["streams"].items():
         for file, end, intended in near:
             lines.append(f"- {name}, passed or unsure: {file} at {end or 0:.2f} s (p_intended {intended:.3f})")
-    for name, (_, _, texts) in found["synthetic"].items():
-        if texts:
-            lines.append(f"- synthetic {name}, passed: " + ", ".join(sorted({text for text, _ in texts})))
     return "\n".join(lines) or "None."
 
 
@@ -151,7 +153,7 @@ def main() -> None:
         accidental_below=manifest["decision"]["accidental_below"],
         split=args.split,
         tables=evaluate.table(found),
-        misses=misses_text(found),
+        misses=misses_text(found, manifest["wake_word"]),
         notes=args.notes.read_text() if args.notes else "",
         sources=source_rows(recordings, seconds),
         synthetic=synthetic_text(args.synthetic),
