@@ -74,12 +74,13 @@ def fit(scores: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
         z = parameters[0] * scores + parameters[1]
         return float((weight * np.logaddexp(0, np.where(labels > 0, -z, z))).sum())
 
-    scale, shift = minimize(loss, np.array([1.0, 0.0]), method="Nelder-Mead").x
+    scale, shift = minimize(loss, np.array([1.0, 0.0]), method="BFGS").x
     return float(scale), float(shift)
 
 
-def calibrate(net: nets.Verifier, store: Store, n: int = 600) -> str:
+def calibrate(net: nets.Verifier, store: Store, n: int = 1500) -> str:
     """Fits the calibration on the dev speakers and stores it in the network; says what it did."""
+    torch.manual_seed(3)
     features, pool = dev_windows(store, net, n, 3)
     wake, said = logits(net, features)
     known = pool.addressed >= 0
@@ -108,8 +109,8 @@ def main() -> None:
     parser.add_argument("--version", type=int, default=1)
     parser.add_argument("--licence", default="CC-BY-SA-4.0")
     parser.add_argument("--spotter-threshold", type=float, default=0.15)
-    parser.add_argument("--intended-at", type=float, default=0.9)
-    parser.add_argument("--accidental-below", type=float, default=0.5)
+    parser.add_argument("--intended-at", type=float, default=0.8)
+    parser.add_argument("--accidental-below", type=float, default=0.4)
     parser.add_argument("--end-offset", type=float, default=0.12, help="seconds from the word's end to the spotter's peak")
     parser.add_argument("--word-seconds", type=float, default=0.6)
     parser.add_argument("--settings", type=Path, default=Path(__file__).parent.parent / "frontend.toml")
