@@ -38,3 +38,8 @@ pub mod model;
 pub mod pipeline;
 
 pub use error::{Error, ErrorKind, Result};
+
+/// The README's example compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

@@ -99,10 +99,13 @@ def main() -> None:
     parser.add_argument("--synthetic", type=Path)
     parser.add_argument("--word", default="alexa")
     parser.add_argument("--split", choices=["dev", "test"], default="dev")
+    parser.add_argument("--peers", default=",".join(PEERS), help="which, with commas between")
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
     bench = Bench(Path(), None, args.recordings, args.synthetic, {args.split})
-    found = {name: measure(bench, args.word, args.out / "clips", start()) for name, start in PEERS.items()}
+    chosen = {name: PEERS[name] for name in args.peers.split(",")}
+    found = {name: measure(bench, args.word, args.out / "clips", start()) for name, start in chosen.items()}
+    args.out.mkdir(parents=True, exist_ok=True)
     (args.out / "peers.json").write_text(json.dumps(found, indent=1))
     text = table(json.loads(args.figures.read_text()), found)
     (args.out / "peers.md").write_text(text)
