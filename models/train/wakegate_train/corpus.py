@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -51,7 +51,6 @@ class Recording:
     span: tuple[float, float] | None = None
     """The keyword's start and end in seconds, where the source gives them."""
     licence: str = ""
-    extra: dict = field(default_factory=dict)
 
 
 def share(key: str) -> float:

@@ -334,8 +334,10 @@ def main() -> None:
         peak = args.peak if fresh else args.peak / 2
         if not fresh:
             # Only networks that have learned make mistakes worth learning from.
-            sequences.mined = mine(store, spotter, None, 4000)
-            windows.mined = mine(store, spotter, verifier, 4000)
+            if args.what != "verifier":
+                sequences.mined = mine(store, spotter, None, 4000)
+            if args.what != "spotter":
+                windows.mined = mine(store, spotter, verifier, 4000)
         if args.what != "verifier":
             spotter = train_spotter(spotter, sequences, steps // 2, args.batch // 2, peak, out, device)
         if args.what != "spotter":

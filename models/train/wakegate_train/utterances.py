@@ -23,7 +23,8 @@ CALLS = {"picovoice_wakeword", "precise_community"}
 # A keyphrase search finds the wake word in 1 of 60 of espeak-ng's renderings and in none of most of these
 # voices': no listener would. They still teach what the wake word is not.
 HEAVY_ACCENTS = {"jf_alpha", "jf_tebukuro", "zf_xiaobei", "zm_yunxia", "ff_siwis"}
-VERSIONS = {"alexa": 24, "picovoice_wakeword": 4, "wuw_corpus_ii": 3, "precise_community": 3}
+VERSIONS = {"wake": 24, "picovoice_wakeword": 4, "wuw_corpus_ii": 3, "precise_community": 3}
+"""Augmented versions of an utterance beside the plain one, by its group; 1 for any other."""
 
 
 @dataclass
@@ -210,8 +211,6 @@ def spliced(
 
 def versions(group: str) -> int:
     """How many augmented versions of an utterance there are beside the plain one."""
-    if group == "wake":
-        return VERSIONS["alexa"]
     return VERSIONS.get(group, 1)
 
 
