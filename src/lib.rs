@@ -34,6 +34,7 @@ pub mod audio;
 pub mod decision;
 pub mod error;
 pub mod frontend;
+pub mod gate;
 pub mod model;
 pub mod pipeline;
 
