@@ -33,10 +33,12 @@
 pub mod audio;
 pub mod decision;
 pub mod error;
+pub mod eval;
 pub mod frontend;
 pub mod gate;
 pub mod model;
 pub mod pipeline;
+pub mod review;
 
 pub use error::{Error, ErrorKind, Result};
 

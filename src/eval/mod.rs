@@ -1,0 +1,3 @@
+//! Figures that hold: exact intervals, and thresholds that are certified.
+
+pub mod intervals;
