@@ -209,7 +209,7 @@ fn next_id(step: &Step<'_>, reviewer: &Person) -> Result<Option<ClipId>> {
             "SELECT id FROM clip
              WHERE label IS NULL
                AND (leased_by IS NULL OR leased_by = ?1 OR leased_until_ms <= ?2)
-             ORDER BY leased_by = ?1 AND leased_until_ms > ?2 DESC, stored_ms, id LIMIT 1",
+             ORDER BY leased_by IS ?1 AND leased_until_ms > ?2 DESC, stored_ms, id LIMIT 1",
             params![reviewer.as_str(), step.now_ms],
             |row| row.get(0),
         )

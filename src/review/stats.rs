@@ -1,6 +1,7 @@
 //! Counts for the overview, the labelled scores, and the certificate in force.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
@@ -10,9 +11,10 @@ use super::id::Person;
 use super::queue::{Queue, Step};
 use super::record::LabelledScore;
 use super::reviewing::{LEAKS, REVIEWED};
+use super::settings::Settings;
 use super::store::{STOPPED, STORED};
 use super::time::day_name;
-use super::{consent, db};
+use super::{consent, db, keyfile};
 use crate::eval::intervals::{Interval, clopper_pearson};
 use crate::{Error, ErrorKind, Result};
 
@@ -145,6 +147,22 @@ impl Queue {
             let note = format!("threshold {}", certificate.threshold);
             step.log(by.as_str(), Act::Certified, None, Some(note))
         })
+    }
+
+    /// As [`verify_audit`](Self::verify_audit), of a queue that can't be opened because its log
+    /// was altered. Nothing is written.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Review`] where there is no queue or no device key.
+    pub fn inspect(directory: &Path, settings: &Settings) -> Result<Verified> {
+        let settings = Settings { directory: directory.to_owned(), ..settings.clone() };
+        let key_path = settings.key_path();
+        let key = keyfile::load(&key_path)?.ok_or_else(|| {
+            Error::new(ErrorKind::Review, "the queue's device key is missing")
+                .expected(format!("the key in {}", key_path.display()))
+                .found("no file")
+        })?;
+        audit::verify(&db::connect(&db::path(directory))?, &key)
     }
 
     /// Holds the whole audit log against its hashes and its signed end.
