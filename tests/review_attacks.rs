@@ -12,7 +12,7 @@ use review_support::{
 };
 use rusqlite::Connection;
 use wakegate::ErrorKind;
-use wakegate::review::{Answer, Label, Queue};
+use wakegate::review::{Answer, Label, Mark, Queue, Verified};
 
 /// A queue of three clips that was closed.
 struct Victim {
@@ -140,7 +140,7 @@ fn an_altered_clip_is_never_played_and_the_others_are() {
             damaged += usize::from(line.contains("\"act\":\"damaged\""));
             Ok(())
         };
-        queue.audit_lines(&mut take).unwrap();
+        Queue::audit_lines(queue.directory(), &mut take).unwrap();
         assert_eq!(damaged, 1, "{sql}");
         assert_eq!(queue.verify_audit().unwrap().problems, Vec::<String>::new());
     }
@@ -173,7 +173,7 @@ fn every_change_of_the_audit_log_is_found_and_closes_the_queue_or_shows() {
         let verify = |queue: Queue| queue.verify_audit().unwrap().problems;
         assert_eq!(verify(victim.open().unwrap()), Vec::<String>::new());
         assert!(victim.alter(sql) > 0, "{what}");
-        let problems = Queue::inspect(&victim.directory, &open_settings()).unwrap().problems;
+        let problems = Queue::inspect(&victim.directory, &open_settings(), None).unwrap().problems;
         assert!(!problems.is_empty(), "{what}");
         // A tail that was cut is found without reading it all: the queue stays closed.
         if let Err(error) = victim.open() {
@@ -191,7 +191,7 @@ fn a_cut_tail_with_a_head_to_match_needs_the_device_key() {
     );
     let error = victim.open().err().unwrap();
     assert!(error.to_string().contains("audit log is altered"), "{error}");
-    let problems = Queue::inspect(&victim.directory, &open_settings()).unwrap().problems;
+    let problems = Queue::inspect(&victim.directory, &open_settings(), None).unwrap().problems;
     assert_eq!(problems, ["the end of the log was not signed by this device key"]);
 }
 
@@ -313,4 +313,30 @@ fn the_device_key_may_lie_elsewhere() {
     drop(queue);
     assert!(reopen(&directory, &open_settings(), &clock).is_err());
     assert_eq!(reopen(&directory, &settings, &clock).unwrap().left_today().unwrap(), 1);
+}
+
+#[test]
+fn an_older_copy_that_is_put_back_shows_against_a_noted_end() {
+    let victim = Victim::new();
+    let inspect =
+        |mark: Option<&Mark>| Queue::inspect(&victim.directory, &open_settings(), mark).unwrap();
+    let mark = |verified: &Verified| -> Mark {
+        format!("{}:{}", verified.lines, verified.head).parse().unwrap()
+    };
+    let older = fs::read(victim.directory.join("queue.db")).unwrap();
+    let early = mark(&inspect(None));
+    let mut queue = victim.open().unwrap();
+    let clip = queue.next_for(&person("Ann")).unwrap().unwrap();
+    queue.delete(&person("Ann"), &clip.id).unwrap();
+    drop(queue);
+    let late = mark(&inspect(None));
+    assert_eq!(inspect(Some(&early)).problems, Vec::<String>::new());
+    assert_eq!(inspect(Some(&late)).problems, Vec::<String>::new());
+    fs::write(victim.directory.join("queue.db"), older).unwrap();
+    assert_eq!(inspect(None).problems, Vec::<String>::new(), "sound in itself");
+    assert_eq!(inspect(Some(&early)).problems, Vec::<String>::new());
+    assert_eq!(inspect(Some(&late)).problems.len(), 1);
+    for bad in ["", "5", "5:abc", "-1:00", &format!("x:{}", "0".repeat(64))] {
+        assert!(bad.parse::<Mark>().is_err(), "{bad}");
+    }
 }

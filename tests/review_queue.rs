@@ -43,7 +43,7 @@ fn acts(queue: &Queue) -> Vec<(Act, String)> {
         acts.push((line.act, line.by));
         Ok(())
     };
-    queue.audit_lines(&mut take).unwrap();
+    Queue::audit_lines(queue.directory(), &mut take).unwrap();
     acts
 }
 

@@ -7,6 +7,7 @@ mod model;
 mod ordered;
 mod output;
 mod record;
+mod review;
 mod score;
 mod scoring;
 
@@ -34,6 +35,7 @@ enum Command {
     #[command(subcommand)]
     Model(model::ModelCommand),
     Features(features::Features),
+    Review(review::Review),
 }
 
 /// How a command ended that could run.
@@ -59,6 +61,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Demo(command) => command.run(),
         Command::Model(command) => command.run(),
         Command::Features(command) => command.run(),
+        Command::Review(command) => command.run(),
     };
     match result {
         Ok(Outcome::AllWell) => ExitCode::SUCCESS,

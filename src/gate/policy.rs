@@ -101,7 +101,10 @@ impl FromStr for QuietHours {
     fn from_str(text: &str) -> Result<Self> {
         let minute = |text: &str| {
             let (hour, minute) = text.split_once(':')?;
-            let two = |t: &str| (t.len() == 2).then(|| t.parse::<u16>().ok()).flatten();
+            let two = |text: &str| {
+                let digits = text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_digit());
+                if digits { text.parse::<u16>().ok() } else { None }
+            };
             let (hour, minute) = (two(hour)?, two(minute)?);
             (hour < 24 && minute < 60).then_some(hour * 60 + minute)
         };

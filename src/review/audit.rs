@@ -6,13 +6,18 @@
 //! removed, added or moved line shows. A chain alone does not show a missing tail: the number
 //! of lines and the last hash are kept under a MAC of the device key.
 
+use std::path::Path;
+use std::str::FromStr;
+
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 
 use super::crypto::{DeviceKey, HASH_BYTES, hex, sha256};
-use super::db;
 use super::id::ClipId;
+use super::queue::Queue;
+use super::settings::Settings;
 use super::time::stamp;
+use super::{db, keyfile};
 use crate::{Error, ErrorKind, Result};
 
 /// What the first line is chained to.
@@ -93,6 +98,86 @@ pub struct Verified {
     pub head: String,
     /// What is wrong, one line each; empty for a sound log.
     pub problems: Vec<String>,
+}
+
+/// The end that a log had at an earlier time, `LINES:HEAD`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mark {
+    lines: i64,
+    head: String,
+}
+
+impl FromStr for Mark {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        text.split_once(':')
+            .and_then(|(lines, head)| Some((lines.parse().ok()?, head)))
+            .filter(|(lines, head)| *lines >= 0_i64 && head.len() == 2 * HASH_BYTES)
+            .map(|(lines, head)| Self { lines, head: head.to_ascii_lowercase() })
+            .ok_or_else(|| {
+                Error::new(ErrorKind::Review, "this is no end of an audit log")
+                    .expected("LINES:HEAD, as `wakegate review audit verify` printed them")
+                    .found(format!("{:?}", text.chars().take(80).collect::<String>()))
+            })
+    }
+}
+
+impl Queue {
+    /// Holds the whole audit log against its hashes and its signed end, and against an earlier
+    /// end of it. For a queue that can't be opened because its log was altered as well; nothing
+    /// is written.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Review`] where there is no queue or no device key. What is wrong with the
+    /// log is in the answer.
+    pub fn inspect(
+        directory: &Path,
+        settings: &Settings,
+        expect: Option<&Mark>,
+    ) -> Result<Verified> {
+        let settings = Settings { directory: directory.to_owned(), ..settings.clone() };
+        let key_path = settings.key_path();
+        let key = keyfile::load(&key_path)?.ok_or_else(|| {
+            Error::new(ErrorKind::Review, "the queue's device key is missing")
+                .expected(format!("the key in {}", key_path.display()))
+                .found("no file")
+        })?;
+        let db = db::connect(&db::path(directory))?;
+        let mut verified = verify(&db, &key)?;
+        if let Some(mark) = expect {
+            let hash: Option<Vec<u8>> = db
+                .query_row("SELECT hash FROM audit WHERE n = ?1", [mark.lines], |row| row.get(0))
+                .optional()
+                .map_err(db::refused)?;
+            let is_held = match hash {
+                Some(hash) => hex(&hash) == mark.head,
+                None => mark.lines == 0 && hex(&origin()) == mark.head,
+            };
+            if !is_held {
+                let text = "the log is not a continuation of the expected one".to_owned();
+                verified.problems.push(text);
+            }
+        }
+        Ok(verified)
+    }
+
+    /// As [`inspect`](Self::inspect), of the open queue.
+    ///
+    /// # Errors
+    /// Only where the database can't be read.
+    pub fn verify_audit(&self) -> Result<Verified> {
+        verify(&self.db, &self.key)
+    }
+
+    /// Calls `take` with each line of the audit log of the queue in `directory`, as it was
+    /// hashed, oldest first. Needs no key.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Review`] where there is no queue, and what `take` gives.
+    pub fn audit_lines(directory: &Path, take: &mut dyn FnMut(String) -> Result<()>) -> Result<()> {
+        lines(&db::connect(&db::path(directory))?, take)
+    }
 }
 
 /// The end of the chain.
@@ -200,8 +285,7 @@ pub(super) fn append(
     write_head(db, key, count, &hash)
 }
 
-/// Calls `take` with every line, as it stands in the database.
-pub(super) fn lines(db: &Connection, take: &mut dyn FnMut(String) -> Result<()>) -> Result<()> {
+fn lines(db: &Connection, take: &mut dyn FnMut(String) -> Result<()>) -> Result<()> {
     let mut query = db.prepare("SELECT line FROM audit ORDER BY n").map_err(db::refused)?;
     let mut rows = query.query([]).map_err(db::refused)?;
     while let Some(row) = rows.next().map_err(db::refused)? {
@@ -211,10 +295,7 @@ pub(super) fn lines(db: &Connection, take: &mut dyn FnMut(String) -> Result<()>)
 }
 
 /// Holds every line against the chain, and the chain against its signed head.
-///
-/// # Errors
-/// Only where the database can't be read; what is wrong with the log is in the answer.
-pub(super) fn verify(db: &Connection, key: &DeviceKey) -> Result<Verified> {
+fn verify(db: &Connection, key: &DeviceKey) -> Result<Verified> {
     let mut problems = Vec::new();
     let mut chain = origin().to_vec();
     let mut expected = 0_i64;

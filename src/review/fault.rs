@@ -1,15 +1,21 @@
-//! Places where a test ends the process as a power cut would. They exist in the crate's own
-//! tests only: in every other build a place is nothing.
+//! Places where a test ends the process as a crash would. They exist in the crate's own tests
+//! only: in every other build a place is nothing.
 
-/// Names the place, in the tests' children, at which to die.
+/// The place at which this process dies.
 #[cfg(test)]
-pub(super) const VARIABLE: &str = "WAKEGATE_TEST_FAULT";
+static ARMED: std::sync::OnceLock<String> = std::sync::OnceLock::new();
+
+/// From now on, this process dies at the place `name`.
+#[cfg(test)]
+pub(super) fn arm(name: &str) {
+    ARMED.set(name.to_owned()).unwrap();
+}
 
 /// Dies here if the test asks for it.
 #[cfg(test)]
 pub(super) fn point(name: &str) {
     use rustix::process::{Signal, getpid, kill_process};
-    if std::env::var(VARIABLE).is_ok_and(|wanted| wanted == name) {
+    if ARMED.get().is_some_and(|armed| armed == name) {
         kill_process(getpid(), Signal::KILL).unwrap();
         unreachable!("a killed process goes on");
     }

@@ -35,23 +35,32 @@ pub(super) fn load(path: &Path) -> Result<Option<DeviceKey>> {
     }
 }
 
-/// Makes a key file at `path`, unless another process is quicker, and gives its key.
+/// Makes a key file at `path`, unless there is one by now, and gives its key.
 pub(super) fn create(path: &Path) -> Result<DeviceKey> {
-    // A name of its own, then a link that never replaces: a reader sees a whole key or none.
-    let mut name = [0; 8];
-    random(&mut name)?;
-    let draft = beside(path, &super::crypto::hex(&name));
+    // A draft, then a link that never replaces: a reader sees a whole key or none.
+    let draft = beside(path, "new");
     write_new(&draft)?;
-    let linked = fs::hard_link(&draft, path);
-    fs::remove_file(&draft).map_err(|e| Error::io("remove", &draft, &e))?;
-    match linked {
+    fault::point("open:key_drafted");
+    match fs::hard_link(&draft, path) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-            Err(Error::io("create", path, &error))
+            return Err(Error::io("create", path, &error));
         }
-        _ => {
-            sync_folder(path)?;
-            load(path)?.ok_or_else(|| no_key(path, "no"))
+        _ => fault::point("open:key_linked"),
+    }
+    remove_draft(path)?;
+    sync_folder(path)?;
+    load(path)?.ok_or_else(|| no_key(path, "no"))
+}
+
+/// Removes what a creation that was cut short left. It may be another name of the key itself,
+/// so that its bytes are not overwritten.
+pub(super) fn remove_draft(path: &Path) -> Result<()> {
+    let draft = beside(path, "new");
+    match fs::remove_file(&draft) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(Error::io("remove", &draft, &error))
         }
+        _ => Ok(()),
     }
 }
 

@@ -23,6 +23,8 @@
 
 mod audit;
 mod consent;
+#[cfg(test)]
+mod crash;
 mod crypto;
 mod db;
 mod fault;
@@ -38,7 +40,7 @@ mod store;
 mod time;
 mod wipe;
 
-pub use audit::{Act, Line, Verified};
+pub use audit::{Act, Line, Mark, Verified};
 pub use consent::Consent;
 pub use id::{ClipId, Label, Person};
 pub use queue::Queue;

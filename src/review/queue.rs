@@ -309,6 +309,8 @@ enum Settled {
 fn settle(db: &mut Connection, key_path: &Path, moment: Moment) -> Result<Settled> {
     let old = keyfile::hold(key_path)?;
     let tx = db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(db::refused)?;
+    // Nothing else makes or replaces a key while this transaction holds the database.
+    keyfile::remove_draft(key_path)?;
     let settled = if db::is_new(&tx)? {
         let key = match keyfile::load(key_path)? {
             Some(key) => key,
@@ -326,7 +328,6 @@ fn settle(db: &mut Connection, key_path: &Path, moment: Moment) -> Result<Settle
         let next = keyfile::load_next(key_path)?;
         match keyfile::load(key_path) {
             Ok(Some(key)) if ours(&key) => {
-                // Nothing else rotates while this transaction holds the database.
                 keyfile::destroy_next(key_path)?;
                 Settled::Ready(key)
             }

@@ -1,20 +1,18 @@
 //! Counts for the overview, the labelled scores, and the certificate in force.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::audit::{self, Act, Verified};
+use super::audit::Act;
 use super::crypto::DeviceKey;
 use super::id::Person;
 use super::queue::{Queue, Step};
 use super::record::LabelledScore;
 use super::reviewing::{LEAKS, REVIEWED};
-use super::settings::Settings;
 use super::store::{STOPPED, STORED};
 use super::time::day_name;
-use super::{consent, db, keyfile};
+use super::{consent, db};
 use crate::eval::intervals::{Interval, clopper_pearson};
 use crate::{Error, ErrorKind, Result};
 
@@ -147,38 +145,6 @@ impl Queue {
             let note = format!("threshold {}", certificate.threshold);
             step.log(by.as_str(), Act::Certified, None, Some(note))
         })
-    }
-
-    /// As [`verify_audit`](Self::verify_audit), of a queue that can't be opened because its log
-    /// was altered. Nothing is written.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Review`] where there is no queue or no device key.
-    pub fn inspect(directory: &Path, settings: &Settings) -> Result<Verified> {
-        let settings = Settings { directory: directory.to_owned(), ..settings.clone() };
-        let key_path = settings.key_path();
-        let key = keyfile::load(&key_path)?.ok_or_else(|| {
-            Error::new(ErrorKind::Review, "the queue's device key is missing")
-                .expected(format!("the key in {}", key_path.display()))
-                .found("no file")
-        })?;
-        audit::verify(&db::connect(&db::path(directory))?, &key)
-    }
-
-    /// Holds the whole audit log against its hashes and its signed end.
-    ///
-    /// # Errors
-    /// Only where the database can't be read: what is wrong with the log is in the answer.
-    pub fn verify_audit(&self) -> Result<Verified> {
-        audit::verify(&self.db, &self.key)
-    }
-
-    /// Calls `take` with each line of the audit log as it was hashed, oldest first.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Review`] from the database, and what `take` gives.
-    pub fn audit_lines(&self, take: &mut dyn FnMut(String) -> Result<()>) -> Result<()> {
-        audit::lines(&self.db, take)
     }
 }
 
