@@ -10,6 +10,7 @@ mod record;
 mod review;
 mod score;
 mod scoring;
+mod serve;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

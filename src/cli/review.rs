@@ -10,8 +10,8 @@ use wakegate::gate::SystemClock;
 use wakegate::review::{self, Answer, ClipId, Label, Mark, Person, Queue, Settings, Stats};
 use wakegate::{Error, ErrorKind, Result};
 
-use super::Outcome;
 use super::output::{self, JsonLines, counted};
+use super::{Outcome, serve};
 
 /// Look after the review queue: clips judged intended, kept because the owner agreed
 ///
@@ -90,6 +90,7 @@ enum Command {
         #[command(flatten)]
         by: By,
     },
+    Serve(serve::Serve),
     /// Print the labelled scores: numbers only, never audio
     Export {
         /// As CSV, the default
@@ -164,7 +165,7 @@ pub fn open_or_make(settings: &Settings) -> Result<Queue> {
 }
 
 /// Opens the queue of `settings` if there is one.
-fn open(settings: &Settings) -> Result<Queue> {
+pub fn open(settings: &Settings) -> Result<Queue> {
     if Queue::exists(&settings.directory) {
         return open_or_make(settings);
     }
@@ -196,6 +197,7 @@ impl Review {
                 Ok(Outcome::AllWell)
             }
             Command::Purge { all: true, by } => wipe(&settings, &by.by),
+            Command::Serve(command) => command.run(&settings),
             Command::Export { json, by, .. } => export(&settings, &by.by, json),
             Command::Audit(Audit::Show) => show(&settings),
             Command::Audit(Audit::Verify { expect }) => verify(&settings, expect.as_ref()),

@@ -60,6 +60,10 @@ pub enum Act {
     Purged,
     /// The labelled scores were exported.
     Exported,
+    /// A reviewer came in by the page.
+    LoggedIn,
+    /// A reviewer's session on the page ended.
+    LoggedOut,
     /// A request was refused.
     Refused,
     /// The device key was replaced.

@@ -38,6 +38,7 @@ mod settings;
 mod stats;
 mod store;
 mod time;
+pub mod web;
 mod wipe;
 
 pub use audit::{Act, Line, Mark, Verified};

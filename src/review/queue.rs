@@ -150,9 +150,15 @@ impl Queue {
         Ok(before)
     }
 
-    fn expired_count(&mut self) -> Result<u64> {
+    /// The queue's present time, without an act: nothing is written.
+    pub(super) fn peek_ms(&mut self) -> Result<i64> {
         let seen = db::fact::<i64>(&self.db, "seen_ms")?.unwrap_or(0);
-        let now_ms = self.time.advance(&self.clock.now(), seen);
+        Ok(self.time.advance(&self.clock.now(), seen))
+    }
+
+    /// Clips whose time is over and that are still there.
+    pub(super) fn expired_count(&mut self) -> Result<u64> {
+        let now_ms = self.peek_ms()?;
         let count: i64 = self
             .db
             .query_row("SELECT COUNT(*) FROM clip WHERE expires_ms <= ?1", [now_ms], |row| {
