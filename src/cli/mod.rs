@@ -1,11 +1,13 @@
 //! One file a subcommand; the only place that prints. Data goes to stdout, talk to stderr.
 
+mod calibrate;
 mod demo;
 mod features;
 mod listen;
 mod model;
 mod ordered;
 mod output;
+mod queueing;
 mod record;
 mod review;
 mod score;
@@ -37,6 +39,7 @@ enum Command {
     Model(model::ModelCommand),
     Features(features::Features),
     Review(review::Review),
+    Calibrate(calibrate::Calibrate),
 }
 
 /// How a command ended that could run.
@@ -63,6 +66,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Model(command) => command.run(),
         Command::Features(command) => command.run(),
         Command::Review(command) => command.run(),
+        Command::Calibrate(command) => command.run(),
     };
     match result {
         Ok(Outcome::AllWell) => ExitCode::SUCCESS,

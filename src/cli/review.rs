@@ -130,6 +130,16 @@ enum Key {
 }
 
 impl Place {
+    /// Whether the command line names a queue.
+    pub fn names_a_queue(&self) -> bool {
+        self.queue.is_some()
+    }
+
+    /// Whether the command line names settings.
+    pub fn has_settings(&self) -> bool {
+        self.config.is_some()
+    }
+
     /// The settings, with the folder and key file of the command line.
     pub fn settings(&self) -> Result<Settings> {
         let mut settings = match &self.config {

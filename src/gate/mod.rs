@@ -33,6 +33,7 @@ pub use tape::Tape;
 
 use crate::Result;
 use crate::decision::Verdict;
+use crate::pipeline::Activation;
 
 /// Samples a second of everything here.
 const RATE: f64 = 16_000.0;
@@ -118,7 +119,7 @@ impl Gate {
         state: &State,
         now: &Moment,
     ) -> std::result::Result<(), Stop> {
-        intended(heard)?;
+        intended(&heard.activation)?;
         let policy = &self.policy;
         let p_intended = heard.activation.posteriors.intended();
         let threshold = policy.min_p_intended.max(state.certified_at.unwrap_or(0.0));
@@ -145,10 +146,10 @@ impl Gate {
 ///
 /// # Errors
 /// Why its audio may not be kept.
-pub fn intended(heard: &Heard) -> std::result::Result<(), Stop> {
-    match heard.activation.verdict {
+pub fn intended(activation: &Activation) -> std::result::Result<(), Stop> {
+    match activation.verdict {
         Verdict::Intended => Ok(()),
-        Verdict::Accidental => Err(Stop::accidental(heard.activation.reason)),
+        Verdict::Accidental => Err(Stop::accidental(activation.reason)),
         Verdict::Unsure => Err(Stop::Unsure),
     }
 }

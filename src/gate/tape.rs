@@ -85,7 +85,7 @@ impl Tape {
     /// One that was not judged intended gets no audio, and wipes the tape up to its decision.
     pub fn take(&mut self, heard: Heard, ready: &mut dyn FnMut(Heard, LiveAudio)) {
         let activation = heard.activation;
-        if intended(&heard).is_ok() {
+        if intended(&activation).is_ok() {
             if self.waiting.len() == MOST_WAITING {
                 self.give(ready, |_, _| true);
             }

@@ -14,6 +14,7 @@ use super::queue::Queue;
 use super::settings::Settings;
 use super::store::Stored;
 use crate::gate::{Clock, Counters, Draw, Gate, Heard, LiveAudio, Stop, intended};
+use crate::pipeline::Activation;
 use crate::{Error, ErrorKind, Result};
 
 /// Clips that may wait for the thread; each is a few hundred kilobytes.
@@ -102,7 +103,7 @@ impl Recorder {
     /// them. What was not judged intended is wiped here and now; what is, goes to the thread,
     /// or is wiped where that is behind.
     pub fn offer(&self, heard: Heard, audio: LiveAudio) {
-        if let Err(stop) = intended(&heard) {
+        if let Err(stop) = intended(&heard.activation) {
             drop(audio);
             return self.shared.stop(stop);
         }
@@ -118,8 +119,8 @@ impl Recorder {
     }
 
     /// Takes an activation that was not judged intended and whose audio is wiped already.
-    pub fn note(&self, heard: &Heard) {
-        if let Err(stop) = intended(heard) {
+    pub fn note(&self, activation: &Activation) {
+        if let Err(stop) = intended(activation) {
             self.shared.stop(stop);
         }
     }

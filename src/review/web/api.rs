@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::rejection::JsonRejection;
-use axum::extract::{DefaultBodyLimit, Extension, Path, State};
-use axum::http::header::{CONTENT_TYPE, SET_COOKIE};
-use axum::http::{HeaderMap, StatusCode};
+use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
@@ -15,11 +15,10 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::app::{Acting, App, Peer, Watching, cookie};
-use super::assets;
+use super::app::{Acting, App, Watching};
 use super::guard::{MOST_BODY, Refusal, guard};
 use super::picture::{Drawing, Prepared};
-use super::session::Login;
+use super::{assets, login};
 use crate::Result;
 use crate::eval::intervals::Interval;
 use crate::review::audit::Act;
@@ -28,15 +27,15 @@ use crate::review::{Answer, Certificate, ClipId, Label, LeasedClip, Person, Queu
 /// What has to be sent along to delete everything.
 const CONFIRMED: &str = "delete every clip";
 
-type Answered<T> = std::result::Result<T, Refusal>;
-type Asked<T> = std::result::Result<Json<T>, JsonRejection>;
+pub(super) type Answered<T> = std::result::Result<T, Refusal>;
+pub(super) type Asked<T> = std::result::Result<Json<T>, JsonRejection>;
 
 /// Every path that is answered.
 pub(super) fn router(app: Arc<App>) -> Router {
     let api: [(&str, MethodRouter<Arc<App>>); 10] = [
-        ("/api/login", post(log_in)),
-        ("/api/link", post(link)),
-        ("/api/logout", post(log_out)),
+        ("/api/login", post(login::log_in)),
+        ("/api/link", post(login::link)),
+        ("/api/logout", post(login::log_out)),
         ("/api/standing", get(standing)),
         ("/api/next", post(next)),
         ("/api/clips/{id}/audio", get(audio)),
@@ -60,7 +59,7 @@ pub(super) fn router(app: Arc<App>) -> Router {
 }
 
 /// The JSON of a request. Every act asks for some, so that no plain form can be one.
-fn asked<T>(asked: Asked<T>) -> Answered<T> {
+pub(super) fn asked<T>(asked: Asked<T>) -> Answered<T> {
     asked.map(|Json(value)| value).map_err(|rejection| {
         Refusal::new(rejection.status(), "expected JSON of the form that the page sends")
     })
@@ -72,71 +71,7 @@ fn clip_id(text: &str) -> Answered<ClipId> {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Nothing {}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct LogIn {
-    secret: String,
-}
-
-async fn log_in(
-    State(app): State<Arc<App>>,
-    Extension(peer): Extension<Peer>,
-    body: Asked<LogIn>,
-) -> Answered<Response> {
-    let LogIn { secret } = asked(body)?;
-    app.settle().await?;
-    let login = app.sessions()?.log_in(&secret, peer.0, app.now_ms());
-    match login.map_err(|error| app.failed(error))? {
-        Login::Open(opened) => {
-            let name = opened.reviewer.as_str().to_owned();
-            app.desk(move |desk| desk.queue.note(&name, Act::LoggedIn, None)).await?;
-            let body = json!({ "reviewer": opened.reviewer.as_str(), "token": opened.token });
-            // The server ends the session long before the cookie ends.
-            let cookie = app.site.cookie(&opened.cookie, 24 * 3600);
-            Ok(([(SET_COOKIE, cookie)], Json(body)).into_response())
-        }
-        Login::Refused => {
-            app.desk(|desk| desk.queue.note("unknown", Act::Refused, Some("log in"))).await?;
-            Err(Refusal::new(StatusCode::FORBIDDEN, "this link is used, too old or wrong"))
-        }
-        Login::Limited { retry_s } => Err(Refusal::limited(retry_s)),
-    }
-}
-
-/// Makes new links where they are due: in place of ones that are too old, and of the session
-/// whose cookie is shown. They appear in the terminal, so asking for them is of use only there.
-async fn link(
-    State(app): State<Arc<App>>,
-    headers: HeaderMap,
-    body: Asked<Nothing>,
-) -> Answered<Response> {
-    asked(body)?;
-    app.settle().await?;
-    if let Some(cookie) = cookie(&headers, &app.site) {
-        let ended = app.sessions()?.end(cookie, "a new link was asked for");
-        if let Some(session) = ended {
-            app.ended(session, true).await?;
-        }
-    }
-    let late = app.sessions()?.late_links(app.now_ms());
-    late.iter().try_for_each(|reviewer| app.announce(reviewer))?;
-    Ok(([(SET_COOKIE, app.site.cookie("", 0))], Json(json!({}))).into_response())
-}
-
-async fn log_out(
-    State(app): State<Arc<App>>,
-    Acting(visitor): Acting,
-    body: Asked<Nothing>,
-) -> Answered<Response> {
-    asked(body)?;
-    let ended = app.sessions()?.end(&visitor.cookie, "logged out");
-    if let Some(session) = ended {
-        app.ended(session, true).await?;
-    }
-    Ok(([(SET_COOKIE, app.site.cookie("", 0))], Json(json!({}))).into_response())
-}
+pub(super) struct Nothing {}
 
 /// How many are left, and whether the clip that the visitor has is still theirs.
 async fn standing(State(app): State<Arc<App>>, Watching(visitor): Watching) -> Answered<Response> {

@@ -16,6 +16,7 @@ mod api;
 mod app;
 mod assets;
 mod guard;
+mod login;
 mod picture;
 mod serve;
 mod session;
