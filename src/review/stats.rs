@@ -19,7 +19,7 @@ use crate::{Error, ErrorKind, Result};
 /// What the MAC of the certificate is for.
 const PURPOSE: &str = "certificate";
 /// Confidence of the interval on the share of leaks.
-const CONFIDENCE: f64 = 0.95;
+pub(super) const CONFIDENCE: f64 = 0.95;
 
 /// The overview.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -20,9 +20,10 @@ use super::guard::{MOST_BODY, Refusal, guard};
 use super::picture::{Drawing, Prepared};
 use super::{assets, login};
 use crate::Result;
-use crate::eval::intervals::Interval;
+use crate::eval::intervals::{Interval, clopper_pearson};
 use crate::review::audit::Act;
-use crate::review::{Answer, Certificate, ClipId, Label, LeasedClip, Person, Queue, Stats};
+use crate::review::stats::CONFIDENCE;
+use crate::review::{Answer, Certificate, ClipId, Day, Label, LeasedClip, Person, Queue, Stats};
 
 /// What has to be sent along to delete everything.
 const CONFIRMED: &str = "delete every clip";
@@ -292,8 +293,31 @@ fn act(
     Ok(Decided { answer: word(answer), incident })
 }
 
+/// Share of leaks among all clips labelled up to a day, with its exact interval.
+#[derive(Serialize)]
+struct Course {
+    date: String,
+    reviewed: u64,
+    leaks: u64,
+    #[serde(flatten)]
+    share: Interval,
+}
+
+fn course(days: &[Day]) -> Result<Vec<Course>> {
+    let (mut reviewed, mut leaks) = (0, 0);
+    let point = |day: &Day| {
+        reviewed += day.reviewed;
+        leaks += day.leaks;
+        let share = clopper_pearson(leaks, reviewed, CONFIDENCE)?;
+        Ok(Course { date: day.date.clone(), reviewed, leaks, share })
+    };
+    days.iter().map(point).collect()
+}
+
 #[derive(Serialize)]
 struct Overview {
+    today: String,
+    course: Vec<Course>,
     retention_days: f64,
     daily_cap: u32,
     max_clips: u32,
@@ -304,8 +328,11 @@ struct Overview {
 async fn overview(State(app): State<Arc<App>>, Acting(_): Acting) -> Answered<Json<Overview>> {
     let overview = app.desk(|desk| {
         let stats = desk.queue.stats()?;
+        let today = desk.queue.today()?;
         let settings = desk.queue.settings();
         Ok(Overview {
+            today,
+            course: course(&stats.days)?,
             retention_days: settings.retention_days,
             daily_cap: settings.daily_cap,
             max_clips: settings.max_clips,

@@ -4,6 +4,7 @@ use rusqlite::params;
 
 use crate::Result;
 use crate::review::audit::Act;
+use crate::review::time::{day_name, local_day};
 use crate::review::{Answer, ClipId, Person, Queue, db};
 
 /// How things stand for one reviewer.
@@ -46,6 +47,12 @@ impl Queue {
             }
         }
         Ok(standing)
+    }
+
+    /// The local day, `YYYY-MM-DD`.
+    pub(super) fn today(&mut self) -> Result<String> {
+        let now_ms = self.peek_ms()?;
+        Ok(day_name(local_day(now_ms, &self.moment())))
     }
 
     /// Deletes what is due, if anything is; unlike [`sweep`](Queue::sweep), writes nothing
