@@ -11,18 +11,19 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: help demo test check python-tests system train-setup clean
+.PHONY: help demo test check python-tests browser-test system browser train-setup clean
 
 help:
 	@echo "make demo   build wakegate and judge the recordings in data/"
 	@echo "make test   format, lints, tests, docs: everything CI runs"
+	@echo "make browser-test   the review page in Chromium alone"
 	@echo "make train-setup   what the training recipe in models/train needs"
 
 demo: system
 	cargo build --release --locked
 	$(BINARY) demo --data data
 
-test: system $(VENV)/ready check python-tests
+test: system $(VENV)/ready check python-tests browser-test
 	ORT_DYLIB_PATH="$$(echo "$$PWD"/$(VENV)/lib/python3*/site-packages/onnxruntime/capi/libonnxruntime.so.*)" \
 		cargo test --locked
 
@@ -33,6 +34,15 @@ check:
 
 python-tests: $(VENV)/ready
 	cd models/train && ../../$(PYTHON) -m pytest -q
+
+# The review page in Chromium. Where that can't be installed, each test says so and is skipped.
+browser-test: system browser $(VENV)/ready
+	cargo build --locked --example review_host
+	$(PYTHON) -m pytest -q -rs tests/browser
+
+browser:
+	@command -v chromium >/dev/null || { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq chromium; } || \
+		echo "chromium can't be installed: the browser tests will be skipped" >&2
 
 # A C compiler links the binary; Python brings ONNX Runtime, the second runtime of the tests.
 system:

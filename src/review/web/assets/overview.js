@@ -1,8 +1,9 @@
 // The overview's figures and plots, each plot with a table of the same numbers.
 
 const SVG = "http://www.w3.org/2000/svg";
-const W = 420;
 const H = 150;
+/** What a figure's own padding and border take. */
+const PADDING = 34;
 const LEFT = 38;
 const DAYS = 30;
 
@@ -23,9 +24,9 @@ function drawn(name, attributes = {}, ...children) {
 /** A share as people write it: two digits that count, and never a rounded-off zero. */
 export function percent(share) {
   const value = 100 * share;
-  if (value === 0) return "0 %";
+  if (value === 0) return "0\u00a0%";
   const digits = value >= 99.95 ? 0 : value >= 10 ? 1 : Math.max(1, 1 - Math.floor(Math.log10(value)));
-  return `${Number(value.toFixed(Math.min(digits, 6)))} %`;
+  return `${Number(value.toFixed(Math.min(digits, 6)))}\u00a0%`;
 }
 
 const REASONS = {
@@ -49,14 +50,14 @@ const reasonName = (reason) => REASONS[reason] ?? reason.replaceAll("_", " ");
 export function certified(certificate) {
   if (!certificate) return ["none", "No threshold is certified yet: wakegate calibrate does that."];
   return [
-    `≤ ${percent(certificate.upper)}`,
+    `≤\u00a0${percent(certificate.upper)}`,
     `accidental, with ${percent(certificate.confidence)} confidence, from ${certificate.labels} labels. Asked for: ${percent(certificate.share)}.`,
   ];
 }
 
 export function interval({ reviewed, leaks, leak_share: share }) {
   if (reviewed === 0) return "No clip is reviewed yet.";
-  return `${percent(share.low)} to ${percent(share.high)} of ${reviewed} reviewed (exact, 95 %)`;
+  return `of ${reviewed} reviewed: a share of ${percent(share.low)} to ${percent(share.high)} (exact, 95\u00a0%).`;
 }
 
 function tile(name, big, note, bad = false) {
@@ -102,9 +103,7 @@ function frame(label, width, top, days, write) {
   const every = Math.ceil(52 / slot);
   days.forEach((day, i) => {
     if ((days.length - 1 - i) % every) return;
-    const x = LEFT + slot * (i + 0.5);
-    const anchor = i === days.length - 1 && slot < 40 ? "end" : "middle";
-    svg.append(drawn("text", { x: anchor === "end" ? width : x, y: H + 18, "text-anchor": anchor }, short(day.date)));
+    svg.append(drawn("text", { x: LEFT + slot * (i + 0.5), y: H + 18, "text-anchor": "middle" }, short(day.date)));
   });
   return { svg, y, slot };
 }
@@ -132,8 +131,11 @@ function columns(label, width, days, stacks) {
 /** Share of leaks up to each day, with its exact interval and the certified bound. */
 function course(label, width, days, points, bound) {
   const shown = points.filter((point) => point.reviewed > 0);
-  const top = Math.min(1, ceiling(Math.max(...shown.map((p) => p.high), bound ?? 0, 0.001)));
-  const { svg, y, slot } = frame(label, width, top, days, percent);
+  // The first few clips say little: the scale is that of what is known now, the rest is cut off.
+  const latest = shown.at(-1)?.high ?? 0;
+  const top = Math.min(1, ceiling(Math.max(1.5 * latest, 1.5 * (bound ?? 0), 0.001)));
+  const { svg, y: place_of, slot } = frame(label, width, top, days, percent);
+  const y = (value) => place_of(Math.min(value, top));
   const place = new Map(days.map((day, i) => [day.date, LEFT + slot * (i + 0.5)]));
   const at = shown.filter((point) => place.has(point.date));
   const line = (pick, list) => list.map((p) => `${place.get(p.date)},${y(pick(p))}`).join(" ");
@@ -173,6 +175,8 @@ function plot(title, note, svg, more, wide = false) {
 
 export function show(data, { tiles, plots, span }) {
   const days = daysOf(data);
+  const whole = Math.max(240, plots.clientWidth - PADDING);
+  const half = plots.clientWidth < 640 ? whole : (plots.clientWidth - 12) / 2 - PADDING;
   const stopped = data.days.flatMap((day) => Object.entries(day.stopped));
   const total = stopped.reduce((sum, [, count]) => sum + count, 0);
   const [bound, why] = certified(data.certificate);
@@ -197,18 +201,18 @@ export function show(data, { tiles, plots, span }) {
 
   plots.replaceChildren(
     plot("Queued", "Clips stored, by day.",
-      columns(`Clips stored by day, ${sum("stored")} in ${days.length} days`, W, days, days.map((d) => [d.stored])),
+      columns(`Clips stored by day, ${sum("stored")} in ${days.length} days`, half, days, days.map((d) => [d.stored])),
       [table(["Day", "Stored", "Expired"], days.map((d) => [short(d.date), d.stored, d.expired]))]),
     plot("Reviewed", "Clips labelled, by day.",
-      columns(`Clips labelled by day, ${sum("reviewed")} in ${days.length} days`, W, days, days.map((d) => [d.reviewed])),
+      columns(`Clips labelled by day, ${sum("reviewed")} in ${days.length} days`, half, days, days.map((d) => [d.reviewed])),
       [table(["Day", "Reviewed", "Leaks"], days.map((d) => [short(d.date), d.reviewed, d.leaks]))]),
-    plot("Leaks", "Share of all clips reviewed up to the day that were accidental. The band is the exact 95 % interval.",
-      course(`Share of leaks: ${interval(data)}`, 880, days, data.course, data.certificate?.upper),
+    plot("Leaks", "Share of all clips reviewed up to the day that were accidental. The band is the exact 95\u00a0% interval, cut off at the top.",
+      course(`Share of leaks: ${interval(data)}`, whole, days, data.course, data.certificate?.upper),
       [...(data.certificate ? [legend([["c1", "certified bound (dashed)"]])] : []),
         table(["Up to", "Reviewed", "Leaks", "Share", "From", "To"], data.course.filter((p) => p.reviewed > 0).map((p) =>
           [short(p.date), p.reviewed, p.leaks, percent(p.leaks / p.reviewed), percent(p.low), percent(p.high)]))], true),
     plot("Stopped", "Activations whose audio was wiped, by day and reason. Nobody heard them.",
-      columns(`Activations stopped by day and reason, ${total} in all`, 880, days, days.map(parts)),
+      columns(`Activations stopped by day and reason, ${total} in all`, whole, days, days.map(parts)),
       [legend(names.map((name, i) => [`c${i + 1}`, name])),
         table(["Day", ...order.map(reasonName)], days.map((d) => [short(d.date), ...order.map((r) => d.stopped[r] ?? 0)]))], true));
 }

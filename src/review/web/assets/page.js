@@ -21,6 +21,8 @@ let view = "login";
 /** Whether a request that changes something is on its way. */
 let busy = false;
 let poll = 0;
+/** What the overview shows. */
+let figures = null;
 const player = new Player(follow);
 
 // Views
@@ -171,11 +173,12 @@ function describe(clip) {
   $("wave").setAttribute("aria-label", `Waveform of ${clip.seconds.toFixed(1)} seconds; the word lies from ${from} to ${to} seconds`);
   $("high-hz").textContent = `${(drawing.high_hz / 1000).toFixed(1)} kHz`;
   $("low-hz").textContent = `${Math.round(drawing.low_hz)} Hz`;
-  $("trace-name").textContent = drawing.spotter
-    ? "Posterior of the word, by the spotter; dashed: its threshold"
-    : "No posteriors over time: another model judged this clip";
-  $("reason").textContent = `${clip.model} judged it intended: it takes “${clip.wake_word}” to be said to the device, not in passing and not another word.`;
+  $("trace-name").replaceChildren(...(drawing.spotter
+    ? ["Posterior of the word over time", element("i", {}, ", by the spotter; dashed: its threshold")]
+    : ["No posteriors over time: another model judged this"]));
   const threshold = drawing.spotter?.intended_at;
+  const mark = threshold === undefined ? "" : ` From the mark on, ${percent(threshold)}, the verdict is intended.`;
+  $("reason").textContent = `${clip.model} heard “${clip.wake_word}” said to the device: not in passing, and no other word.${mark}`;
   $("bars").replaceChildren(
     bar("Said to the device", clip.p_intended, threshold),
     bar("The word in passing", clip.p_not_addressed),
@@ -185,7 +188,7 @@ function describe(clip) {
   $("facts").replaceChildren(
     fact("Heard", day.toLocaleString("en-GB", { weekday: "short", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" })),
     fact("Deleted at the latest", `in ${span(clip.expires_in_s)}`),
-    fact("Score of the word, of the address", `${clip.p_wake_word.toFixed(2)}, ${clip.p_addressed.toFixed(2)}`),
+    fact("Scores: word, address", `${clip.p_wake_word.toFixed(2)}, ${clip.p_addressed.toFixed(2)}`),
     fact("Spotter’s peak", clip.spotter_peak === null ? "none: proposed from outside" : clip.spotter_peak.toFixed(2)));
 }
 
@@ -219,6 +222,12 @@ function follow() {
   $("head").hidden = !open;
   if (length) $("head").style.left = `${(100 * position) / length}%`;
   ready();
+}
+
+async function toggle() {
+  if (!open) return;
+  if (!player.heard) say("");
+  await player.toggle();
 }
 
 /** What may be decided now: nobody calls a clip intended or accidental unheard. */
@@ -259,7 +268,7 @@ function leak(incident) {
   const [bound, why] = certified(incident.certificate);
   const fact = (name, ...value) => element("div", {}, element("dt", {}, name), ...value.map((text) => element("dd", {}, text)));
   $("leak-facts").replaceChildren(
-    fact("Leaks so far", `${incident.leaks}: ${interval(incident)}`),
+    fact("Leaks so far", `${incident.leaks} ${interval(incident)}`),
     fact("Certified bound", incident.certificate ? `${bound} ${why}` : why));
   go("leak");
 }
@@ -292,15 +301,22 @@ async function look() {
   if (view !== "login") watch();
 }
 
+function plot() {
+  if (figures && view === "overview") {
+    showOverview(figures, { tiles: $("tiles"), plots: $("plots"), span: $("overview-span") });
+  }
+}
+
 async function overview() {
   player.pause();
   try {
     const data = await api.get("/api/overview");
-    showOverview(data, { tiles: $("tiles"), plots: $("plots"), span: $("overview-span") });
     $("wipe-count").textContent = data.queued === 1
       ? "There is 1 clip. It can’t be brought back."
       : `There are ${data.queued} clips. They can’t be brought back.`;
     go("overview");
+    figures = data;
+    plot();
     say("");
   } catch (error) {
     failed(error);
@@ -335,7 +351,7 @@ addEventListener("keydown", (event) => {
   const key = event.key.toLowerCase();
   const decisions = { i: "intended", a: "accidental", c: "unclear", d: "delete" };
   if (key in decisions) decide(decisions[key]);
-  else if (key === " " && !on.closest("button, summary, a")) player.toggle();
+  else if (key === " " && !on.closest("button, summary, a")) toggle();
   else if (key === "arrowleft" && on.id !== "seek") player.seek(player.position - 0.5);
   else if (key === "arrowright" && on.id !== "seek") player.seek(player.position + 0.5);
   else return;
@@ -358,7 +374,7 @@ $("log-out").addEventListener("click", async () => {
   await api.post("/api/logout").catch(() => {});
   leave("You are logged out.");
 });
-$("play").addEventListener("click", () => player.toggle());
+$("play").addEventListener("click", toggle);
 $("seek").addEventListener("input", () => player.seek(Number($("seek").value)));
 $("lanes").addEventListener("pointerdown", (event) => {
   const { left, width } = $("lanes").getBoundingClientRect();
@@ -377,6 +393,7 @@ $("wipe").addEventListener("click", () => $("wipe-dialog").showModal());
 $("wipe-no").addEventListener("click", () => $("wipe-dialog").close());
 $("wipe-yes").addEventListener("click", wipe);
 new ResizeObserver(paint).observe($("lanes"));
+addEventListener("resize", plot);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", paint);
 // A link opened in a page that is already here.
 addEventListener("hashchange", () => { if (view === "login") start(); });

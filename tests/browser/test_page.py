@@ -1,0 +1,262 @@
+"""The reviewer's page in a real browser: by keyboard, by two people, and while clips go."""
+
+import re
+
+from playwright.sync_api import expect
+
+WORDS = ["alexa_lights", "alexa_question", "alexa_timer"]
+# A poll of the page, and room for a slow machine.
+SOON = 20_000
+DAY_MS = 24 * 3600 * 1000
+
+
+def enter(visit, host, name, **options):
+    """Serves, if it is the first, and logs the reviewer in by their link."""
+    link = host("link", name)
+    made = visit(link.split("/")[2], **options)
+    made.page.goto(link)
+    expect(made.page.locator("#bar")).to_be_visible()
+    return made
+
+
+def shows(page, view):
+    expect(page.locator(f"#{view}")).to_be_visible(timeout=SOON)
+
+
+def hear(page):
+    """Plays the clip from its start for a moment."""
+    expect(page.locator("#review")).to_be_visible(timeout=SOON)
+    page.keyboard.press("Space")
+    expect(page.locator("#play")).to_have_attribute("aria-pressed", "true")
+    expect(page.locator("#time")).not_to_have_text(re.compile(r"^0\.0 "))
+
+
+def pixels(page, canvas):
+    """How many different colours a canvas shows."""
+    return page.evaluate(
+        """(id) => {
+          const canvas = document.getElementById(id);
+          const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+          return new Set(new Uint32Array(data.buffer)).size;
+        }""",
+        canvas,
+    )
+
+
+def test_a_reviewer_works_by_keyboard_alone(host, visit):
+    for word in WORDS:
+        host.store(word)
+    host("serve", "Ann")
+    page = enter(visit, host, "Ann").page
+    shows(page, "review")
+    assert "#" not in page.url, "the secret stays in the address bar"
+    expect(page.locator("#left")).to_have_text("3")
+    expect(page.locator("#word-name")).to_have_text("“alexa”")
+    assert pixels(page, "wave") > 1 and pixels(page, "spectrogram") > 50
+    assert pixels(page, "posteriors") > 2, "the spotter's posteriors are drawn"
+
+    # Unheard, it can't be judged.
+    page.keyboard.press("i")
+    expect(page.locator("#status")).to_contain_text("Listen first")
+    hear(page)
+    page.keyboard.press("Space")
+    expect(page.locator("#play")).to_have_attribute("aria-pressed", "false")
+    before = float(page.locator("#seek").input_value())
+    page.keyboard.press("ArrowRight")
+    assert abs(float(page.locator("#seek").input_value()) - before - 0.5) < 0.02
+    page.keyboard.press("i")
+    expect(page.locator("#status")).to_have_text("Labelled intended.")
+    expect(page.locator("#left")).to_have_text("2")
+
+    page.keyboard.press("c")
+    expect(page.locator("#status")).to_have_text("Labelled: can’t tell.")
+    # The last one by its visible button, reached with the tab key.
+    for _ in range(20):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.dataset.decision") == "delete":
+            break
+    outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+    assert outline == "solid", "the focus can't be seen"
+    page.keyboard.press("Enter")
+    shows(page, "empty")
+    assert host("scores") == ["intended", "unclear"]
+
+
+def test_a_leak_is_deleted_counted_and_shown(host, visit):
+    host.store(WORDS[0])
+    host.store(WORDS[1])
+    host("serve", "Ann")
+    page = enter(visit, host, "Ann").page
+    hear(page)
+    page.keyboard.press("a")
+    shows(page, "leak")
+    assert page.evaluate("document.activeElement.id") == "leak-title", "it is not announced"
+    expect(page.locator("#leak")).to_contain_text("1 of 1 reviewed: a share of 2.5 % to 100 %")
+    expect(page.locator("#leak")).to_contain_text("No threshold is certified")
+    assert host("stats")["queued"] == 1 and host("stats")["leaks"] == 1
+    assert host("scores") == ["accidental"]
+    page.keyboard.press("Enter")
+    shows(page, "review")
+    page.locator("#to-overview").click()
+    expect(page.locator("#tiles")).to_contain_text("of 1 reviewed")
+    expect(page.locator("#plots figure")).to_have_count(4)
+
+
+def test_the_overview_shows_every_figure_also_as_a_table(host, visit):
+    host("history")
+    host("serve", "Ann")
+    page = enter(visit, host, "Ann").page
+    shows(page, "empty")
+    page.locator("#to-overview").click()
+    expect(page.locator("#tiles")).to_contain_text("≤ 0.76 %")
+    for figure in page.locator("#plots figure").all():
+        label = figure.locator("svg[role=img]").get_attribute("aria-label")
+        assert any(digit.isdigit() for digit in label), label
+        figure.locator("summary").click()
+        assert figure.locator("tbody tr").count() > 5
+    stats = host("stats")
+    stopped = sum(sum(day["stopped"].values()) for day in stats["days"])
+    expect(page.locator("#tiles")).to_contain_text(f"{stopped} activations")
+
+
+def test_two_reviewers_and_a_purge(host, visit):
+    host.store(WORDS[0])
+    host.store(WORDS[1])
+    host("serve", "Ann Ben")
+    ann, ben = enter(visit, host, "Ann"), enter(visit, host, "Ben")
+    shows(ann.page, "review"), shows(ben.page, "review")
+    hers, his = (
+        {url.split("/")[5] for url in visit.requests if "/audio" in url} for visit in (ann, ben)
+    )
+    assert len(hers) == len(his) == 1 and hers != his, "they got the same clip"
+    hear(ben.page)
+    ben.page.keyboard.press("i")
+    shows(ben.page, "empty")
+    expect(ben.page.locator("#empty-why")).to_contain_text("1 clip is with other reviewers")
+
+    # He wipes everything; she has a clip open, and hears of it.
+    ben.page.locator("#to-overview").click()
+    ben.page.locator("#wipe").click()
+    ben.page.locator("#wipe-yes").click()
+    expect(ben.page.locator("#overview-status")).to_contain_text("1 clip is deleted", timeout=SOON)
+    assert host("stats")["queued"] == 0
+    shows(ann.page, "empty")
+    expect(ann.page.locator("#empty-status")).to_contain_text("expired or was deleted")
+
+
+def test_a_clip_that_goes_while_it_is_open_says_so_and_moves_on(host, visit):
+    first, second = host.store(WORDS[0]), host.store(WORDS[1])
+    host("serve", "Ann")
+    made = enter(visit, host, "Ann")
+    page = made.page
+    hear(page)
+    assert host("delete", first) == "Done"
+    expect(page.locator("#status")).to_contain_text("expired or was deleted", timeout=SOON)
+    expect(page.locator("#left")).to_have_text("1")
+    assert any(second in url for url in made.requests), "the next clip is not open"
+    # Its time is over: the session's too, so the page says that and lets go of the clip.
+    host("pass", 8 * DAY_MS)
+    shows(page, "login")
+    expect(page.locator("#login-status")).to_contain_text("session has ended")
+    assert pixels(page, "spectrogram") == 1, "the picture of the clip stays"
+    page.locator("#secret").fill(host("link", "Ann"))
+    page.locator("#secret").press("Enter")
+    shows(page, "empty")
+    assert host("stats")["days"][-1]["expired"] == 1
+
+
+def test_a_clip_that_expires_within_a_session(host, visit):
+    host.store(WORDS[0])
+    host("pass", 7 * DAY_MS - 60_000)
+    host("serve", "Ann")
+    page = enter(visit, host, "Ann").page
+    hear(page)
+    host("pass", 61_000)
+    shows(page, "empty")
+    expect(page.locator("#empty-status")).to_contain_text("expired or was deleted")
+
+
+def test_a_link_works_once_and_a_reload_goes_on(host, visit):
+    host.store(WORDS[0])
+    host("serve", "Ann")
+    link = host("link", "Ann")
+    made = enter(visit, host, "Ann")
+    page = made.page
+    shows(page, "review")
+    page.reload()
+    shows(page, "review")
+    hear(page)
+    thief = visit(made.address).page
+    thief.goto(link)
+    expect(thief.locator("#login-status")).to_contain_text("This link is used")
+    page.locator("#log-out").click()
+    shows(page, "login")
+    page.go_back()
+    page.go_forward()
+    expect(page.locator("#review")).to_be_hidden()
+
+
+def test_it_fits_a_phone_and_nothing_moves(host, visit):
+    host("history")
+    host.store(WORDS[0])
+    host.store(WORDS[1])
+    host("serve", "Ann")
+    size = {"width": 360, "height": 740}
+    for scheme in ("light", "dark"):
+        made = enter(visit, host, "Ann", viewport=size, color_scheme=scheme, has_touch=True)
+        page = made.page
+        shows(page, "review")
+        moved = """() => new Promise((done) => {
+            const sum = (entries) => entries.filter((e) => !e.hadRecentInput).reduce((a, e) => a + e.value, 0);
+            new PerformanceObserver((list) => done(sum(list.getEntries())))
+              .observe({ type: "layout-shift", buffered: true });
+            setTimeout(() => done(0), 500);
+          })"""
+        hear(page)
+        page.locator("[data-decision=unclear]").scroll_into_view_if_needed()
+        for view in ("to-overview", "to-review"):
+            wide = page.evaluate(
+                """() => [...document.querySelectorAll("main *")].filter((e) =>
+                     e.getClientRects().length && !e.closest("svg, .word, .scroll") &&
+                     e.getBoundingClientRect().right > innerWidth + 0.5).map((e) => e.outerHTML.slice(0, 80))"""
+            )
+            assert not wide, f"{scheme}: wider than the screen: {wide}"
+            page.locator(f"#{view}").click()
+            shows(page, view.removeprefix("to-"))
+        assert page.evaluate(moved) < 0.02, f"{scheme}: the layout shifts"
+        paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        assert (sum(map(int, paper[4:-1].split(", "))) < 200) == (scheme == "dark"), paper
+        page.locator("#log-out").click()
+        shows(page, "login")
+
+
+def luminance(colour):
+    parts = [int(part) / 255 for part in colour[4:-1].split(", ")[:3]]
+    linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def test_text_has_the_contrast_of_wcag_aa(host, visit):
+    host.store(WORDS[0])
+    host("serve", "Ann")
+    seen = """() => [...document.querySelectorAll("body *")].filter((e) => e.getClientRects().length &&
+        [...e.childNodes].some((n) => n.nodeType === 3 && n.data.trim())).map((e) => {
+          let back = e, paper;
+          do { paper = getComputedStyle(back).backgroundColor; back = back.parentElement; }
+          while (back && /, 0\\)$|transparent/.test(paper));
+          return [e.textContent.trim().slice(0, 30), getComputedStyle(e).color, paper];
+        }).filter(([, , paper]) => paper.startsWith("rgb("))"""
+    for scheme in ("light", "dark"):
+        page = enter(visit, host, "Ann", color_scheme=scheme).page
+        shows(page, "review")
+        for view in ("review", "overview"):
+            page.locator(f"#to-{view}").click()
+            shows(page, view)
+            texts = page.evaluate(seen)
+            assert len(texts) > 15
+            for text, ink, paper in texts:
+                high, low = sorted((luminance(ink), luminance(paper)), reverse=True)
+                ratio = (high + 0.05) / (low + 0.05)
+                assert ratio >= 4.5, f"{scheme}, {view}: {text!r} has {ratio:.2f}"
+        page.locator("#log-out").click()
+        shows(page, "login")
