@@ -11,7 +11,8 @@ use wakegate::{Error, ErrorKind, Result};
 
 use super::Outcome;
 use super::output::{self, JsonLines, counted};
-use super::review::{Place, open_or_make};
+use super::place::Place;
+use super::review::open_or_make;
 
 /// Find the smallest threshold at which, with confidence, few queued clips are accidental
 ///

@@ -7,6 +7,7 @@ mod listen;
 mod model;
 mod ordered;
 mod output;
+mod place;
 mod queueing;
 mod record;
 mod review;

@@ -11,7 +11,7 @@ use wakegate::pipeline::Activation;
 use wakegate::review::{Queue, Stored};
 
 use super::output::{self, counted};
-use super::review::Place;
+use super::place::Place;
 
 /// The gate and the queue behind it. Unlike the daemon, it waits for the queue and drops
 /// nothing for want of time.

@@ -1,8 +1,6 @@
 //! `wakegate review`: consent, the queue's state, labels, wipes, exports, the audit log.
 
-use std::fs;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{Args, Subcommand};
@@ -11,6 +9,7 @@ use wakegate::review::{self, Answer, ClipId, Label, Mark, Person, Queue, Setting
 use wakegate::{Error, ErrorKind, Result};
 
 use super::output::{self, JsonLines, counted};
+use super::place::Place;
 use super::{Outcome, serve};
 
 /// Look after the review queue: clips judged intended, kept because the owner agreed
@@ -23,20 +22,6 @@ pub struct Review {
     place: Place,
     #[command(subcommand)]
     command: Command,
-}
-
-/// Which queue, and by which settings.
-#[derive(Args)]
-pub struct Place {
-    /// Settings file; its [review] section counts here
-    #[arg(long, value_name = "FILE", global = true)]
-    config: Option<PathBuf>,
-    /// Folder of the queue, in place of the settings' own
-    #[arg(long, value_name = "DIR", global = true)]
-    queue: Option<PathBuf>,
-    /// File with the device key, in place of the settings' own
-    #[arg(long, value_name = "FILE", global = true)]
-    key_file: Option<PathBuf>,
 }
 
 /// Who does it, for the audit log.
@@ -127,46 +112,6 @@ enum Audit {
 enum Key {
     /// Replace the device key: copies made before can't be read with the new one
     Rotate(By),
-}
-
-impl Place {
-    /// Whether the command line names a queue.
-    pub fn names_a_queue(&self) -> bool {
-        self.queue.is_some()
-    }
-
-    /// Whether the command line names settings.
-    pub fn has_settings(&self) -> bool {
-        self.config.is_some()
-    }
-
-    /// The settings, with the folder and key file of the command line.
-    pub fn settings(&self) -> Result<Settings> {
-        let mut settings = match &self.config {
-            Some(path) => read(path)?,
-            None => Settings::default(),
-        };
-        if let Some(directory) = &self.queue {
-            settings.directory.clone_from(directory);
-        }
-        if self.key_file.is_some() {
-            settings.key_file.clone_from(&self.key_file);
-        }
-        settings.validate()?;
-        Ok(settings)
-    }
-}
-
-/// The `[review]` section of a settings file.
-fn read(path: &Path) -> Result<Settings> {
-    let text = fs::read_to_string(path).map_err(|e| Error::io("read", path, &e))?;
-    let refused = |error: toml::de::Error| {
-        Error::new(ErrorKind::Settings, format!("cannot read {}", path.display()))
-            .found(error.message().to_owned())
-    };
-    let mut table: toml::Table = text.parse().map_err(refused)?;
-    let section = table.remove("review").unwrap_or_else(|| toml::Table::new().into());
-    section.try_into().map_err(|error| refused(error).context("[review]"))
 }
 
 /// Opens the queue of `settings`, or makes it.
@@ -368,12 +313,11 @@ fn export(settings: &Settings, by: &Person, json: bool) -> Result<Outcome> {
             .iter()
             .try_for_each(|score| writer.serialize(score))
             .and_then(|()| writer.flush().map_err(csv::Error::from));
-        if let Err(error) = written {
-            if !matches!(error.kind(), csv::ErrorKind::Io(e) if e.kind() == io::ErrorKind::BrokenPipe)
-            {
-                let refused = Error::new(ErrorKind::Io, "cannot write to stdout");
-                return Err(refused.found(error.to_string()));
-            }
+        if let Err(error) = written
+            && !matches!(error.kind(), csv::ErrorKind::Io(e) if e.kind() == io::ErrorKind::BrokenPipe)
+        {
+            let refused = Error::new(ErrorKind::Io, "cannot write to stdout");
+            return Err(refused.found(error.to_string()));
         }
     }
     say(&counted(scores.len(), "labelled score"));

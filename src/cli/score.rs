@@ -10,9 +10,9 @@ use wakegate::model::Manifest;
 use wakegate::{Error, ErrorKind, Result};
 
 use super::output::{self, JsonLines, counted};
+use super::place::Place;
 use super::queueing::Sink;
 use super::record::{Record, seconds};
-use super::review::Place;
 use super::scoring::{Scored, Scorer};
 use super::{Engine, Outcome, ordered, worker_count};
 
