@@ -11,11 +11,12 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: help demo test check python-tests system train-setup clean
+.PHONY: help demo test check python-tests system train-setup train clean
 
 help:
 	@echo "make demo   build wakegate and judge the recordings in data/"
 	@echo "make test   format, lints, tests, docs: everything CI runs"
+	@echo "make train WORD=marvin RECORDINGS=DIR   train a wake word of your own (models/README.md)"
 	@echo "make train-setup   what the training recipe in models/train needs"
 
 demo: system
@@ -51,6 +52,21 @@ train-setup: $(VENV)/ready
 	$(SUDO) apt-get update -qq
 	$(SUDO) apt-get install -y -qq espeak-ng flite festival festvox-kallpc16k festvox-kdlpc16k festvox-us-slt-hts libsndfile1
 	$(PYTHON) -m pip install -q -r models/train/requirements.txt
+
+# What a user's own wake word needs: its recordings, and what models/README.md says of the rest.
+WORK ?= work
+SYNTHETIC ?= 1200
+STEPS ?= 2400
+NAME = $(subst $(empty) $(empty),_,$(WORD))-1
+train: train-setup
+	@if [ -z "$(WORD)" ] || [ ! -d "$(RECORDINGS)" ]; then \
+		echo "expected make train WORD=marvin RECORDINGS=DIR, found WORD='$(WORD)' RECORDINGS='$(RECORDINGS)' (hint: models/README.md)"; exit 2; fi
+	cargo build --release --locked
+	mkdir -p $(WORK)
+	cd models/train && ../../$(PYTHON) -m wakegate_train.own --word "$(WORD)" --recordings "$(abspath $(RECORDINGS))" \
+		$(if $(PUBLIC),--public "$(abspath $(PUBLIC))") $(if $(PHONES),--phones "$(PHONES)") \
+		--work "$(abspath $(WORK))" --binary "$(abspath $(BINARY))" --start ../alexa-2 \
+		--synthetic $(SYNTHETIC) --steps $(STEPS) --out "../$(NAME)"
 
 clean:
 	cargo clean

@@ -113,6 +113,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="the model directory to write")
     parser.add_argument("--word", default="alexa")
     parser.add_argument("--words", default=",".join(corpus.WORDS), help="the words that the networks were trained for")
+    parser.add_argument("--name", help="the package's name (default: the word, with _ for spaces)")
     parser.add_argument("--version", type=int, default=1)
     parser.add_argument("--licence", default="CC-BY-SA-4.0")
     parser.add_argument("--spotter-threshold", type=float, default=0.15)
@@ -133,8 +134,9 @@ def main() -> None:
     print(calibrate(verifier, store, args.word))
     export.spotter(spotter, args.out / "spotter.onnx")
     export.verifier(verifier, args.out / "verifier.onnx")
+    name = args.name or args.word.replace(" ", "_")
     manifest = MANIFEST.format(
-        name=args.word,
+        name=name,
         version=args.version,
         word=args.word,
         licence=args.licence,
@@ -153,7 +155,7 @@ def main() -> None:
     card = args.out / "MODEL_CARD.md"
     if not card.exists():
         # A package is not whole without a card, and no figures can be measured with half a package.
-        card.write_text(UNMEASURED.format(name=args.word, version=args.version))
+        card.write_text(UNMEASURED.format(name=name, version=args.version))
 
 
 if __name__ == "__main__":

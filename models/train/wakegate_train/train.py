@@ -23,18 +23,24 @@ from .data import STEP, Augment, Pool, Store, join, take
 
 # Shares of a batch. Wake words said to the device are a third; the rest is what must not pass.
 SHARES = {
-    "real_address": 0.18,
-    "real_mention": 0.05,
-    "real_other": 0.08,
-    "neural_address": 0.14,
+    "real_address": 0.16,
+    "real_mention": 0.04,
+    "real_call": 0.05,
+    "real_passing": 0.06,
+    "real_other": 0.01,
+    "neural_address": 0.12,
     "neural_mention": 0.10,
-    "neural_other": 0.04,
-    "neural_soundalike": 0.12,
-    "formant_address": 0.04,
+    "neural_call": 0.02,
+    "neural_passing": 0.02,
+    "neural_soundalike": 0.11,
+    "formant_address": 0.03,
     "formant_mention": 0.03,
-    "formant_other": 0.01,
+    "formant_call": 0.01,
+    "formant_passing": 0.01,
     "formant_soundalike": 0.03,
 }
+ENOUGH = 400
+"""Candidates from which a kind gets its whole share; fewer would be learned by heart."""
 ANY, NOISE, MINED = 0.05, 0.02, 0.08
 """Shares of moments anywhere, of noise alone and of mined mistakes; running speech fills the rest."""
 
@@ -53,6 +59,12 @@ class Average:
                 mine.lerp_(theirs, 1 - self.decay)
             else:
                 mine.copy_(theirs)
+
+
+def shares(store: Store, n: int) -> list[tuple[str, int]]:
+    """How many of `n` candidates each kind of the pack gives; what they leave goes to running speech."""
+    part = lambda kind: SHARES[kind] * min(1.0, len(store.pools[kind]) / ENOUGH)
+    return [(kind, round(part(kind) * n)) for kind in SHARES if kind in store.pools]
 
 
 def measure_scale(net: nn.Module, store: Store) -> None:
@@ -88,17 +100,15 @@ class Sampler:
         self.mined: Pool | None = None
 
     def draw(self, n: int) -> Pool:
-        """`n` candidates by share; kinds that the pack lacks leave their share to running speech."""
+        """`n` candidates by share."""
         rng, parts = self.rng, []
-        for kind, share in SHARES.items():
-            pool = self.store.pools.get(kind)
-            if pool is not None:
-                part = self.store.draw(pool, round(share * n), rng)
-                if kind.endswith("soundalike"):
-                    # A false trigger may stand anywhere in the phrase, not just at its end.
-                    inside = rng.random(len(part)) < 0.5
-                    part.anchor = np.where(inside, rng.uniform(part.start + 15, part.anchor + 25), part.anchor)
-                parts.append(part)
+        for kind, count in shares(self.store, n):
+            part = self.store.draw(self.store.pools[kind], count, rng)
+            if kind.endswith("soundalike"):
+                # A false trigger may stand anywhere in the phrase, not just at its end.
+                inside = rng.random(len(part)) < 0.5
+                part.anchor = np.where(inside, rng.uniform(part.start + 15, part.anchor + 25), part.anchor)
+            parts.append(part)
         if self.mined is not None and len(self.mined):
             parts.append(take(self.mined, rng.integers(len(self.mined), size=round(MINED * n))))
         parts.append(self.store.anywhere(self.store.speech, round(ANY * n), rng, -1))
@@ -225,10 +235,7 @@ class SequenceSampler:
     def batch(self, n: int) -> tuple[Tensor, Tensor, Tensor]:
         """Features [n, LENGTH, bands], targets [n, W, LENGTH / 8], phones [n, LENGTH]."""
         rng, store = self.rng, self.store
-        parts = []
-        for kind, share in SHARES.items():
-            if kind in store.pools:
-                parts.append(store.draw(store.pools[kind], round(share * n), rng))
+        parts = [store.draw(store.pools[kind], count, rng) for kind, count in shares(store, n)]
         if self.mined is not None and len(self.mined):
             parts.append(take(self.mined, rng.integers(len(self.mined), size=round(MINED * n))))
         parts.append(store.anywhere(store.noise, round(NOISE * n), rng, -1))
