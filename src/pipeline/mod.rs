@@ -5,10 +5,12 @@
 //! [`reset`](Pipeline::reset): after one there is no verdict.
 
 mod activation;
+mod event;
 mod history;
 mod stages;
 
 pub use activation::Activation;
+pub use event::{AudioAround, Event, Observer, Report};
 
 use crate::frontend::FrontEnd;
 use crate::model::{Model, Verification};
