@@ -34,11 +34,14 @@ check:
 python-tests: $(VENV)/ready
 	cd models/train && ../../$(PYTHON) -m pytest -q
 
-# A C compiler links the binary; Python brings ONNX Runtime, the second runtime of the tests.
+# A C compiler links the binary, ALSA is how it reaches sound cards; Python brings ONNX Runtime,
+# the second runtime of the tests.
 system:
 	@missing=; \
 	command -v cargo >/dev/null || { echo "cargo is missing: expected Rust 1.92 or newer (hint: install it with rustup)"; exit 1; }; \
 	command -v cc >/dev/null || missing="$$missing build-essential"; \
+	command -v pkg-config >/dev/null || missing="$$missing pkg-config"; \
+	pkg-config --exists alsa 2>/dev/null || missing="$$missing libasound2-dev"; \
 	python3 -c 'import ensurepip, venv' 2>/dev/null || missing="$$missing python3-venv"; \
 	if [ -n "$$missing" ]; then $(SUDO) apt-get update -qq; $(SUDO) apt-get install -y -qq $$missing; fi
 

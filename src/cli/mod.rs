@@ -1,6 +1,8 @@
 //! One file a subcommand; the only place that prints. Data goes to stdout, talk to stderr.
 
 mod demo;
+#[cfg(feature = "live")]
+mod devices;
 mod features;
 mod listen;
 mod model;
@@ -30,6 +32,8 @@ pub struct Arguments {
 enum Command {
     Score(score::Score),
     Listen(listen::Listen),
+    #[cfg(feature = "live")]
+    Devices(devices::Devices),
     Demo(demo::Demo),
     #[command(subcommand)]
     Model(model::ModelCommand),
@@ -56,6 +60,8 @@ pub fn run(arguments: Arguments) -> ExitCode {
     let result = match arguments.command {
         Command::Score(command) => command.run(),
         Command::Listen(command) => command.run(),
+        #[cfg(feature = "live")]
+        Command::Devices(command) => command.run(),
         Command::Demo(command) => command.run(),
         Command::Model(command) => command.run(),
         Command::Features(command) => command.run(),
