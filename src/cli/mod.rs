@@ -1,5 +1,6 @@
 //! One file a subcommand; the only place that prints. Data goes to stdout, talk to stderr.
 
+mod config;
 mod demo;
 #[cfg(feature = "live")]
 mod devices;
@@ -34,6 +35,8 @@ enum Command {
     Listen(listen::Listen),
     #[cfg(feature = "live")]
     Devices(devices::Devices),
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
     Demo(demo::Demo),
     #[command(subcommand)]
     Model(model::ModelCommand),
@@ -62,6 +65,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Listen(command) => command.run(),
         #[cfg(feature = "live")]
         Command::Devices(command) => command.run(),
+        Command::Config(command) => command.run(),
         Command::Demo(command) => command.run(),
         Command::Model(command) => command.run(),
         Command::Features(command) => command.run(),
