@@ -37,6 +37,7 @@ pub mod error;
 pub mod frontend;
 pub mod model;
 pub mod pipeline;
+pub mod runtime;
 
 pub use error::{Error, ErrorKind, Result};
 

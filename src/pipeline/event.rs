@@ -52,6 +52,11 @@ impl std::fmt::Debug for AudioAround<'_> {
 pub trait Observer: Send {
     /// Takes one event. The audio that it lends must not be kept, except by the gate.
     fn on_activation(&mut self, event: &Event<'_>);
+
+    /// Whether events are to come with their audio; without a wish none is even copied.
+    fn wants_audio(&self) -> bool {
+        false
+    }
 }
 
 /// An event without its audio, for JSON: what stdout, hooks and messages carry.

@@ -117,6 +117,11 @@ impl Pipeline {
         self.samples
     }
 
+    /// Candidates that have no verdict yet: what a reset would forget.
+    pub fn waiting(&self) -> usize {
+        self.stages.waiting()
+    }
+
     /// Forgets the stream: the next sample is the first of a new one.
     ///
     /// # Errors
