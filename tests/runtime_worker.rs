@@ -118,6 +118,7 @@ fn a_slow_receiver_misses_events_and_delays_nobody() {
         fanout,
         counters: counters.clone(),
         priority: 0,
+        patient: true,
     });
     let late = std::time::Instant::now() + daemon_support::PATIENCE;
     assert_eq!(worker.unwrap().join(late), Some(Ended::SourceEnded));

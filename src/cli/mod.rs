@@ -1,11 +1,13 @@
 //! One file a subcommand; the only place that prints. Data goes to stdout, talk to stderr.
 
 mod config;
+mod daemon;
 mod demo;
 #[cfg(feature = "live")]
 mod devices;
 mod features;
 mod listen;
+mod log;
 mod model;
 mod ordered;
 mod output;
@@ -50,6 +52,10 @@ enum Outcome {
     AllWell,
     /// Exit code 1: a part failed and was reported.
     SomeFailed,
+    /// Exit code 4: the judging thread panicked again and again.
+    Panicked,
+    /// Exit code 5: the judging thread did not end when it was told to.
+    Hung,
 }
 
 impl Outcome {
@@ -73,6 +79,8 @@ pub fn run(arguments: Arguments) -> ExitCode {
     match result {
         Ok(Outcome::AllWell) => ExitCode::SUCCESS,
         Ok(Outcome::SomeFailed) => ExitCode::from(1),
+        Ok(Outcome::Panicked) => ExitCode::from(4),
+        Ok(Outcome::Hung) => ExitCode::from(5),
         Err(error) => {
             output::error(&error);
             ExitCode::from(2)

@@ -53,6 +53,12 @@ pub trait Observer: Send {
     /// Takes one event. The audio that it lends must not be kept, except by the gate.
     fn on_activation(&mut self, event: &Event<'_>);
 
+    /// Whether events with this verdict are for this observer; asked once, before the first.
+    fn wants(&self, verdict: Verdict) -> bool {
+        let _ = verdict;
+        true
+    }
+
     /// Whether events are to come with their audio; without a wish none is even copied.
     fn wants_audio(&self) -> bool {
         false

@@ -173,6 +173,7 @@ pub struct Counters {
     /// Audio time from a word's end to its verdict, with what waited in the ring.
     pub delay: Histogram,
     flowing: AtomicBool,
+    healthy: AtomicBool,
     ears: Mutex<Vec<Arc<EarCounters>>>,
     sinks: Mutex<Vec<Arc<SinkCounters>>>,
 }
@@ -198,6 +199,7 @@ impl Default for Counters {
             step: Histogram::new(&STEP_US),
             delay: Histogram::new(&DELAY_US),
             flowing: AtomicBool::new(false),
+            healthy: AtomicBool::new(false),
             ears: Mutex::default(),
             sinks: Mutex::default(),
         }
@@ -248,7 +250,17 @@ impl Counters {
         self.ears().iter().map(|ear| ear.verdict(verdict)).sum()
     }
 
-    /// Whether audio came and was judged lately.
+    /// Whether audio was judged in the last seconds.
+    pub fn is_healthy(&self) -> bool {
+        self.healthy.load(Ordering::Relaxed)
+    }
+
+    /// Gives what it was before.
+    pub(super) fn set_healthy(&self, healthy: bool) -> bool {
+        self.healthy.swap(healthy, Ordering::Relaxed)
+    }
+
+    /// Whether the last block was judged.
     pub fn is_flowing(&self) -> bool {
         self.flowing.load(Ordering::Relaxed)
     }

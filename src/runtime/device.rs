@@ -44,6 +44,8 @@ pub struct Device {
     longest_pause: Duration,
     pause: Duration,
     retry_at: Instant,
+    /// Whether one that can't be opened is tried again.
+    patient: bool,
 }
 
 /// An open stream, with what was last seen of it.
@@ -65,7 +67,13 @@ struct Seen {
 }
 
 impl Device {
-    pub fn new(input: Box<dyn Input>, audio: &Audio, counters: Arc<Counters>) -> Self {
+    /// One that is not `patient` gives up where the first attempt fails.
+    pub fn new(
+        input: Box<dyn Input>,
+        audio: &Audio,
+        counters: Arc<Counters>,
+        patient: bool,
+    ) -> Self {
         Self {
             input,
             stream: None,
@@ -75,6 +83,7 @@ impl Device {
             longest_pause: Duration::from_secs_f64(audio.retry_max_s),
             pause: FIRST_PAUSE,
             retry_at: Instant::now(),
+            patient,
         }
     }
 
@@ -138,6 +147,7 @@ impl Device {
             Ok(stream) => {
                 info!(device = stream.description, "listening");
                 self.counters.opened.up();
+                self.patient = true;
                 let (rate, now) = (stream.rate, Instant::now());
                 let seen = Seen::default();
                 let watched =
@@ -154,7 +164,7 @@ impl Device {
         self.counters.device_faults.up();
         let ended = self.stream.take().is_some_and(|watched| !watched.stream.is_clocked());
         self.samples.zeroize();
-        if ended {
+        if ended || !self.patient {
             return Found::Failed(error);
         }
         warn!(%error, next_attempt_s = self.pause.as_secs_f64(), "no audio");

@@ -9,7 +9,8 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use tracing::warn;
 use zeroize::Zeroizing;
 
-use super::counters::{Counters, SinkCounters};
+use super::counters::{Counters, SinkCounters, VERDICTS};
+use crate::decision::Verdict;
 use crate::pipeline::{Activation, AudioAround, Event, Observer};
 use crate::{Error, ErrorKind, Result};
 
@@ -50,7 +51,14 @@ pub struct Fanout {
 struct Way {
     queue: Sender<Arc<Decided>>,
     counters: Arc<SinkCounters>,
+    wanted: [bool; VERDICTS.len()],
     wants_audio: bool,
+}
+
+impl Way {
+    fn wants(&self, verdict: Verdict) -> bool {
+        VERDICTS.iter().zip(self.wanted).any(|(&v, wanted)| wanted && v == verdict)
+    }
 }
 
 /// A receiver that runs; it ends when the last [`Fanout`] to it is gone.
@@ -73,14 +81,22 @@ impl Fanout {
     ) -> Result<Sink> {
         let (queue, waiting) = bounded(room);
         let counters = counters.sink(name);
+        let wanted = VERDICTS.map(|verdict| observer.wants(verdict));
         let wants_audio = observer.wants_audio();
         let theirs = Arc::clone(&counters);
         let thread = thread::Builder::new()
             .name(name.to_owned())
             .spawn(move || deliver(&waiting, observer, &theirs))
             .map_err(|e| Error::new(ErrorKind::Io, "cannot start a thread").found(e.to_string()))?;
-        self.ways.push(Way { queue, counters, wants_audio });
+        self.ways.push(Way { queue, counters, wanted, wants_audio });
         Ok(Sink { name, thread })
+    }
+
+    /// These ways and those of `others`.
+    #[must_use]
+    pub(super) fn and(mut self, others: &Self) -> Self {
+        self.ways.extend(others.ways.iter().cloned());
+        self
     }
 
     /// Whether anybody is to be lent audio.
@@ -91,7 +107,8 @@ impl Fanout {
     /// Hands `decided` to all receivers; whose queue is full misses it, and that is counted.
     pub(super) fn send(&self, decided: Decided) {
         let decided = Arc::new(decided);
-        for way in &self.ways {
+        let verdict = decided.activation.verdict;
+        for way in self.ways.iter().filter(|way| way.wants(verdict)) {
             if way.queue.try_send(Arc::clone(&decided)).is_err() {
                 way.counters.dropped.up();
             }

@@ -125,17 +125,17 @@ impl Hearing {
         let Some(mut segment) = self.segment.take() else { return };
         self.mono.clear();
         let result = segment.resampler.finish(&mut self.mono);
-        let result = result.and_then(|()| self.push(0)).and_then(|()| {
-            let mut found = std::mem::take(&mut self.found);
-            let result = self.ears.iter_mut().enumerate().try_for_each(|(index, ear)| {
-                let base = ear.base;
-                ear.judge.finish(&mut |a| found.push((index, a.shifted(base))))
-            });
-            self.found = found;
-            self.emit(0);
-            result
-        });
-        if let Err(error) = result {
+        if let Err(error) = result.and_then(|()| self.push(0)) {
+            self.failed(&error);
+        }
+        let mut failure = None;
+        for (index, ear) in self.ears.iter_mut().enumerate() {
+            let (base, found) = (ear.base, &mut self.found);
+            let result = ear.judge.finish(&mut |a| found.push((index, a.shifted(base))));
+            failure = result.err().or(failure);
+        }
+        self.emit(0);
+        if let Some(error) = failure {
             self.failed(&error);
         }
         self.preroll.restart(self.position);
@@ -154,7 +154,7 @@ impl Hearing {
     }
 
     /// Another device follows, with another name and pre-roll.
-    pub fn from_source(&mut self, source: Arc<str>, preroll_s: f64) {
+    pub fn change_source(&mut self, source: Arc<str>, preroll_s: f64) {
         self.lost();
         self.source = source;
         self.preroll = PreRoll::new(samples_of(preroll_s + LONGEST_S) as usize);

@@ -65,6 +65,8 @@ pub struct Work {
     pub counters: Arc<Counters>,
     /// Real-time priority to ask for; 0 for none.
     pub priority: u8,
+    /// Whether a device that can't be opened at the start is waited for.
+    pub patient: bool,
 }
 
 /// The judging thread, seen from outside.
@@ -123,10 +125,10 @@ struct Shift {
 
 impl Shift {
     fn new(work: Work, orders: Receiver<Order>) -> Self {
-        let Work { input, audio, ears, fanout, counters, .. } = work;
+        let Work { input, audio, ears, fanout, counters, patient, .. } = work;
         let source = input.name().into();
         let hearing = Hearing::new(source, audio.preroll_s, ears, fanout, Arc::clone(&counters));
-        let device = Device::new(input, &audio, Arc::clone(&counters));
+        let device = Device::new(input, &audio, Arc::clone(&counters), patient);
         Self { device, hearing, counters, orders, panics: Vec::new() }
     }
 
@@ -215,8 +217,9 @@ impl Shift {
                 Ok(Order::Report(fanout)) => self.hearing.report_to(fanout),
                 Ok(Order::Capture(input, audio)) => {
                     info!(device = input.name(), "another device");
-                    self.hearing.from_source(input.name().into(), audio.preroll_s);
-                    self.device = Device::new(input, &audio, Arc::clone(&self.counters));
+                    self.hearing.change_source(input.name().into(), audio.preroll_s);
+                    let counters = Arc::clone(&self.counters);
+                    self.device = Device::new(input, &audio, counters, true);
                 }
             }
             order = self.orders.try_recv();

@@ -1,6 +1,8 @@
 //! Devices, receivers and judges for the tests of the daemon.
 #![allow(dead_code)]
 
+pub mod live;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -19,12 +21,15 @@ use wakegate::{Error, ErrorKind, Result};
 /// Longest that anything may take before a test fails.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
+/// What a device does on its own thread.
+pub type Play = Box<dyn FnOnce(&mut Writer, &mut FaultSender) + Send>;
+
 /// What one attempt to open the device brings.
 pub enum Opening {
     /// It can't be opened.
     Refused,
     /// It runs this on the device's thread; the device falls silent when it returns.
-    Plays(Box<dyn FnOnce(&mut Writer, &mut FaultSender) + Send>),
+    Plays(Play),
 }
 
 /// A device that does what it is told. After its last opening it is refused.
@@ -150,6 +155,7 @@ impl Rig {
             fanout,
             counters: Arc::clone(&counters),
             priority: 0,
+            patient: true,
         });
         Self { worker: worker.unwrap(), counters, told, sinks }
     }
