@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::counters::Counters;
 use super::fanout::{Fanout, Sink};
 use super::hooks::{Hook, When};
+use super::mqtt::Publisher;
 use crate::Result;
 use crate::config::Config;
 use crate::pipeline::Observer;
@@ -84,6 +85,10 @@ fn configured(config: &Config, counters: &Arc<Counters>) -> Result<(Configured, 
         let own = counters.sink(name);
         let hook = Hook::new(when, command, timeout, own, Arc::clone(&ending));
         sinks.push(fanout.add(name, Box::new(hook), hooks.queue, counters)?);
+    }
+    let own = counters.sink("mqtt");
+    if let Some(publisher) = Publisher::start(&config.mqtt, counters, own)? {
+        sinks.push(fanout.add("mqtt", Box::new(publisher), config.runtime.queue, counters)?);
     }
     Ok((Configured { fanout, ending }, sinks))
 }
