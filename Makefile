@@ -11,7 +11,7 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: help demo test check python-tests system train-setup train clean
+.PHONY: help demo test check python-tests system test-tools train-setup train clean
 
 help:
 	@echo "make demo   build wakegate and judge the recordings in data/"
@@ -23,7 +23,7 @@ demo: system
 	cargo build --release --locked
 	$(BINARY) demo --data data
 
-test: system $(VENV)/ready check python-tests
+test: system test-tools $(VENV)/ready check python-tests
 	ORT_DYLIB_PATH="$$(echo "$$PWD"/$(VENV)/lib/python3*/site-packages/onnxruntime/capi/libonnxruntime.so.*)" \
 		cargo test --locked
 
@@ -35,13 +35,21 @@ check:
 python-tests: $(VENV)/ready
 	cd models/train && ../../$(PYTHON) -m pytest -q
 
-# A C compiler links the binary; Python brings ONNX Runtime, the second runtime of the tests.
+# A C compiler links the binary, ALSA is how it reaches sound cards; Python brings ONNX Runtime,
+# the second runtime of the tests.
 system:
 	@missing=; \
 	command -v cargo >/dev/null || { echo "cargo is missing: expected Rust 1.92 or newer (hint: install it with rustup)"; exit 1; }; \
 	command -v cc >/dev/null || missing="$$missing build-essential"; \
+	command -v pkg-config >/dev/null || missing="$$missing pkg-config"; \
+	pkg-config --exists alsa 2>/dev/null || missing="$$missing libasound2-dev"; \
 	python3 -c 'import ensurepip, venv' 2>/dev/null || missing="$$missing python3-venv"; \
 	if [ -n "$$missing" ]; then $(SUDO) apt-get update -qq; $(SUDO) apt-get install -y -qq $$missing; fi
+
+# A message broker for the tests; they start it themselves, on a port of their own.
+test-tools: | system
+	@command -v mosquitto >/dev/null || [ -x /usr/sbin/mosquitto ] || \
+		{ $(SUDO) apt-get update -qq; $(SUDO) apt-get install -y -qq --no-install-recommends mosquitto; }
 
 $(VENV)/ready: models/train/requirements-test.txt | system
 	python3 -m venv $(VENV)

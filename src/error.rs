@@ -14,6 +14,8 @@ pub enum ErrorKind {
     Io,
     /// Audio that can't be decoded, or that holds no usable samples.
     Audio,
+    /// A sound card that is missing, busy, refused or gone.
+    Device,
     /// A setting or argument outside its range.
     Settings,
     /// A model package that is missing, altered, or not of the expected form.

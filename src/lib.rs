@@ -31,11 +31,13 @@
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used))]
 
 pub mod audio;
+pub mod config;
 pub mod decision;
 pub mod error;
 pub mod frontend;
 pub mod model;
 pub mod pipeline;
+pub mod runtime;
 
 pub use error::{Error, ErrorKind, Result};
 

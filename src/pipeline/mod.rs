@@ -5,10 +5,12 @@
 //! [`reset`](Pipeline::reset): after one there is no verdict.
 
 mod activation;
+mod event;
 mod history;
 mod stages;
 
 pub use activation::Activation;
+pub use event::{AudioAround, Event, Observer, Report};
 
 use crate::frontend::FrontEnd;
 use crate::model::{Model, Verification};
@@ -113,6 +115,11 @@ impl Pipeline {
     /// Samples taken since the start, without the silence that closes a stream.
     pub fn samples(&self) -> u64 {
         self.samples
+    }
+
+    /// Candidates that have no verdict yet: what a reset would forget.
+    pub fn waiting(&self) -> usize {
+        self.stages.waiting()
     }
 
     /// Forgets the stream: the next sample is the first of a new one.

@@ -130,6 +130,12 @@ impl Stages {
         spotting || !self.pending.is_empty()
     }
 
+    /// Candidates that wait for their windows, and the one whose peak is still looked for.
+    pub(super) fn waiting(&self) -> usize {
+        let searching = self.spotting.as_ref().is_some_and(|s| s.detector.is_searching());
+        self.pending.len() + usize::from(searching)
+    }
+
     pub(super) fn judge_at(&mut self, word_end: u64) -> Result<()> {
         let refused = Error::new(ErrorKind::Settings, format!("cannot judge at sample {word_end}"));
         let Ok(anchor) = i64::try_from(word_end) else {
