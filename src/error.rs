@@ -24,6 +24,8 @@ pub enum ErrorKind {
     Runtime,
     /// A posterior that is not a number or not a probability: never a verdict.
     Posterior,
+    /// The review queue is altered, locked, not allowed, or refuses an operation.
+    Review,
 }
 
 /// An error that names what was expected, what came instead, and a hint for the way out.

@@ -34,10 +34,13 @@ pub mod audio;
 pub mod config;
 pub mod decision;
 pub mod error;
+pub mod eval;
 pub mod frontend;
+pub mod gate;
 pub mod model;
 pub mod pipeline;
 pub mod runtime;
+pub mod review;
 
 pub use error::{Error, ErrorKind, Result};
 

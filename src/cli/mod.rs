@@ -2,6 +2,7 @@
 
 mod config;
 mod daemon;
+mod calibrate;
 mod demo;
 #[cfg(feature = "live")]
 mod devices;
@@ -11,7 +12,9 @@ mod log;
 mod model;
 mod ordered;
 mod output;
+mod queueing;
 mod record;
+mod review;
 mod score;
 mod scoring;
 
@@ -43,6 +46,8 @@ enum Command {
     #[command(subcommand)]
     Model(model::ModelCommand),
     Features(features::Features),
+    Review(review::Review),
+    Calibrate(calibrate::Calibrate),
 }
 
 /// How a command ended that could run.
@@ -75,6 +80,8 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Demo(command) => command.run(),
         Command::Model(command) => command.run(),
         Command::Features(command) => command.run(),
+        Command::Review(command) => command.run(),
+        Command::Calibrate(command) => command.run(),
     };
     match result {
         Ok(Outcome::AllWell) => ExitCode::SUCCESS,

@@ -10,7 +10,9 @@ use wakegate::model::Manifest;
 use wakegate::{Error, ErrorKind, Result};
 
 use super::output::{self, JsonLines, counted};
+use super::queueing::Sink;
 use super::record::{Record, seconds};
+use super::review::Place;
 use super::scoring::{Scored, Scorer};
 use super::{Engine, Outcome, ordered, worker_count};
 
@@ -21,6 +23,9 @@ use super::{Engine, Outcome, ordered, worker_count};
 /// spotter's highest moment, and start_s, end_s and decided_s are null. decided_s lies beyond
 /// audio_s where the decision waited for more than the recording holds. A recording that can't
 /// be scored has its reason in "error", and no verdict.
+///
+/// With --queue, the audio of intended activations also goes through the gate into a review
+/// queue, under the [review] settings of --config; the queue needs a recorded consent.
 ///
 /// Exit code: 0 all scored, 1 some could not be scored, 2 could not run.
 #[derive(Args)]
@@ -42,6 +47,8 @@ pub struct Score {
     /// Number of threads [default: one a core]
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
+    #[command(flatten)]
+    place: Place,
 }
 
 impl Score {
@@ -55,19 +62,30 @@ impl Score {
         let model = self.engine.open()?;
         // A model that can't be loaded is no recording's fault: say so before the first line.
         drop(Scorer::new(&model, trigger)?);
+        let mut sink = Sink::open(&self.place)?;
+        let policy = sink.as_ref().map(Sink::policy);
         let found = find_audio(&paths);
         let mut report = Report::new(model.manifest(), self.activations, found.len());
         ordered::in_order(
             &found,
             worker_count(self.threads, found.len())?,
-            || Scorer::new(&model, trigger),
+            || Scorer::new(&model, trigger).map(|scorer| scorer.with_excerpts(policy.as_ref())),
             |scorer, found| match &found.problem {
                 Some(problem) => Err(problem.clone()),
                 None => scorer.score(&found.path),
             },
-            |found, result| report.take(found, result),
+            |found, mut result| {
+                if let (Some(sink), Ok(scored)) = (&mut sink, &mut result) {
+                    sink.put(&scored.activations, std::mem::take(&mut scored.excerpts))?;
+                }
+                report.take(found, result)
+            },
         )?;
-        Ok(report.end())
+        let outcome = report.end();
+        if let Some(sink) = sink {
+            sink.end()?;
+        }
+        Ok(outcome)
     }
 }
 

@@ -1,0 +1,205 @@
+//! The file with the device's secret.
+//!
+//! A rotation writes the new secret beside the old one, lets the database commit to it, and
+//! only then moves it into place: at every moment the database's key is in one of the two.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Seek, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
+use zeroize::Zeroizing;
+
+use super::crypto::{DeviceKey, KEY_BYTES, random};
+use super::fault;
+use crate::{Error, ErrorKind, Result};
+
+type Secret = Zeroizing<[u8; KEY_BYTES]>;
+
+/// The key in the file at `path`; `None` where there is no file.
+///
+/// # Errors
+/// [`ErrorKind::Review`] for a file that others may read, that is another user's, that is no
+/// plain file, or that does not hold a key.
+pub(super) fn load(path: &Path) -> Result<Option<DeviceKey>> {
+    let Some(mut file) = open_checked(path)? else { return Ok(None) };
+    let mut secret = Secret::default();
+    let mut rest = [0; 1];
+    let read = file.read_exact(secret.as_mut_slice()).and_then(|()| file.read(&mut rest));
+    match read {
+        Ok(0) => DeviceKey::derive(&secret).map(Some),
+        Ok(_) => Err(no_key(path, "more")),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(no_key(path, "fewer")),
+        Err(error) => Err(Error::io("read", path, &error)),
+    }
+}
+
+/// Makes a key file at `path`, unless there is one by now, and gives its key.
+pub(super) fn create(path: &Path) -> Result<DeviceKey> {
+    // A draft, then a link that never replaces: a reader sees a whole key or none.
+    let draft = beside(path, "new");
+    write_new(&draft)?;
+    fault::point("open:key_drafted");
+    match fs::hard_link(&draft, path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+            return Err(Error::io("create", path, &error));
+        }
+        _ => fault::point("open:key_linked"),
+    }
+    remove_draft(path)?;
+    sync_folder(path)?;
+    load(path)?.ok_or_else(|| no_key(path, "no"))
+}
+
+/// Removes what a creation that was cut short left. It may be another name of the key itself,
+/// so that its bytes are not overwritten.
+pub(super) fn remove_draft(path: &Path) -> Result<()> {
+    let draft = beside(path, "new");
+    match fs::remove_file(&draft) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(Error::io("remove", &draft, &error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Writes a fresh secret beside the one at `path`, in place of any that was left there.
+pub(super) fn write_next(path: &Path) -> Result<DeviceKey> {
+    let next = beside(path, "next");
+    destroy(&next)?;
+    write_new(&next)?;
+    sync_folder(path)?;
+    fault::point("rekey:next_written");
+    load(&next)?.ok_or_else(|| no_key(&next, "no"))
+}
+
+/// The key beside the one at `path`.
+pub(super) fn load_next(path: &Path) -> Result<Option<DeviceKey>> {
+    load(&beside(path, "next"))
+}
+
+/// The old secret, held open so that its own bytes are overwritten, whatever the name means
+/// by then.
+pub(super) struct Old(Option<File>);
+
+/// Takes hold of the secret at `path`, unless it is missing or may not be written.
+pub(super) fn hold(path: &Path) -> Result<Old> {
+    let flags = OFlags::NOFOLLOW.bits() as i32;
+    match OpenOptions::new().write(true).custom_flags(flags).open(path) {
+        Ok(file) => Ok(Old(Some(file))),
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied
+            ) =>
+        {
+            Ok(Old(None))
+        }
+        Err(error) => Err(Error::io("open", path, &error)),
+    }
+}
+
+/// Overwrites the old secret and moves the one beside it into its place.
+pub(super) fn promote(path: &Path, old: Old) -> Result<()> {
+    if let Old(Some(file)) = old {
+        overwrite(file).map_err(|e| Error::io("overwrite", path, &e))?;
+    }
+    fault::point("rekey:old_overwritten");
+    match fs::rename(beside(path, "next"), path) {
+        // Another process that opened the queue has moved it.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(Error::io("replace", path, &error)),
+        Ok(()) => sync_folder(path),
+    }
+}
+
+/// Removes a secret that was left beside the one at `path`.
+pub(super) fn destroy_next(path: &Path) -> Result<()> {
+    destroy(&beside(path, "next"))
+}
+
+/// Overwrites and removes the secret at `path`, if there is one.
+pub(super) fn destroy(path: &Path) -> Result<()> {
+    if let Old(Some(file)) = hold(path)? {
+        overwrite(file).map_err(|e| Error::io("overwrite", path, &e))?;
+    }
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(Error::io("remove", path, &error)),
+        Ok(()) => sync_folder(path),
+    }
+}
+
+fn overwrite(mut file: File) -> io::Result<()> {
+    file.rewind()?;
+    file.write_all(&[0; KEY_BYTES])?;
+    file.sync_all()
+}
+
+fn write_new(path: &Path) -> Result<()> {
+    let mut secret = Secret::default();
+    random(secret.as_mut_slice())?;
+    let open = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    let mut file = open.map_err(|e| Error::io("create", path, &e))?;
+    file.write_all(secret.as_slice())
+        .and_then(|()| file.sync_all())
+        .map_err(|e| Error::io("write", path, &e))
+}
+
+/// Opens a key file that only its owner can read.
+fn open_checked(path: &Path) -> Result<Option<File>> {
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32;
+    let file = match OpenOptions::new().read(true).custom_flags(flags).open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(Error::io("open the device key", path, &error)),
+    };
+    let about = file.metadata().map_err(|e| Error::io("examine", path, &e))?;
+    let refused = |found: String, hint: String| {
+        Error::new(ErrorKind::Review, format!("the device key {} is refused", path.display()))
+            .expected("a plain file that only its owner can read")
+            .found(found)
+            .hint(hint)
+    };
+    if !about.is_file() {
+        return Err(refused("something else".into(), "name another key_file".into()));
+    }
+    if about.mode() & 0o077 != 0 {
+        return Err(refused(
+            format!("mode {:04o}", about.mode() & 0o7777),
+            format!(
+                "others may have read it: `chmod 600 {}`, then `wakegate review key rotate`",
+                path.display()
+            ),
+        ));
+    }
+    let me = rustix::process::geteuid().as_raw();
+    if about.uid() != me && about.uid() != 0 && me != 0 {
+        return Err(refused(
+            format!("a file of user {}", about.uid()),
+            "run as the user that owns the queue".into(),
+        ));
+    }
+    Ok(Some(file))
+}
+
+fn no_key(path: &Path, found: &str) -> Error {
+    Error::new(ErrorKind::Review, format!("{} holds no device key", path.display()))
+        .expected(format!("{KEY_BYTES} bytes"))
+        .found(format!("{found} bytes"))
+        .hint("`wakegate review purge --all` starts over; nothing stored can be read any more")
+}
+
+fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".");
+    name.push(ending);
+    PathBuf::from(name)
+}
+
+/// Makes a change of names last through a power cut.
+fn sync_folder(path: &Path) -> Result<()> {
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(folder).and_then(|f| f.sync_all()).map_err(|e| Error::io("sync", folder, &e))
+}

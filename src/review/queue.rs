@@ -1,0 +1,360 @@
+//! The queue: one folder with an encrypted database, and everything that may be done to it.
+
+use std::cell::Cell;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rusqlite::{Connection, TransactionBehavior, params};
+
+use super::audit::{self, Act};
+use super::crypto::DeviceKey;
+use super::id::ClipId;
+use super::settings::Settings;
+use super::time::{Timekeeper, local_day};
+use super::{db, fault, keyfile};
+use crate::gate::{Clock, Moment};
+use crate::{Error, ErrorKind, Result};
+
+/// The part of the program that the audit log names where no person acts.
+pub(super) const DEVICE: &str = "wakegate";
+
+/// Clips that wait for a reviewer, encrypted, expiring and audited.
+///
+/// Several processes may have the same queue open: each act is one transaction.
+pub struct Queue {
+    pub(super) db: Connection,
+    pub(super) key: DeviceKey,
+    pub(super) settings: Settings,
+    pub(super) directory: PathBuf,
+    pub(super) key_path: PathBuf,
+    clock: Arc<dyn Clock>,
+    time: Timekeeper,
+    /// Whether something deleted may still stand in the write-ahead log.
+    unscrubbed: bool,
+}
+
+/// What one act has at hand inside its transaction.
+pub(super) struct Step<'a> {
+    pub(super) db: &'a Connection,
+    pub(super) key: &'a DeviceKey,
+    pub(super) settings: &'a Settings,
+    /// The queue's time in milliseconds since 1970.
+    pub(super) now_ms: i64,
+    /// The local day, since 1970.
+    pub(super) day: i64,
+    /// Whether something was deleted, so that the database has to be scrubbed.
+    erased: Cell<bool>,
+}
+
+impl Step<'_> {
+    /// Adds a line to the audit log.
+    pub(super) fn log(
+        &self,
+        by: &str,
+        act: Act,
+        clip: Option<&ClipId>,
+        note: Option<String>,
+    ) -> Result<()> {
+        audit::append(self.db, self.key, self.now_ms, by, act, clip, note)
+    }
+
+    /// Adds to today's count.
+    pub(super) fn count(&self, what: &str, count: i64) -> Result<()> {
+        db::count(self.db, self.day, what, count)
+    }
+
+    /// Removes a clip with its key, and says so in the log.
+    pub(super) fn erase(
+        &self,
+        by: &str,
+        act: Act,
+        id: &ClipId,
+        note: Option<String>,
+    ) -> Result<bool> {
+        let found = self
+            .db
+            .execute("DELETE FROM clip WHERE id = ?1", [id.as_str()])
+            .map_err(db::refused)?;
+        fault::point("delete:removed");
+        if found > 0 {
+            self.erased.set(true);
+            self.log(by, act, Some(id), note)?;
+        }
+        fault::point("delete:logged");
+        Ok(found > 0)
+    }
+}
+
+impl Queue {
+    /// Opens the queue in `directory`, and makes it where there is none. `settings` holds
+    /// everything but the folder: `settings.directory` is not looked at.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Settings`] for a setting out of its range, [`ErrorKind::Io`] for a folder
+    /// or file that can't be used, [`ErrorKind::Review`] for a key that others may read, that
+    /// is missing or that is another queue's, and for an altered audit log.
+    pub fn open(directory: &Path, settings: &Settings, clock: Arc<dyn Clock>) -> Result<Self> {
+        settings.validate()?;
+        let settings = Settings { directory: directory.to_owned(), ..settings.clone() };
+        let key_path = settings.key_path();
+        let mut db = db::open(directory)?;
+        let key = match settle(&mut db, &key_path, clock.now())? {
+            Settled::Ready(key) => key,
+            Settled::Promote(key, old) => {
+                keyfile::promote(&key_path, old)?;
+                key
+            }
+        };
+        let mut queue = Self {
+            db,
+            key,
+            settings,
+            directory: directory.to_owned(),
+            key_path,
+            clock,
+            time: Timekeeper::default(),
+            unscrubbed: true,
+        };
+        queue.sweep()?;
+        Ok(queue)
+    }
+
+    /// The present moment, by the clock that the queue was given.
+    pub(super) fn moment(&self) -> Moment {
+        self.clock.now()
+    }
+
+    /// Whether there is a queue in `directory`.
+    pub fn exists(directory: &Path) -> bool {
+        db::path(directory).exists()
+    }
+
+    /// The folder of the queue.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// The settings it works by.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Deletes every clip whose time is over, and gives how many there were. Every other act
+    /// does the same first; this is for the times in which nothing happens.
+    ///
+    /// # Errors
+    /// As every act: [`ErrorKind::Review`].
+    pub fn sweep(&mut self) -> Result<u64> {
+        let before = self.expired_count()?;
+        self.act(|_| Ok(()))?;
+        Ok(before)
+    }
+
+    fn expired_count(&mut self) -> Result<u64> {
+        let seen = db::fact::<i64>(&self.db, "seen_ms")?.unwrap_or(0);
+        let now_ms = self.time.advance(&self.clock.now(), seen);
+        let count: i64 = self
+            .db
+            .query_row("SELECT COUNT(*) FROM clip WHERE expires_ms <= ?1", [now_ms], |row| {
+                row.get(0)
+            })
+            .map_err(db::refused)?;
+        Ok(count.unsigned_abs())
+    }
+
+    /// One act: expires what is due, then runs `act`, all in one transaction.
+    pub(super) fn act<T>(&mut self, act: impl FnOnce(&Step<'_>) -> Result<T>) -> Result<T> {
+        self.reload_key()?;
+        let moment = self.clock.now();
+        let tx = self
+            .db
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(db::refused)?;
+        let seen = db::fact::<i64>(&tx, "seen_ms")?.unwrap_or(0);
+        let now_ms = self.time.advance(&moment, seen);
+        db::set_fact(&tx, "seen_ms", now_ms)?;
+        let step = Step {
+            db: &tx,
+            key: &self.key,
+            settings: &self.settings,
+            now_ms,
+            day: local_day(now_ms, &moment),
+            erased: Cell::new(false),
+        };
+        if !audit::is_head_sound(&tx, &self.key)? {
+            // What is due goes all the same; the log can't tell of it any more.
+            let due = tx
+                .execute("DELETE FROM clip WHERE expires_ms <= ?1", [now_ms])
+                .map_err(db::refused)?;
+            tx.commit().map_err(db::refused)?;
+            if due > 0 {
+                db::scrub(&self.db)?;
+            }
+            return Err(audit::altered());
+        }
+        expire(&step)?;
+        let value = act(&step)?;
+        let erased = step.erased.get();
+        tx.commit().map_err(db::refused)?;
+        fault::point("act:committed");
+        if erased || self.unscrubbed {
+            self.unscrubbed = !db::scrub(&self.db)?;
+            fault::point("act:scrubbed");
+        }
+        Ok(value)
+    }
+
+    /// Takes the new device key where another process has replaced it.
+    fn reload_key(&mut self) -> Result<()> {
+        let wanted: Option<String> = db::fact(&self.db, "key_id")?;
+        if wanted.as_deref() == Some(self.key.id()) {
+            return Ok(());
+        }
+        let wanted = wanted.unwrap_or_default();
+        for key in [keyfile::load(&self.key_path)?, keyfile::load_next(&self.key_path)?] {
+            if let Some(key) = key.filter(|key| key.id() == wanted) {
+                self.key = key;
+                return Ok(());
+            }
+        }
+        Err(foreign_key(&self.key_path))
+    }
+
+    /// Replaces the device key, after `first` in the same transaction. Clip keys are wrapped
+    /// again, or deleted with their clips where `wipe` is set; `by` and `act` go to the log.
+    /// Gives the number of clips wiped.
+    pub(super) fn rekey(
+        &mut self,
+        wipe: bool,
+        by: &str,
+        act: Act,
+        first: impl FnOnce(&Step<'_>) -> Result<()>,
+    ) -> Result<u64> {
+        let old = keyfile::hold(&self.key_path)?;
+        let path = self.key_path.clone();
+        let (next, wiped) = self.act(|step| {
+            first(step)?;
+            let next = keyfile::write_next(&path)?;
+            let wiped = if wipe { wipe_all(step)? } else { rewrap(step, &next)? };
+            let note = wipe.then(|| format!("{wiped} clips"));
+            step.log(by, act, None, note)?;
+            super::consent::sign_again(step, &next)?;
+            super::stats::sign_certificate_again(step, &next)?;
+            audit::sign_again(step.db, &next)?;
+            db::set_fact(step.db, "key_id", next.id())?;
+            fault::point("rekey:rewrapped");
+            Ok((next, wiped))
+        })?;
+        self.key = next;
+        fault::point("rekey:committed");
+        keyfile::promote(&self.key_path, old)?;
+        fault::point("rekey:promoted");
+        Ok(wiped)
+    }
+}
+
+/// Deletes every clip.
+fn wipe_all(step: &Step<'_>) -> Result<u64> {
+    let count = step.db.execute("DELETE FROM clip", []).map_err(db::refused)?;
+    step.erased.set(true);
+    Ok(count as u64)
+}
+
+/// Wraps every clip's key for the next device key.
+fn rewrap(step: &Step<'_>, next: &DeviceKey) -> Result<u64> {
+    let mut query = step.db.prepare("SELECT id, wrapped_key FROM clip").map_err(db::refused)?;
+    let rows = query
+        .query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, Vec<u8>>(1)?)))
+        .map_err(db::refused)?;
+    step.erased.set(true);
+    for row in rows.collect::<rusqlite::Result<Vec<_>>>().map_err(db::refused)? {
+        let (id, wrapped) = (row.0.parse::<ClipId>()?, row.1);
+        // A key that does not unwrap is left as it is: its clip can't be played either way.
+        if let Ok(key) = step.key.unwrap(&id, &wrapped) {
+            step.db
+                .execute(
+                    "UPDATE clip SET wrapped_key = ?2 WHERE id = ?1",
+                    params![id.as_str(), next.wrap(&id, &key)?],
+                )
+                .map_err(db::refused)?;
+        }
+    }
+    Ok(0)
+}
+
+/// Deletes what is due, each with its line.
+fn expire(step: &Step<'_>) -> Result<()> {
+    let mut query =
+        step.db.prepare("SELECT id FROM clip WHERE expires_ms <= ?1").map_err(db::refused)?;
+    let due = query
+        .query_map([step.now_ms], |row| row.get::<_, String>(0))
+        .and_then(Iterator::collect::<rusqlite::Result<Vec<_>>>)
+        .map_err(db::refused)?;
+    for id in due {
+        step.erase(DEVICE, Act::Expired, &id.parse()?, None)?;
+        step.count("expired", 1)?;
+    }
+    Ok(())
+}
+
+/// How a queue stands when it is opened.
+enum Settled {
+    /// The key in its file is the database's.
+    Ready(DeviceKey),
+    /// A rotation was cut short after its commit: the next key is the database's.
+    Promote(DeviceKey, keyfile::Old),
+}
+
+/// Makes the tables of a new queue; of an old one, finds the key that its database goes by.
+fn settle(db: &mut Connection, key_path: &Path, moment: Moment) -> Result<Settled> {
+    let old = keyfile::hold(key_path)?;
+    let tx = db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(db::refused)?;
+    // Nothing else makes or replaces a key while this transaction holds the database.
+    keyfile::remove_draft(key_path)?;
+    let settled = if db::is_new(&tx)? {
+        let key = match keyfile::load(key_path)? {
+            Some(key) => key,
+            None => keyfile::create(key_path)?,
+        };
+        fault::point("open:key_made");
+        db::create(&tx)?;
+        db::set_fact(&tx, "key_id", key.id())?;
+        audit::start(&tx, &key)?;
+        audit::append(&tx, &key, moment.unix_ms, DEVICE, Act::Created, None, None)?;
+        Settled::Ready(key)
+    } else {
+        let wanted = db::fact::<String>(&tx, "key_id")?.unwrap_or_default();
+        let ours = |key: &DeviceKey| key.id() == wanted;
+        let next = keyfile::load_next(key_path)?;
+        match keyfile::load(key_path) {
+            Ok(Some(key)) if ours(&key) => {
+                keyfile::destroy_next(key_path)?;
+                Settled::Ready(key)
+            }
+            found => match next.filter(ours) {
+                Some(key) => Settled::Promote(key, old),
+                None => {
+                    found?.ok_or_else(|| missing_key(key_path))?;
+                    return Err(foreign_key(key_path));
+                }
+            },
+        }
+    };
+    tx.commit().map_err(db::refused)?;
+    fault::point("open:committed");
+    Ok(settled)
+}
+
+fn missing_key(path: &Path) -> Error {
+    Error::new(ErrorKind::Review, "the queue's device key is missing")
+        .expected(format!("the key in {}", path.display()))
+        .found("no file")
+        .hint("name it with key_file; `wakegate review purge --all` starts over")
+}
+
+fn foreign_key(path: &Path) -> Error {
+    Error::new(ErrorKind::Review, format!("{} is not this queue's device key", path.display()))
+        .expected("the key that the queue was last locked with")
+        .found("another one")
+        .hint("name it with key_file; `wakegate review purge --all` starts over")
+}

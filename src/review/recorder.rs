@@ -1,0 +1,243 @@
+//! The daemon's way into the queue: a thread that takes activations with their audio and does
+//! policy, encryption, storage and audit, and never makes its caller wait.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
+
+use super::queue::Queue;
+use super::settings::Settings;
+use super::store::Stored;
+use crate::gate::{Clock, Counters, Draw, Gate, Heard, LiveAudio, Stop, intended};
+use crate::pipeline::Activation;
+use crate::{Error, ErrorKind, Result};
+
+/// Clips that may wait for the thread; each is a few hundred kilobytes.
+const WAITING: usize = 8;
+/// How long nothing may happen before expired clips are looked for.
+const SWEEP: Duration = Duration::from_secs(60);
+
+/// Takes activations with their audio, and keeps what the gate lets through.
+///
+/// [`offer`](Self::offer) never blocks. Whatever fails, nothing is kept, a counter says so, and
+/// [`last_error`](Self::last_error) why.
+pub struct Recorder {
+    sender: Option<Sender<Message>>,
+    thread: Option<JoinHandle<()>>,
+    shared: Arc<Shared>,
+}
+
+/// A metric: its name, its label if it has one, and its value.
+pub type Metric = (&'static str, Option<(&'static str, &'static str)>, u64);
+
+enum Message {
+    Offer(Box<(Heard, LiveAudio)>),
+    /// Answers once everything before it is done.
+    Flush(Sender<()>),
+}
+
+#[derive(Default)]
+struct Shared {
+    gate: Arc<Counters>,
+    stored: AtomicU64,
+    errors: AtomicU64,
+    /// Stops that the day's counts do not hold yet.
+    uncounted: Mutex<BTreeMap<&'static str, (Stop, u64)>>,
+    last_error: Mutex<Option<Error>>,
+}
+
+impl Shared {
+    fn stop(&self, stop: Stop) {
+        self.gate.count_stop(stop);
+        self.remember(stop);
+    }
+
+    fn remember(&self, stop: Stop) {
+        let mut uncounted = self.uncounted.lock().unwrap_or_else(PoisonError::into_inner);
+        uncounted.entry(stop.as_str()).or_insert((stop, 0)).1 += 1;
+    }
+
+    fn fail(&self, error: Error) {
+        self.errors.fetch_add(1, Ordering::Relaxed);
+        *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+    }
+}
+
+impl Recorder {
+    /// Opens the queue in `directory` and starts the thread; where review is not enabled it
+    /// does neither, and everything that is offered is wiped.
+    ///
+    /// # Errors
+    /// As [`Queue::open`]; [`ErrorKind::Runtime`] where no thread can be started.
+    pub fn start(
+        directory: &Path,
+        settings: &Settings,
+        clock: Arc<dyn Clock>,
+        draw: Draw,
+    ) -> Result<Self> {
+        settings.validate()?;
+        let gate = Gate::new(settings.policy()?, draw)?;
+        let shared = Arc::new(Shared { gate: gate.counters(), ..Shared::default() });
+        if !settings.enabled {
+            return Ok(Self { sender: None, thread: None, shared });
+        }
+        let queue = Queue::open(directory, settings, Arc::clone(&clock))?;
+        let (sender, receiver) = bounded(WAITING);
+        let worker = Worker { queue, gate, clock, shared: Arc::clone(&shared) };
+        let thread = std::thread::Builder::new()
+            .name("review".to_owned())
+            .spawn(move || worker.run(&receiver))
+            .map_err(|error| {
+                Error::new(ErrorKind::Runtime, "cannot start the review thread")
+                    .found(error.to_string())
+            })?;
+        Ok(Self { sender: Some(sender), thread: Some(thread), shared })
+    }
+
+    /// Takes an activation with the audio around it, as a [`Tape`](crate::gate::Tape) gives
+    /// them. What was not judged intended is wiped here and now; what is, goes to the thread,
+    /// or is wiped where that is behind.
+    pub fn offer(&self, heard: Heard, audio: LiveAudio) {
+        if let Err(stop) = intended(&heard.activation) {
+            drop(audio);
+            return self.shared.stop(stop);
+        }
+        let Some(sender) = &self.sender else {
+            drop(audio);
+            return self.shared.stop(Stop::Disabled);
+        };
+        match sender.try_send(Message::Offer(Box::new((heard, audio)))) {
+            Ok(()) => {}
+            Err(TrySendError::Full(_)) => self.shared.stop(Stop::Busy),
+            Err(TrySendError::Disconnected(_)) => self.shared.stop(Stop::Failed),
+        }
+    }
+
+    /// Takes an activation that was not judged intended and whose audio is wiped already.
+    pub fn note(&self, activation: &Activation) {
+        if let Err(stop) = intended(activation) {
+            self.shared.stop(stop);
+        }
+    }
+
+    /// Waits until everything offered so far is stored or stopped, and counted.
+    pub fn flush(&self) {
+        let Some(sender) = &self.sender else { return };
+        let (done, wait) = bounded(1);
+        if sender.send(Message::Flush(done)).is_ok() {
+            // An error means that the thread is gone: there is nothing to wait for.
+            let _ = wait.recv();
+        }
+    }
+
+    /// Clips that are on the medium.
+    pub fn stored(&self) -> u64 {
+        self.shared.stored.load(Ordering::Relaxed)
+    }
+
+    /// Activations that were stopped for this reason.
+    pub fn stopped(&self, stop: Stop) -> u64 {
+        self.shared.gate.stopped(stop)
+    }
+
+    /// The latest error of the thread.
+    pub fn last_error(&self) -> Option<Error> {
+        self.shared.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Every counter, by the name that it has in Prometheus.
+    pub fn metrics(&self) -> Vec<Metric> {
+        let mut metrics: Vec<Metric> = vec![
+            ("wakegate_gate_admitted_total", None, self.shared.gate.admitted()),
+            ("wakegate_review_stored_total", None, self.stored()),
+            ("wakegate_review_errors_total", None, self.shared.errors.load(Ordering::Relaxed)),
+        ];
+        metrics.extend(Stop::ALL.map(|stop| {
+            ("wakegate_gate_stopped_total", Some(("reason", stop.as_str())), self.stopped(stop))
+        }));
+        metrics
+    }
+}
+
+impl Drop for Recorder {
+    /// Stores what was offered, and ends the thread.
+    fn drop(&mut self) {
+        drop(self.sender.take());
+        if let Some(thread) = self.thread.take() {
+            // A panic of the thread has been told already; dropping must not panic again.
+            let _ = thread.join();
+        }
+    }
+}
+
+struct Worker {
+    queue: Queue,
+    gate: Gate,
+    clock: Arc<dyn Clock>,
+    shared: Arc<Shared>,
+}
+
+impl Worker {
+    fn run(mut self, receiver: &Receiver<Message>) {
+        loop {
+            match receiver.recv_timeout(SWEEP) {
+                Ok(Message::Offer(offer)) => {
+                    let (heard, audio) = *offer;
+                    self.take(heard, audio);
+                    self.count();
+                }
+                Ok(Message::Flush(done)) => {
+                    self.count();
+                    // Nobody waits any more where this fails.
+                    let _ = done.send(());
+                }
+                Err(RecvTimeoutError::Timeout) => self.count(),
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        self.count();
+    }
+
+    fn take(&mut self, heard: Heard, audio: LiveAudio) {
+        // Every error below drops the audio, which wipes it.
+        let state = match self.queue.gate_state() {
+            Ok(state) => state,
+            Err(error) => {
+                self.shared.stop(Stop::Failed);
+                return self.shared.fail(error);
+            }
+        };
+        let clip = match self.gate.admit(heard, audio, &state, self.clock.now()) {
+            Ok(clip) => clip,
+            Err(stop) => return self.shared.remember(stop),
+        };
+        match self.queue.store(clip) {
+            Ok(Stored::Kept(_)) => {
+                self.shared.stored.fetch_add(1, Ordering::Relaxed);
+            }
+            // The queue has added this one to the day's counts itself.
+            Ok(Stored::Dropped(stop)) => self.shared.gate.count_stop(stop),
+            Err(error) => {
+                self.shared.stop(Stop::Failed);
+                self.shared.fail(error);
+            }
+        }
+    }
+
+    /// Adds the stops since the last time to the day's counts, and deletes what is due.
+    fn count(&mut self) {
+        let uncounted = {
+            let mut held = self.shared.uncounted.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::take(&mut *held)
+        };
+        let stops: Vec<(Stop, u64)> = uncounted.into_values().collect();
+        if let Err(error) = self.queue.count_stops(&stops) {
+            self.shared.fail(error);
+        }
+    }
+}
