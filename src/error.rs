@@ -22,6 +22,10 @@ pub enum ErrorKind {
     Runtime,
     /// A posterior that is not a number or not a probability: never a verdict.
     Posterior,
+    /// Bytes from a peer that are not the protocol it is to speak.
+    Protocol,
+    /// A peer that wants more than a limit of the settings gives it.
+    Limit,
 }
 
 /// An error that names what was expected, what came instead, and a hint for the way out.

@@ -36,6 +36,7 @@ pub mod error;
 pub mod frontend;
 pub mod model;
 pub mod pipeline;
+pub mod wyoming;
 
 pub use error::{Error, ErrorKind, Result};
 

@@ -10,6 +10,7 @@ use wakegate::{Error, ErrorKind, Result};
 
 use super::output::{self, JsonLines};
 use super::record::{Record, seconds};
+use super::wyoming::WyomingOptions;
 use super::{Engine, Outcome};
 
 /// Judge a stream: one JSON line for each activation, as it is decided
@@ -28,11 +29,16 @@ pub struct Listen {
     #[arg(long, value_name = "N", default_value_t = 20.0)]
     chunk_ms: f64,
     #[command(flatten)]
+    wyoming: WyomingOptions,
+    #[command(flatten)]
     engine: Engine,
 }
 
 impl Listen {
     pub fn run(self) -> Result<Outcome> {
+        if self.wyoming.is_asked_for() {
+            return self.wyoming.run(&self.engine);
+        }
         let Some(input) = &self.input else {
             return Err(Error::new(ErrorKind::Settings, "there is nothing to listen to")
                 .expected("--input FILE, or --input - for raw samples on stdin")

@@ -9,6 +9,7 @@ mod output;
 mod record;
 mod score;
 mod scoring;
+mod wyoming;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
