@@ -138,25 +138,32 @@ impl Judge {
         Ok((self.stamp, decided))
     }
 
-    /// Takes a detection of the engine; its verdict comes with later audio.
-    pub(super) fn propose(&mut self, detection: Event) {
+    /// Takes a detection of the engine. Its verdict comes at once where its audio is at hand,
+    /// otherwise with the audio.
+    ///
+    /// # Errors
+    /// As [`hear`](Self::hear).
+    pub(super) fn propose(&mut self, detection: Event) -> Result<Vec<Decided>> {
         self.counters.upstream_detections.one();
         if let Err(why) = self.place(detection) {
             self.counters.upstream_unjudged.one();
             tracing::warn!(why, "a detection of the wake-word engine was dropped unjudged");
         }
+        let Some(stream) = &mut self.stream else { return Ok(Vec::new()) };
+        stream.samples.clear();
+        stream.run(&self.words, false)
     }
 
     fn place(&mut self, mut detection: Event) -> std::result::Result<(), String> {
         let Some(stream) = &mut self.stream else { return Err("its stream is over".to_owned()) };
-        let word = match detection.text("name") {
-            Some(name) => self.words.find(name),
+        let word = match detection.get("name") {
+            Some(name) => name.as_str().and_then(|name| self.words.find(name)),
             // A nameless one can only mean the only word there is.
             None => (self.words.count() == 1).then_some(0),
         };
         let lease = stream.leases.iter().position(|lease| Some(lease.word) == word);
         let Some(lease) = lease else {
-            let name = detection.text("name").unwrap_or("(no name)");
+            let name = detection.get("name").map_or("(no name)".to_owned(), Value::to_string);
             return Err(format!("{name} is no word that the client asked for"));
         };
         let stamp = detection.get("timestamp").and_then(Value::as_u64);

@@ -88,7 +88,10 @@ impl Server {
             Some(uri) => {
                 let counters = Arc::clone(&counters);
                 let engine = Engine { uri, settings: settings.clone(), counters };
-                Box::new(Proxy { words, reporter, engine, known: Arc::default() })
+                let proxy = Proxy { words, reporter, engine, known: Arc::default() };
+                // An engine that is not there yet may come later; it is told in the log.
+                drop(proxy.info());
+                Box::new(proxy)
             }
         };
         Ok(Self { running: Running::start(&uri, settings, service, counters)? })

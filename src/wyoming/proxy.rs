@@ -13,7 +13,7 @@ use super::protocol::Event;
 use super::server::{Client, Service, Session};
 use super::upstream::{Engine, Link, News};
 use super::words::{WakeWords, lock};
-use crate::Result;
+use crate::{Error, ErrorKind, Result};
 
 /// Longest piece of audio that the engine gets at once, in ms: a detection says in which piece
 /// the word was found, no more.
@@ -48,9 +48,11 @@ impl Service for Proxy {
         let lag = self.engine.settings.upstream_lag_ms;
         let judge = Judge::new(Arc::clone(&self.words), Arc::clone(&client.counters), lag);
         Box::new(ProxySession {
-            client,
-            words: Arc::clone(&self.words),
-            reporter: self.reporter.clone(),
+            teller: Teller {
+                client,
+                words: Arc::clone(&self.words),
+                reporter: self.reporter.clone(),
+            },
             engine: self.engine.clone(),
             known: Arc::clone(&self.known),
             judge: Arc::new(Mutex::new(judge)),
@@ -92,9 +94,7 @@ fn offered(info: &Event) -> Vec<String> {
 }
 
 struct ProxySession {
-    client: Client,
-    words: Arc<WakeWords>,
-    reporter: Reporter,
+    teller: Teller,
     engine: Engine,
     known: Arc<Mutex<Option<Event>>>,
     judge: Arc<Mutex<Judge>>,
@@ -112,7 +112,7 @@ impl Session for ProxySession {
     fn handle(&mut self, event: Event) -> Result<()> {
         match event.kind.as_str() {
             "detect" => {
-                let (chosen, names) = choose(&event, &self.words, &self.client)?;
+                let (chosen, names) = choose(&event, &self.teller.words, &self.teller.client)?;
                 self.names = names;
                 self.start = None;
                 lock(&self.judge).choose(chosen);
@@ -140,27 +140,14 @@ impl ProxySession {
         let link = match &self.link {
             Some(link) => link,
             None => {
-                let judge = Arc::clone(&self.judge);
-                let out = Arc::clone(&self.client.out);
-                let (known, words) = (Arc::clone(&self.known), Arc::clone(&self.words));
-                let link = Link::start(self.engine.clone(), move |news| {
-                    let told = match news {
-                        News::Event(event) if event.kind == "detection" => {
-                            lock(&judge).propose(event);
-                            return;
-                        }
-                        News::Event(event) if event.kind == "info" => {
-                            *lock(&known) = Some(marked(event, &words));
-                            return;
-                        }
-                        News::Event(event) if event.kind == "error" => event,
-                        News::Event(_) => return,
-                        News::Gone(error) => message::error(&error),
-                    };
-                    // A client that is gone ends its own session.
-                    drop(out.send(&told));
-                })?;
-                self.link.insert(link)
+                let (judge, known) = (Arc::clone(&self.judge), Arc::clone(&self.known));
+                let teller = self.teller.clone();
+                self.link.insert(Link::start(self.engine.clone(), move |news| {
+                    if let Err(error) = teller.take(news, &judge, &known) {
+                        // As where the client's own thread meets it: nothing goes on.
+                        teller.close(&error);
+                    }
+                })?)
             }
         };
         link.ready();
@@ -181,9 +168,13 @@ impl ProxySession {
         }
         let most = (format.rate as usize * PIECE_MS / 1_000).max(1) * format.frame_bytes();
         for piece in chunk.payload.chunks(most) {
-            let heard = lock(&self.judge).hear(format, piece, chunk.get("timestamp"));
-            let (stamp, decided) = heard?;
-            self.settle(&decided)?;
+            let stamp = {
+                // Held while it is told: verdicts keep their order.
+                let mut judge = lock(&self.judge);
+                let (stamp, decided) = judge.hear(format, piece, chunk.get("timestamp"))?;
+                self.teller.settle(&decided)?;
+                stamp
+            };
             let piece = Event {
                 kind: chunk.kind.clone(),
                 data: chunk.data.clone(),
@@ -196,7 +187,7 @@ impl ProxySession {
 
     /// Sends a chunk to the engine, after what it has to know before it.
     fn pass_on(&mut self, chunk: &Event) {
-        let missed = &self.client.counters.upstream_missed;
+        let missed = &self.teller.client.counters.upstream_missed;
         let Some((out, number)) = self.link.as_ref().and_then(Link::current) else {
             return missed.one();
         };
@@ -232,12 +223,43 @@ impl ProxySession {
         let finished = lock(&self.judge).finish();
         let (decided, forwarded) = finished?;
         self.start = None;
-        self.settle(&decided)?;
+        self.teller.settle(&decided)?;
         if forwarded {
             return Ok(());
         }
-        self.client.counters.not_detected.one();
-        self.client.out.send(&Event::new("not-detected"))
+        self.teller.client.counters.not_detected.one();
+        self.teller.client.out.send(&Event::new("not-detected"))
+    }
+}
+
+/// What goes to the client, from its own thread and from the engine's.
+#[derive(Clone)]
+struct Teller {
+    client: Client,
+    words: Arc<WakeWords>,
+    reporter: Reporter,
+}
+
+impl Teller {
+    /// Takes what the engine has to say.
+    fn take(&self, news: News, judge: &Mutex<Judge>, known: &Mutex<Option<Event>>) -> Result<()> {
+        match news {
+            News::Gone(error) => self.client.out.send(&message::error(&error)),
+            News::Event(event) => match event.kind.as_str() {
+                "detection" => {
+                    // Held while it is told: verdicts keep their order.
+                    let mut judge = lock(judge);
+                    let decided = judge.propose(event)?;
+                    self.settle(&decided)
+                }
+                "info" => {
+                    *lock(known) = Some(marked(event, &self.words));
+                    Ok(())
+                }
+                "error" => self.client.out.send(&event),
+                _ => Ok(()),
+            },
+        }
     }
 
     /// Forwards what was intended, and reports everything.
@@ -254,6 +276,17 @@ impl ProxySession {
             self.reporter.report(&self.client, self.words.manifest(*word), heard)?;
         }
         Ok(())
+    }
+
+    /// Ends the client's connection after an error on the engine's thread.
+    fn close(&self, error: &Error) {
+        if error.kind() != ErrorKind::Io {
+            self.client.counters.failures.one();
+            tracing::warn!(client = self.client.number, %error, "Wyoming client closed");
+            // It may be gone already.
+            drop(self.client.out.send(&message::error(error)));
+        }
+        self.client.out.close();
     }
 }
 

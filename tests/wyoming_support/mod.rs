@@ -2,6 +2,8 @@
 //! uses the library's own reader and writer.
 #![allow(dead_code)]
 
+pub mod engine;
+
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -28,8 +30,8 @@ pub struct Daemon {
     /// Where it listens.
     pub uri: String,
     stderr: Receiver<String>,
-    talk: JoinHandle<()>,
-    stdout: JoinHandle<String>,
+    talk: Option<JoinHandle<()>>,
+    stdout: Option<JoinHandle<String>>,
 }
 
 /// How a daemon ended.
@@ -70,7 +72,8 @@ impl Daemon {
             out.read_to_string(&mut text).unwrap();
             text
         });
-        let mut daemon = Self { child, uri: String::new(), stderr, talk, stdout };
+        let mut daemon =
+            Self { child, uri: String::new(), stderr, talk: Some(talk), stdout: Some(stdout) };
         let line = daemon.wait_for("wakegate serves Wyoming at ");
         daemon.uri = line.rsplit(' ').next().unwrap().to_owned();
         daemon
@@ -118,9 +121,9 @@ impl Daemon {
             assert!(Instant::now() < end, "SIGTERM did not end it");
             std::thread::sleep(Duration::from_millis(10));
         };
-        self.talk.join().unwrap();
+        self.talk.take().unwrap().join().unwrap();
         let stderr: Vec<String> = self.stderr.try_iter().collect();
-        let lines = self.stdout.join().unwrap();
+        let lines = self.stdout.take().unwrap().join().unwrap();
         let counters = stderr
             .iter()
             .filter_map(|line| line.strip_prefix("wakegate_wyoming_")?.split_once(' '))
@@ -132,6 +135,14 @@ impl Daemon {
             stderr: stderr.join("\n"),
             counters,
         }
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        // Where a test fails; where it was stopped, there is nothing left to kill.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
