@@ -26,6 +26,10 @@ pub enum ErrorKind {
     Posterior,
     /// The review queue is altered, locked, not allowed, or refuses an operation.
     Review,
+    /// Bytes from a peer that are not the protocol it is to speak.
+    Protocol,
+    /// A peer that wants more than a limit of the settings gives it.
+    Limit,
 }
 
 /// An error that names what was expected, what came instead, and a hint for the way out.

@@ -41,6 +41,7 @@ pub mod model;
 pub mod pipeline;
 pub mod runtime;
 pub mod review;
+pub mod wyoming;
 
 pub use error::{Error, ErrorKind, Result};
 

@@ -12,6 +12,7 @@ use wakegate::{Error, ErrorKind, Result};
 use super::daemon::{self, DaemonArguments};
 use super::output::{self, JsonLines};
 use super::record::{Record, seconds};
+use super::wyoming::WyomingOptions;
 use super::{Engine, Outcome};
 
 /// Judge a stream or the microphone: one JSON line for each activation, as it is decided
@@ -33,6 +34,8 @@ pub struct Listen {
     #[arg(long, value_name = "N", default_value_t = 20.0)]
     chunk_ms: f64,
     #[command(flatten)]
+    wyoming: WyomingOptions,
+    #[command(flatten)]
     engine: Engine,
     #[command(flatten)]
     daemon: DaemonArguments,
@@ -40,6 +43,9 @@ pub struct Listen {
 
 impl Listen {
     pub fn run(self) -> Result<Outcome> {
+        if self.wyoming.is_asked_for() {
+            return self.wyoming.run(&self.engine);
+        }
         let Some(input) = &self.input else { return daemon::run(self.daemon, self.engine) };
         let chunk = (self.chunk_ms * f64::from(SAMPLE_RATE) / 1000.0).round();
         if !(1.0..=f64::from(60 * SAMPLE_RATE)).contains(&chunk) {

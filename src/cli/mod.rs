@@ -17,6 +17,7 @@ mod record;
 mod review;
 mod score;
 mod scoring;
+mod wyoming;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

@@ -49,7 +49,8 @@ impl Pipeline {
         Self::with(model, true)
     }
 
-    /// Loads the verifier alone; candidates come from [`judge_at`](Self::judge_at).
+    /// Loads the verifier alone; candidates come from [`judge_at`](Self::judge_at), up to about
+    /// 10 s after their words.
     ///
     /// # Errors
     /// As [`new`](Self::new).
@@ -93,7 +94,8 @@ impl Pipeline {
     }
 
     /// Judges a candidate whose word ended at sample `word_end` by someone else's account.
-    /// Its activation comes from [`push`](Self::push) or [`finish`](Self::finish).
+    /// Its activation comes from [`push`](Self::push), which may be one of no samples, or
+    /// [`finish`](Self::finish).
     ///
     /// # Errors
     /// [`ErrorKind::Settings`] where the samples around it are no longer at hand.
@@ -172,7 +174,8 @@ impl Pipeline {
                 result = stages.take(frame, on_activation);
             }
         });
-        result
+        // A candidate from outside may be older than the frames that it needs.
+        result.and_then(|()| self.stages.settle(on_activation))
     }
 
     fn close(&mut self, on_activation: &mut dyn FnMut(Activation)) -> Result<()> {

@@ -13,6 +13,10 @@ use crate::{Error, ErrorKind, Result};
 /// below it.
 const MOST_PENDING: usize = 64;
 
+/// How late the account of an outside engine may come, in seconds of audio: such an engine has
+/// its own load and delay, and its client may send faster than it was spoken.
+const OUTSIDE_LATENESS_S: f64 = 10.0;
+
 /// The stages behind the front end, fed one frame at a time.
 pub(super) struct Stages {
     timing: Timing,
@@ -53,6 +57,8 @@ impl Stages {
         let timing = Timing::new(manifest);
         let bands = manifest.frontend.mel_bands;
         let decision = &manifest.decision;
+        let lateness = if spotter { 0.0 } else { OUTSIDE_LATENESS_S };
+        let lateness = (lateness * 1_000.0 / manifest.frontend.hop_ms).ceil() as usize;
         let spotting = if spotter {
             Some(Spotting {
                 session: model.spotter()?,
@@ -76,7 +82,7 @@ impl Stages {
             thresholds: Thresholds::new(decision.intended_at, decision.accidental_below)?,
             spotting,
             verifier: model.verifier()?,
-            history: History::new(timing.history(), bands, silence),
+            history: History::new(timing.history() + lateness, bands, silence),
             pending: VecDeque::new(),
             window: vec![0.0; manifest.window_frames() * bands],
             listening: true,
@@ -101,6 +107,11 @@ impl Stages {
         }
         self.history.push(frame);
         self.spot(frame)?;
+        self.settle(on_activation)
+    }
+
+    /// Judges the candidates whose windows are complete.
+    pub(super) fn settle(&mut self, on_activation: &mut dyn FnMut(Activation)) -> Result<()> {
         while let Some(pending) = self.pending.front().copied() {
             if pending.end > self.history.count() as i64 {
                 break;
