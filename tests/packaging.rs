@@ -29,10 +29,12 @@ fn every_file_of_the_package_is_there() {
         let expected = if to.as_str().unwrap().starts_with("usr/bin") { "755" } else { "644" };
         assert_eq!(mode.as_str().unwrap(), expected, "{from}");
     }
-    let scripts = checkout(deb["maintainer-scripts"].as_str().unwrap());
-    assert!(scripts.join("postinst").is_file());
+    // Without this key cargo-deb writes no scripts, and nothing makes the user.
+    assert!(checkout(deb["maintainer-scripts"].as_str().unwrap()).is_dir());
     let units = checkout(deb["systemd-units"]["unit-scripts"].as_str().unwrap());
-    assert!(units.join("wakegate.service").is_file());
+    for file in ["wakegate.service", "wakegate.sysusers"] {
+        assert!(units.join(file).is_file(), "{file}");
+    }
     for kept in deb["conf-files"].as_array().unwrap() {
         let path = kept.as_str().unwrap().trim_start_matches('/');
         assert!(assets.iter().any(|asset| asset[1].as_str() == Some(path)), "{path}");
