@@ -52,7 +52,7 @@ fn draw(population: Population, count: usize, seed: u64) -> Vec<Labelled> {
 
 /// The true share of accidental ones at or above `threshold`.
 fn true_share(population: Population, threshold: f64) -> f64 {
-    let steps = 10_000;
+    let steps = 1000;
     let at = |n: usize| threshold + (1.0 - threshold) * (n as f64 + 0.5) / f64::from(steps);
     (0..steps as usize).map(|n| population(at(n))).sum::<f64>() / f64::from(steps)
 }
@@ -74,10 +74,10 @@ fn naive(rows: &[Labelled]) -> Option<f32> {
 
 #[test]
 fn the_guarantee_holds_over_many_draws_and_a_naive_choice_does_not() {
-    const DRAWS: u64 = 600;
+    const DRAWS: u64 = 400;
     // With a true rate of 5 %, more than this has a chance below 1e-4.
     let most = (0..DRAWS).find(|&k| binomial_cdf(k, DRAWS, 0.05) > 0.9999).unwrap();
-    assert!(most < 55, "{most}");
+    assert!(most < 40, "{most}");
     let mut naive_worst = 0;
     for (name, population) in
         [("falling", falling as Population), ("bumpy", bumpy), ("never", never)]

@@ -1,0 +1,6 @@
+//! E0277: a clip is not cloned.
+fn needs<T: Clone>() {}
+
+fn main() {
+    needs::<wakegate::gate::IntendedClip>();
+}
