@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use crate::model::{Manifest, Model};
-use crate::pipeline::Pipeline;
+use crate::pipeline::{Pipeline, SharedVerifier};
 use crate::{Error, ErrorKind, Result};
 
 /// Most pipelines of one wake word that wait for their next stream.
@@ -21,7 +21,30 @@ pub(super) struct WakeWords {
 struct Word {
     key: String,
     model: Model,
+    /// The one that all streams use in turn: a stream of its own has only what it must.
+    verifier: Mutex<SharedVerifier>,
     waiting: Mutex<Vec<Pipeline>>,
+}
+
+impl Word {
+    fn new(key: String, model: Model, spotter: bool) -> Result<Self> {
+        let verifier = Mutex::new(SharedVerifier::load(&model)?);
+        let word = Self { key, model, verifier, waiting: Mutex::default() };
+        // Whatever is wrong with the model is known now, and the first stream need not wait.
+        let first = word.load(spotter)?;
+        lock(&word.waiting).push(first);
+        Ok(word)
+    }
+
+    fn load(&self, spotter: bool) -> Result<Pipeline> {
+        let mut verifier = lock(&self.verifier);
+        if !verifier.is_sound() {
+            *verifier = SharedVerifier::load(&self.model)?;
+            lock(&self.waiting).clear();
+        }
+        let verifier = verifier.clone();
+        Pipeline::with_verifier(&self.model, &verifier, spotter)
+    }
 }
 
 impl WakeWords {
@@ -49,8 +72,7 @@ impl WakeWords {
                     .found(format!("{name:?} twice"))
                     .hint("leave one of the two models out"));
             }
-            let waiting = Mutex::new(vec![load(&model, spotter)?]);
-            words.words.push(Word { key: normalised(&name), model, waiting });
+            words.words.push(Word::new(normalised(&name), model, spotter)?);
         }
         for (alias, name) in aliases {
             let index = words.find(name).ok_or_else(|| {
@@ -96,10 +118,13 @@ impl WakeWords {
     /// # Errors
     /// As [`Pipeline::new`].
     pub(super) fn lease(&self, index: usize) -> Result<Lease> {
-        let waiting = lock(&self.words[index].waiting).pop();
+        let word = &self.words[index];
+        // With an unsound verifier, those that wait are of no use.
+        let waiting =
+            if lock(&word.verifier).is_sound() { lock(&word.waiting).pop() } else { None };
         let pipeline = match waiting {
             Some(pipeline) => pipeline,
-            None => load(&self.words[index].model, self.spotter)?,
+            None => word.load(self.spotter)?,
         };
         Ok(Lease { word: index, pipeline })
     }
@@ -113,10 +138,6 @@ impl WakeWords {
             }
         }
     }
-}
-
-fn load(model: &Model, spotter: bool) -> Result<Pipeline> {
-    if spotter { Pipeline::new(model) } else { Pipeline::without_spotter(model) }
 }
 
 /// `name` in the one form in which names are compared.
