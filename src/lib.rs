@@ -10,7 +10,8 @@
 //!    -> verdict     decision::decide: intended | accidental | unsure, with a reason
 //! ```
 //!
-//! [`pipeline::Pipeline`] is all of it as one object; [`model::Model`] is what it needs.
+//! [`pipeline::Pipeline`] is all of it as one object; [`model::Model`] is what it needs;
+//! [`wyoming::Server`] offers it to satellites and Home Assistant.
 //!
 //! # Words
 //! | word | meaning here |

@@ -56,9 +56,14 @@ fn replay(mode: &str) -> Vec<wyoming_support::Event> {
     for frame in transcript(mode).iter().filter(|frame| frame.from == "client") {
         client.raw(&frame.bytes());
         // The real client waits here too.
-        while frame.kind == "ping" || frame.kind == "describe" {
+        let waits_for = match frame.kind.as_str() {
+            "ping" => "pong",
+            "describe" => "info",
+            _ => continue,
+        };
+        loop {
             let event = client.read().expect("the server closed the connection");
-            let last = matches!(event.kind.as_str(), "pong" | "info");
+            let last = event.kind == waits_for;
             answers.push(event);
             if last {
                 break;

@@ -29,6 +29,8 @@ mod words;
 
 #[cfg(test)]
 mod protocol_tests;
+#[cfg(test)]
+mod server_tests;
 
 use std::sync::Arc;
 

@@ -23,27 +23,29 @@ struct Word {
     model: Model,
     /// The one that all streams use in turn: a stream of its own has only what it must.
     verifier: Mutex<SharedVerifier>,
-    waiting: Mutex<Vec<Pipeline>>,
+    waiting: Mutex<Vec<Lease>>,
 }
 
 impl Word {
-    fn new(key: String, model: Model, spotter: bool) -> Result<Self> {
+    fn new(index: usize, key: String, model: Model, spotter: bool) -> Result<Self> {
         let verifier = Mutex::new(SharedVerifier::load(&model)?);
         let word = Self { key, model, verifier, waiting: Mutex::default() };
         // Whatever is wrong with the model is known now, and the first stream need not wait.
-        let first = word.load(spotter)?;
+        let first = word.load(index, spotter)?;
         lock(&word.waiting).push(first);
         Ok(word)
     }
 
-    fn load(&self, spotter: bool) -> Result<Pipeline> {
-        let mut verifier = lock(&self.verifier);
-        if !verifier.is_sound() {
-            *verifier = SharedVerifier::load(&self.model)?;
-            lock(&self.waiting).clear();
-        }
-        let verifier = verifier.clone();
-        Pipeline::with_verifier(&self.model, &verifier, spotter)
+    fn load(&self, index: usize, spotter: bool) -> Result<Lease> {
+        let verifier = {
+            let mut verifier = lock(&self.verifier);
+            if !verifier.is_sound() {
+                *verifier = SharedVerifier::load(&self.model)?;
+            }
+            verifier.clone()
+        };
+        let pipeline = Pipeline::with_verifier(&self.model, &verifier, spotter)?;
+        Ok(Lease { word: index, pipeline, verifier })
     }
 }
 
@@ -72,7 +74,8 @@ impl WakeWords {
                     .found(format!("{name:?} twice"))
                     .hint("leave one of the two models out"));
             }
-            words.words.push(Word::new(normalised(&name), model, spotter)?);
+            let index = words.words.len();
+            words.words.push(Word::new(index, normalised(&name), model, spotter)?);
         }
         for (alias, name) in aliases {
             let index = words.find(name).ok_or_else(|| {
@@ -119,23 +122,26 @@ impl WakeWords {
     /// As [`Pipeline::new`].
     pub(super) fn lease(&self, index: usize) -> Result<Lease> {
         let word = &self.words[index];
-        // With an unsound verifier, those that wait are of no use.
-        let waiting =
-            if lock(&word.verifier).is_sound() { lock(&word.waiting).pop() } else { None };
-        let pipeline = match waiting {
-            Some(pipeline) => pipeline,
-            None => word.load(self.spotter)?,
-        };
-        Ok(Lease { word: index, pipeline })
+        let mut waiting = lock(&word.waiting);
+        // A fault in the verifier spoils all that rest on it.
+        waiting.retain(|lease| lease.verifier.is_sound());
+        match waiting.pop() {
+            Some(lease) => Ok(lease),
+            None => {
+                drop(waiting);
+                word.load(index, self.spotter)
+            }
+        }
     }
 
     /// Takes a pipeline back: it forgets what it heard, and waits for the next stream.
     pub(super) fn give_back(&self, mut lease: Lease) {
-        if lease.pipeline.reset().is_ok() {
-            let mut waiting = lock(&self.words[lease.word].waiting);
-            if waiting.len() < MOST_WAITING {
-                waiting.push(lease.pipeline);
-            }
+        if !lease.verifier.is_sound() || lease.pipeline.reset().is_err() {
+            return;
+        }
+        let mut waiting = lock(&self.words[lease.word].waiting);
+        if waiting.len() < MOST_WAITING {
+            waiting.push(lease);
         }
     }
 }
@@ -160,6 +166,8 @@ fn normalised(name: &str) -> String {
 pub(super) struct Lease {
     pub(super) word: usize,
     pub(super) pipeline: Pipeline,
+    /// The verifier that it rests on.
+    verifier: SharedVerifier,
 }
 
 /// The lock, whatever happened to a thread that held it: what it guards is whole at every moment.
@@ -209,6 +217,21 @@ mod tests {
         assert!(many.iter().all(|lease| lease.pipeline.samples() == 0));
         many.into_iter().for_each(|lease| words.give_back(lease));
         assert_eq!(lock(&words.words[0].waiting).len(), MOST_WAITING);
+    }
+
+    #[test]
+    fn a_verifier_that_had_a_fault_is_loaded_anew() {
+        let words = words();
+        let old = words.lease(0).unwrap();
+        lock(&words.words[0].verifier).spoil();
+        let mut lease = words.lease(0).unwrap();
+        assert!(lock(&words.words[0].verifier).is_sound());
+        lease.pipeline.judge_at(0).unwrap();
+        let mut found = 0;
+        lease.pipeline.push(&[0.0; 32_000], &mut |_| found += 1).unwrap();
+        assert_eq!(found, 1);
+        words.give_back(old);
+        assert_eq!(lock(&words.words[0].waiting).len(), 0, "what rests on the old one is dropped");
     }
 
     #[test]
