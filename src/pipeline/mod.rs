@@ -46,7 +46,7 @@ impl Pipeline {
     /// # Errors
     /// What loading the networks gives: a wrong name or shape, or a runtime that can't start.
     pub fn new(model: &Model) -> Result<Self> {
-        Self::with_verifier(model, &SharedVerifier::load(model)?, true)
+        Self::with(model, || SharedVerifier::load(model), true)
     }
 
     /// Loads the verifier alone; candidates come from [`judge_at`](Self::judge_at), up to about
@@ -55,7 +55,7 @@ impl Pipeline {
     /// # Errors
     /// As [`new`](Self::new).
     pub fn without_spotter(model: &Model) -> Result<Self> {
-        Self::with_verifier(model, &SharedVerifier::load(model)?, false)
+        Self::with(model, || SharedVerifier::load(model), false)
     }
 
     /// As [`new`](Self::new), or without `spotter` as [`without_spotter`](Self::without_spotter),
@@ -64,9 +64,17 @@ impl Pipeline {
     /// # Errors
     /// As [`new`](Self::new).
     pub fn with_verifier(model: &Model, verifier: &SharedVerifier, spotter: bool) -> Result<Self> {
+        Self::with(model, || Ok(verifier.clone()), spotter)
+    }
+
+    fn with(
+        model: &Model,
+        verifier: impl FnOnce() -> Result<SharedVerifier>,
+        spotter: bool,
+    ) -> Result<Self> {
         let frontend = FrontEnd::new(&model.manifest().frontend)?;
         let silence = frontend.silence_value();
-        let stages = Stages::new(model, verifier.clone(), spotter, silence)?;
+        let stages = Stages::new(model, verifier, spotter, silence)?;
         Ok(Self { frontend, stages, samples: 0, stopped: None })
     }
 

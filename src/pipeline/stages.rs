@@ -54,7 +54,7 @@ struct Highest {
 impl Stages {
     pub(super) fn new(
         model: &Model,
-        verifier: SharedVerifier,
+        verifier: impl FnOnce() -> Result<SharedVerifier>,
         spotter: bool,
         silence: f32,
     ) -> Result<Self> {
@@ -86,7 +86,7 @@ impl Stages {
             timing,
             thresholds: Thresholds::new(decision.intended_at, decision.accidental_below)?,
             spotting,
-            verifier,
+            verifier: verifier()?,
             history: History::new(timing.history() + lateness, bands, silence),
             pending: VecDeque::new(),
             window: vec![0.0; manifest.window_frames() * bands],
