@@ -7,13 +7,13 @@ use crate::model::{Manifest, Model};
 use crate::pipeline::{Pipeline, SharedVerifier};
 use crate::{Error, ErrorKind, Result};
 
-/// Most pipelines of one wake word that wait for their next stream.
-const MOST_WAITING: usize = 4;
-
 /// The wake words that are served.
 pub(super) struct WakeWords {
     words: Vec<Word>,
     spotter: bool,
+    /// Most pipelines of one word that wait for their next stream: as many as may be in use at
+    /// a time, so that clients who come and go leave the memory as it is.
+    most_waiting: usize,
     /// Other names, normalised, and what they stand for.
     aliases: BTreeMap<String, usize>,
 }
@@ -59,13 +59,14 @@ impl WakeWords {
     pub(super) fn new(
         models: Vec<Model>,
         spotter: bool,
+        most_waiting: usize,
         aliases: &BTreeMap<String, String>,
     ) -> Result<Self> {
         if models.is_empty() {
             return Err(Error::new(ErrorKind::Settings, "there is no wake word to serve")
                 .expected("at least one model"));
         }
-        let mut words = Self { words: Vec::new(), spotter, aliases: BTreeMap::new() };
+        let mut words = Self { words: Vec::new(), spotter, most_waiting, aliases: BTreeMap::new() };
         for model in models {
             let name = model.manifest().wake_word.clone();
             if words.find(&name).is_some() {
@@ -140,7 +141,7 @@ impl WakeWords {
             return;
         }
         let mut waiting = lock(&self.words[lease.word].waiting);
-        if waiting.len() < MOST_WAITING {
+        if waiting.len() < self.most_waiting {
             waiting.push(lease);
         }
     }
@@ -181,7 +182,7 @@ mod tests {
 
     fn words() -> WakeWords {
         let aliases = BTreeMap::from([("Computer_v7".to_owned(), "alexa".to_owned())]);
-        WakeWords::new(vec![Model::embedded().unwrap()], true, &aliases).unwrap()
+        WakeWords::new(vec![Model::embedded().unwrap()], true, 3, &aliases).unwrap()
     }
 
     #[test]
@@ -213,10 +214,10 @@ mod tests {
         assert_eq!((lease.pipeline.samples(), lease.word), (5_000, 0));
         words.give_back(lease);
         assert_eq!(lock(&words.words[0].waiting).len(), 1);
-        let many: Vec<_> = (0..MOST_WAITING + 1).map(|_| words.lease(0).unwrap()).collect();
+        let many: Vec<_> = (0..4).map(|_| words.lease(0).unwrap()).collect();
         assert!(many.iter().all(|lease| lease.pipeline.samples() == 0));
         many.into_iter().for_each(|lease| words.give_back(lease));
-        assert_eq!(lock(&words.words[0].waiting).len(), MOST_WAITING);
+        assert_eq!(lock(&words.words[0].waiting).len(), 3);
     }
 
     #[test]
@@ -247,7 +248,7 @@ mod tests {
                 "wyoming.upstream_names.x is refused: expected one of alexa, found \"y\"",
             ),
         ] {
-            let error = WakeWords::new(models, true, &aliases).err().unwrap();
+            let error = WakeWords::new(models, true, 3, &aliases).err().unwrap();
             assert_eq!(error.kind(), ErrorKind::Settings);
             assert!(error.to_string().starts_with(message), "{error}");
         }
