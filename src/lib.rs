@@ -10,7 +10,8 @@
 //!    -> verdict     decision::decide: intended | accidental | unsure, with a reason
 //! ```
 //!
-//! [`pipeline::Pipeline`] is all of it as one object; [`model::Model`] is what it needs.
+//! [`pipeline::Pipeline`] is all of it as one object; [`model::Model`] is what it needs;
+//! [`wyoming::Server`] offers it to satellites and Home Assistant.
 //!
 //! # Words
 //! | word | meaning here |
@@ -39,8 +40,8 @@ pub mod frontend;
 pub mod gate;
 pub mod model;
 pub mod pipeline;
-pub mod runtime;
 pub mod review;
+pub mod runtime;
 pub mod wyoming;
 
 pub use error::{Error, ErrorKind, Result};

@@ -6,6 +6,7 @@ mod wyoming_support;
 use std::net::{Shutdown, TcpStream};
 use std::time::Duration;
 
+use cli_support::{package_of, speech_like};
 use serde_json::json;
 use wyoming_support::{Client, Daemon, PATIENCE, frame, of_kind, recording, signal};
 
@@ -173,6 +174,27 @@ fn fifty_clients_at_once_lose_nothing_and_share_nothing() {
     let samples = 25 * (intended.len() + passing.len()) as u64;
     assert_eq!(ended.count("samples_total"), samples, "every sample was judged");
     assert_eq!(ended.lines.iter().filter(|line| line["verdict"] == "intended").count(), 25);
+}
+
+#[test]
+fn a_model_that_gives_no_number_closes_its_clients_and_never_detects() {
+    let folder = tempfile::tempdir().unwrap();
+    package_of(folder.path(), "spotter", "verifier_nan");
+    let daemon = Daemon::start(&["--model", folder.path().to_str().unwrap()]);
+    let voice: Vec<i16> =
+        speech_like(4.0, 1).iter().map(|sample| (sample * 32_767.0) as i16).collect();
+    for _ in 0..2 {
+        let mut client = daemon.client();
+        client.send("detect", json!({"names": ["tiny"]}));
+        client.stream(&voice);
+        let events = client.read_to_end();
+        assert_eq!(events.len(), 1, "{events:?}");
+        assert_eq!(events[0].data["code"], "failed");
+        let text = events[0].data["text"].as_str().unwrap();
+        assert!(text.contains("posterior of intended is refused"), "{text}");
+    }
+    let ended = daemon.stop();
+    assert_eq!((ended.count("failures_total"), ended.count("detections_total")), (2, 0));
 }
 
 #[test]

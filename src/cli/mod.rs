@@ -1,8 +1,8 @@
 //! One file a subcommand; the only place that prints. Data goes to stdout, talk to stderr.
 
+mod calibrate;
 mod config;
 mod daemon;
-mod calibrate;
 mod demo;
 #[cfg(feature = "live")]
 mod devices;

@@ -7,10 +7,12 @@
 mod activation;
 mod event;
 mod history;
+mod shared;
 mod stages;
 
 pub use activation::Activation;
 pub use event::{AudioAround, Event, Observer, Report};
+pub use shared::SharedVerifier;
 
 use crate::frontend::FrontEnd;
 use crate::model::{Model, Verification};
@@ -46,7 +48,7 @@ impl Pipeline {
     /// # Errors
     /// What loading the networks gives: a wrong name or shape, or a runtime that can't start.
     pub fn new(model: &Model) -> Result<Self> {
-        Self::with(model, true)
+        Self::with(model, || SharedVerifier::load(model), true)
     }
 
     /// Loads the verifier alone; candidates come from [`judge_at`](Self::judge_at), up to about
@@ -55,12 +57,26 @@ impl Pipeline {
     /// # Errors
     /// As [`new`](Self::new).
     pub fn without_spotter(model: &Model) -> Result<Self> {
-        Self::with(model, false)
+        Self::with(model, || SharedVerifier::load(model), false)
     }
 
-    fn with(model: &Model, spotter: bool) -> Result<Self> {
+    /// As [`new`](Self::new), or without `spotter` as [`without_spotter`](Self::without_spotter),
+    /// with the verifier of other streams of the same model.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn with_verifier(model: &Model, verifier: &SharedVerifier, spotter: bool) -> Result<Self> {
+        Self::with(model, || Ok(verifier.clone()), spotter)
+    }
+
+    fn with(
+        model: &Model,
+        verifier: impl FnOnce() -> Result<SharedVerifier>,
+        spotter: bool,
+    ) -> Result<Self> {
         let frontend = FrontEnd::new(&model.manifest().frontend)?;
-        let stages = Stages::new(model, spotter, frontend.silence_value())?;
+        let silence = frontend.silence_value();
+        let stages = Stages::new(model, verifier, spotter, silence)?;
         Ok(Self { frontend, stages, samples: 0, stopped: None })
     }
 

@@ -2,11 +2,11 @@
 
 use std::collections::VecDeque;
 
-use super::Activation;
 use super::activation::{Pending, Timing};
 use super::history::History;
+use super::{Activation, SharedVerifier};
 use crate::decision::{Candidate, Detector, DetectorSettings, Thresholds, decide};
-use crate::model::{Model, SpotterSession, Verification, VerifierSession};
+use crate::model::{Model, SpotterSession, Verification};
 use crate::{Error, ErrorKind, Result};
 
 /// Most candidates that may wait for their windows; the refractory time keeps the spotter far
@@ -22,7 +22,7 @@ pub(super) struct Stages {
     timing: Timing,
     thresholds: Thresholds,
     spotting: Option<Spotting>,
-    verifier: VerifierSession,
+    verifier: SharedVerifier,
     history: History,
     /// Candidates in the order in which their windows end.
     pending: VecDeque<Pending>,
@@ -52,7 +52,12 @@ struct Highest {
 }
 
 impl Stages {
-    pub(super) fn new(model: &Model, spotter: bool, silence: f32) -> Result<Self> {
+    pub(super) fn new(
+        model: &Model,
+        verifier: impl FnOnce() -> Result<SharedVerifier>,
+        spotter: bool,
+        silence: f32,
+    ) -> Result<Self> {
         let manifest = model.manifest();
         let timing = Timing::new(manifest);
         let bands = manifest.frontend.mel_bands;
@@ -81,7 +86,7 @@ impl Stages {
             timing,
             thresholds: Thresholds::new(decision.intended_at, decision.accidental_below)?,
             spotting,
-            verifier: model.verifier()?,
+            verifier: verifier()?,
             history: History::new(timing.history() + lateness, bands, silence),
             pending: VecDeque::new(),
             window: vec![0.0; manifest.window_frames() * bands],

@@ -214,7 +214,7 @@ impl Stream {
     /// Feeds the samples to every pipeline, and matches verdicts with detections.
     fn run(&mut self, words: &WakeWords, finish: bool) -> Result<Vec<Decided>> {
         let mut decided = Vec::new();
-        for (index, Lease { word, pipeline }) in self.leases.iter_mut().enumerate() {
+        for (index, Lease { word, pipeline, .. }) in self.leases.iter_mut().enumerate() {
             let mut found = Vec::new();
             pipeline.push(&self.samples, &mut |activation| found.push(activation))?;
             if finish {

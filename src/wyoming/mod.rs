@@ -29,6 +29,8 @@ mod words;
 
 #[cfg(test)]
 mod protocol_tests;
+#[cfg(test)]
+mod server_tests;
 
 use std::sync::Arc;
 
@@ -81,7 +83,12 @@ impl Server {
         let counters = Arc::new(Counters::default());
         let reporter = Reporter { observer, verdict_events: settings.verdict_events };
         let upstream = settings.upstream_uri()?;
-        let words = WakeWords::new(models, upstream.is_none(), &settings.upstream_names)?;
+        let words = WakeWords::new(
+            models,
+            upstream.is_none(),
+            settings.most_clients,
+            &settings.upstream_names,
+        )?;
         let words = Arc::new(words);
         let service: Box<dyn Service> = match upstream {
             None => Box::new(Own { words, reporter }),

@@ -98,7 +98,7 @@ impl OwnSession {
         stream.converter.push(format, &chunk.payload, timestamp, &mut stream.samples)?;
         self.client.counters.samples.add(stream.samples.len() as u64);
         let mut found = Vec::new();
-        for Lease { word, pipeline } in &mut stream.leases {
+        for Lease { word, pipeline, .. } in &mut stream.leases {
             pipeline.push(&stream.samples, &mut |activation| found.push((*word, activation)))?;
         }
         self.report(&found)
@@ -110,7 +110,7 @@ impl OwnSession {
         if let Some(stream) = &mut self.stream {
             stream.samples.clear();
             stream.converter.finish(&mut stream.samples)?;
-            for Lease { word, pipeline } in &mut stream.leases {
+            for Lease { word, pipeline, .. } in &mut stream.leases {
                 let mut keep = |activation| found.push((*word, activation));
                 pipeline.push(&stream.samples, &mut keep)?;
                 pipeline.finish(&mut keep)?;

@@ -9,16 +9,12 @@ use crate::ErrorKind;
 const LIMITS: Limits = Limits { line: 300, data: 400, payload: 500 };
 
 /// Every event of `bytes`, fed in pieces of `chunk` bytes.
-fn decode(bytes: &[u8], chunk: usize) -> Result<Vec<Event>, (Vec<Event>, crate::Error)> {
+fn decode(bytes: &[u8], chunk: usize) -> crate::Result<Vec<Event>> {
     let mut decoder = Decoder::new(LIMITS);
     let mut events = Vec::new();
     for mut piece in bytes.chunks(chunk.max(1)) {
-        loop {
-            match decoder.next(&mut piece) {
-                Ok(Some(event)) => events.push(event),
-                Ok(None) => break,
-                Err(error) => return Err((events, error)),
-            }
+        while let Some(event) = decoder.next(&mut piece)? {
+            events.push(event);
             assert!(decoder.capacity() <= LIMITS.line + LIMITS.data + LIMITS.payload);
         }
     }
@@ -27,7 +23,7 @@ fn decode(bytes: &[u8], chunk: usize) -> Result<Vec<Event>, (Vec<Event>, crate::
 }
 
 fn error_of(bytes: &[u8]) -> crate::Error {
-    decode(bytes, 7).unwrap_err().1
+    decode(bytes, 7).unwrap_err()
 }
 
 #[test]
@@ -37,8 +33,8 @@ fn data_may_stand_in_the_line_or_behind_it() {
         b"{\"type\": \"ping\", \"version\": \"1.5.0\", \"data_length\": 13}\n{\"text\": \"a\"}";
     let both = b"{\"type\":\"ping\",\"data\":{\"text\":\"old\",\"more\":1},\"data_length\":13}\n{\"text\": \"a\"}";
     let ping = Event::new("ping").with("text", "a");
-    assert_eq!(decode(inline, 5).unwrap(), [ping.clone()]);
-    assert_eq!(decode(block, 5).unwrap(), [ping.clone()]);
+    assert_eq!(decode(inline, 5).unwrap(), std::slice::from_ref(&ping));
+    assert_eq!(decode(block, 5).unwrap(), std::slice::from_ref(&ping));
     assert_eq!(decode(both, 5).unwrap(), [ping.with("more", 1)]);
 }
 

@@ -140,10 +140,12 @@ impl Drop for Running {
 impl Shared {
     /// Takes clients until the server closes.
     fn accept(self: &Arc<Self>) {
+        let mut told = false;
         while !self.closing.load(Ordering::SeqCst) {
             match self.listener.accept() {
                 Ok(_) if self.closing.load(Ordering::SeqCst) => return,
                 Ok((stream, peer)) => {
+                    told = false;
                     if let Err(error) = self.admit(stream, peer) {
                         self.counters.accept_errors.one();
                         tracing::warn!(%error, "a Wyoming client could not be taken");
@@ -152,7 +154,11 @@ impl Shared {
                 Err(_) if self.closing.load(Ordering::SeqCst) => return,
                 Err(error) => {
                     self.counters.accept_errors.one();
-                    tracing::warn!(%error, "a Wyoming connection could not be accepted");
+                    // It goes on like this until some file is closed: one line is enough.
+                    if !told {
+                        tracing::warn!(%error, "a Wyoming connection could not be accepted");
+                        told = true;
+                    }
                     std::thread::sleep(ACCEPT_PAUSE);
                 }
             }

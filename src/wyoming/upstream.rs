@@ -215,10 +215,6 @@ fn keep(shared: &Shared, engine: &Engine, news: &mut impl FnMut(News)) {
         let mut alive = false;
         let ended = engine.connect().and_then(|(inbox, out, info)| {
             engine.counters.upstream_connects.one();
-            if told {
-                tracing::info!(engine = %engine.uri, "the wake-word engine is back");
-            }
-            told = false;
             news(News::Event(info));
             {
                 let mut state = shared.state();
@@ -228,6 +224,10 @@ fn keep(shared: &Shared, engine: &Engine, news: &mut impl FnMut(News)) {
                 state.number += 1;
                 state.phase = Phase::Up(Arc::new(out));
                 shared.changed.notify_all();
+            }
+            // Said once it is true: whoever reads it may count on the next audio.
+            if std::mem::take(&mut told) {
+                tracing::info!(engine = %engine.uri, "the wake-word engine is back");
             }
             listen(shared, inbox, &mut |event| {
                 alive = true;

@@ -4,16 +4,16 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use crate::model::{Manifest, Model};
-use crate::pipeline::Pipeline;
+use crate::pipeline::{Pipeline, SharedVerifier};
 use crate::{Error, ErrorKind, Result};
-
-/// Most pipelines of one wake word that wait for their next stream.
-const MOST_WAITING: usize = 4;
 
 /// The wake words that are served.
 pub(super) struct WakeWords {
     words: Vec<Word>,
     spotter: bool,
+    /// Most pipelines of one word that wait for their next stream: as many as may be in use at
+    /// a time, so that clients who come and go leave the memory as it is.
+    most_waiting: usize,
     /// Other names, normalised, and what they stand for.
     aliases: BTreeMap<String, usize>,
 }
@@ -21,7 +21,32 @@ pub(super) struct WakeWords {
 struct Word {
     key: String,
     model: Model,
-    waiting: Mutex<Vec<Pipeline>>,
+    /// The one that all streams use in turn: a stream of its own has only what it must.
+    verifier: Mutex<SharedVerifier>,
+    waiting: Mutex<Vec<Lease>>,
+}
+
+impl Word {
+    fn new(index: usize, key: String, model: Model, spotter: bool) -> Result<Self> {
+        let verifier = Mutex::new(SharedVerifier::load(&model)?);
+        let word = Self { key, model, verifier, waiting: Mutex::default() };
+        // Whatever is wrong with the model is known now, and the first stream need not wait.
+        let first = word.load(index, spotter)?;
+        lock(&word.waiting).push(first);
+        Ok(word)
+    }
+
+    fn load(&self, index: usize, spotter: bool) -> Result<Lease> {
+        let verifier = {
+            let mut verifier = lock(&self.verifier);
+            if !verifier.is_sound() {
+                *verifier = SharedVerifier::load(&self.model)?;
+            }
+            verifier.clone()
+        };
+        let pipeline = Pipeline::with_verifier(&self.model, &verifier, spotter)?;
+        Ok(Lease { word: index, pipeline, verifier })
+    }
 }
 
 impl WakeWords {
@@ -34,13 +59,14 @@ impl WakeWords {
     pub(super) fn new(
         models: Vec<Model>,
         spotter: bool,
+        most_waiting: usize,
         aliases: &BTreeMap<String, String>,
     ) -> Result<Self> {
         if models.is_empty() {
             return Err(Error::new(ErrorKind::Settings, "there is no wake word to serve")
                 .expected("at least one model"));
         }
-        let mut words = Self { words: Vec::new(), spotter, aliases: BTreeMap::new() };
+        let mut words = Self { words: Vec::new(), spotter, most_waiting, aliases: BTreeMap::new() };
         for model in models {
             let name = model.manifest().wake_word.clone();
             if words.find(&name).is_some() {
@@ -49,8 +75,8 @@ impl WakeWords {
                     .found(format!("{name:?} twice"))
                     .hint("leave one of the two models out"));
             }
-            let waiting = Mutex::new(vec![load(&model, spotter)?]);
-            words.words.push(Word { key: normalised(&name), model, waiting });
+            let index = words.words.len();
+            words.words.push(Word::new(index, normalised(&name), model, spotter)?);
         }
         for (alias, name) in aliases {
             let index = words.find(name).ok_or_else(|| {
@@ -96,27 +122,29 @@ impl WakeWords {
     /// # Errors
     /// As [`Pipeline::new`].
     pub(super) fn lease(&self, index: usize) -> Result<Lease> {
-        let waiting = lock(&self.words[index].waiting).pop();
-        let pipeline = match waiting {
-            Some(pipeline) => pipeline,
-            None => load(&self.words[index].model, self.spotter)?,
-        };
-        Ok(Lease { word: index, pipeline })
+        let word = &self.words[index];
+        let mut waiting = lock(&word.waiting);
+        // A fault in the verifier spoils all that rest on it.
+        waiting.retain(|lease| lease.verifier.is_sound());
+        match waiting.pop() {
+            Some(lease) => Ok(lease),
+            None => {
+                drop(waiting);
+                word.load(index, self.spotter)
+            }
+        }
     }
 
     /// Takes a pipeline back: it forgets what it heard, and waits for the next stream.
     pub(super) fn give_back(&self, mut lease: Lease) {
-        if lease.pipeline.reset().is_ok() {
-            let mut waiting = lock(&self.words[lease.word].waiting);
-            if waiting.len() < MOST_WAITING {
-                waiting.push(lease.pipeline);
-            }
+        if !lease.verifier.is_sound() || lease.pipeline.reset().is_err() {
+            return;
+        }
+        let mut waiting = lock(&self.words[lease.word].waiting);
+        if waiting.len() < self.most_waiting {
+            waiting.push(lease);
         }
     }
-}
-
-fn load(model: &Model, spotter: bool) -> Result<Pipeline> {
-    if spotter { Pipeline::new(model) } else { Pipeline::without_spotter(model) }
 }
 
 /// `name` in the one form in which names are compared.
@@ -139,6 +167,8 @@ fn normalised(name: &str) -> String {
 pub(super) struct Lease {
     pub(super) word: usize,
     pub(super) pipeline: Pipeline,
+    /// The verifier that it rests on.
+    verifier: SharedVerifier,
 }
 
 /// The lock, whatever happened to a thread that held it: what it guards is whole at every moment.
@@ -152,7 +182,7 @@ mod tests {
 
     fn words() -> WakeWords {
         let aliases = BTreeMap::from([("Computer_v7".to_owned(), "alexa".to_owned())]);
-        WakeWords::new(vec![Model::embedded().unwrap()], true, &aliases).unwrap()
+        WakeWords::new(vec![Model::embedded().unwrap()], true, 3, &aliases).unwrap()
     }
 
     #[test]
@@ -184,10 +214,25 @@ mod tests {
         assert_eq!((lease.pipeline.samples(), lease.word), (5_000, 0));
         words.give_back(lease);
         assert_eq!(lock(&words.words[0].waiting).len(), 1);
-        let many: Vec<_> = (0..MOST_WAITING + 1).map(|_| words.lease(0).unwrap()).collect();
+        let many: Vec<_> = (0..4).map(|_| words.lease(0).unwrap()).collect();
         assert!(many.iter().all(|lease| lease.pipeline.samples() == 0));
         many.into_iter().for_each(|lease| words.give_back(lease));
-        assert_eq!(lock(&words.words[0].waiting).len(), MOST_WAITING);
+        assert_eq!(lock(&words.words[0].waiting).len(), 3);
+    }
+
+    #[test]
+    fn a_verifier_that_had_a_fault_is_loaded_anew() {
+        let words = words();
+        let old = words.lease(0).unwrap();
+        lock(&words.words[0].verifier).spoil();
+        let mut lease = words.lease(0).unwrap();
+        assert!(lock(&words.words[0].verifier).is_sound());
+        lease.pipeline.judge_at(0).unwrap();
+        let mut found = 0;
+        lease.pipeline.push(&[0.0; 32_000], &mut |_| found += 1).unwrap();
+        assert_eq!(found, 1);
+        words.give_back(old);
+        assert_eq!(lock(&words.words[0].waiting).len(), 0, "what rests on the old one is dropped");
     }
 
     #[test]
@@ -203,7 +248,7 @@ mod tests {
                 "wyoming.upstream_names.x is refused: expected one of alexa, found \"y\"",
             ),
         ] {
-            let error = WakeWords::new(models, true, &aliases).err().unwrap();
+            let error = WakeWords::new(models, true, 3, &aliases).err().unwrap();
             assert_eq!(error.kind(), ErrorKind::Settings);
             assert!(error.to_string().starts_with(message), "{error}");
         }

@@ -21,7 +21,7 @@ from wyoming.user_event import UserEvent
 from wyoming.wake import Detect, Detection, NotDetected
 
 KINDS = [Info, Detection, NotDetected, Pong, Error, UserEvent]
-SAMPLES = {"satellite": 1024, "home-assistant": 160}
+SAMPLES = {"satellite": 1024, "home-assistant": 480}
 
 
 def show(event) -> str:
