@@ -302,12 +302,13 @@ fn everything_is_made_for_its_owner_alone() {
 fn the_device_key_may_lie_elsewhere() {
     let folder = tempfile::tempdir().unwrap();
     let directory = folder.path().join("queue");
-    let key_file = Some(folder.path().join("keys.d"));
-    let settings = wakegate::review::Settings { key_file: key_file.clone(), ..open_settings() };
+    let key_file = folder.path().join("keys.d");
+    let settings =
+        wakegate::review::Settings { key_file: Some(key_file.clone()), ..open_settings() };
     let clock = HandClock::new();
     let mut queue = queue(&directory, &settings, &clock);
     store(&mut queue, 1);
-    let key = fs::read(key_file.unwrap()).unwrap();
+    let key = fs::read(key_file).unwrap();
     assert_eq!(key.len(), 32);
     assert!(files(&directory).iter().all(|(_, bytes)| !holds(bytes, &key)));
     drop(queue);

@@ -366,12 +366,11 @@ fn export(settings: &Settings, by: &Person, json: bool) -> Result<Outcome> {
             .iter()
             .try_for_each(|score| writer.serialize(score))
             .and_then(|()| writer.flush().map_err(csv::Error::from));
-        if let Err(error) = written {
-            if !matches!(error.kind(), csv::ErrorKind::Io(e) if e.kind() == io::ErrorKind::BrokenPipe)
-            {
-                let refused = Error::new(ErrorKind::Io, "cannot write to stdout");
-                return Err(refused.found(error.to_string()));
-            }
+        if let Err(error) = written
+            && !matches!(error.kind(), csv::ErrorKind::Io(e) if e.kind() == io::ErrorKind::BrokenPipe)
+        {
+            let refused = Error::new(ErrorKind::Io, "cannot write to stdout");
+            return Err(refused.found(error.to_string()));
         }
     }
     say(&counted(scores.len(), "labelled score"));

@@ -82,7 +82,11 @@ pub(super) fn error(error: &Error) -> Event {
         ErrorKind::Audio => "audio",
         ErrorKind::Settings => "refused",
         ErrorKind::Io => "upstream",
-        ErrorKind::Model | ErrorKind::Runtime | ErrorKind::Posterior => "failed",
+        ErrorKind::Model
+        | ErrorKind::Runtime
+        | ErrorKind::Posterior
+        | ErrorKind::Device
+        | ErrorKind::Review => "failed",
     };
     error_with(code, error.to_string())
 }
