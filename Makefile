@@ -73,7 +73,7 @@ train: train-setup
 	mkdir -p $(WORK)
 	cd models/train && ../../$(PYTHON) -m wakegate_train.own --word "$(WORD)" --recordings "$(abspath $(RECORDINGS))" \
 		$(if $(PUBLIC),--public "$(abspath $(PUBLIC))") $(if $(PHONES),--phones "$(PHONES)") \
-		--work "$(abspath $(WORK))" --binary "$(abspath $(BINARY))" --start ../alexa-2 \
+		--work "$(abspath $(WORK))" --binary "$(abspath $(BINARY))" --start ../alexa-1 \
 		--synthetic $(SYNTHETIC) --steps $(STEPS) --out "../$(NAME)"
 
 clean:
