@@ -11,11 +11,12 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: help demo test check python-tests browser-test system browser train-setup clean
+.PHONY: help demo test check python-tests browser-test system browser test-tools train-setup train clean
 
 help:
 	@echo "make demo   build wakegate and judge the recordings in data/"
 	@echo "make test   format, lints, tests, docs: everything CI runs"
+	@echo "make train WORD=marvin RECORDINGS=DIR   train a wake word of your own (models/README.md)"
 	@echo "make browser-test   the review page in Chromium alone"
 	@echo "make train-setup   what the training recipe in models/train needs"
 
@@ -23,7 +24,7 @@ demo: system
 	cargo build --release --locked
 	$(BINARY) demo --data data
 
-test: system $(VENV)/ready check python-tests browser-test
+test: system test-tools $(VENV)/ready check python-tests browser-test
 	ORT_DYLIB_PATH="$$(echo "$$PWD"/$(VENV)/lib/python3*/site-packages/onnxruntime/capi/libonnxruntime.so.*)" \
 		cargo test --locked
 
@@ -44,13 +45,21 @@ browser:
 	@command -v chromium >/dev/null || { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq chromium; } || \
 		echo "chromium can't be installed: the browser tests will be skipped" >&2
 
-# A C compiler links the binary; Python brings ONNX Runtime, the second runtime of the tests.
+# A C compiler links the binary, ALSA is how it reaches sound cards; Python brings ONNX Runtime,
+# the second runtime of the tests.
 system:
 	@missing=; \
 	command -v cargo >/dev/null || { echo "cargo is missing: expected Rust 1.92 or newer (hint: install it with rustup)"; exit 1; }; \
 	command -v cc >/dev/null || missing="$$missing build-essential"; \
+	command -v pkg-config >/dev/null || missing="$$missing pkg-config"; \
+	pkg-config --exists alsa 2>/dev/null || missing="$$missing libasound2-dev"; \
 	python3 -c 'import ensurepip, venv' 2>/dev/null || missing="$$missing python3-venv"; \
 	if [ -n "$$missing" ]; then $(SUDO) apt-get update -qq; $(SUDO) apt-get install -y -qq $$missing; fi
+
+# A message broker for the tests; they start it themselves, on a port of their own.
+test-tools: | system
+	@command -v mosquitto >/dev/null || [ -x /usr/sbin/mosquitto ] || \
+		{ $(SUDO) apt-get update -qq; $(SUDO) apt-get install -y -qq --no-install-recommends mosquitto; }
 
 $(VENV)/ready: models/train/requirements-test.txt | system
 	python3 -m venv $(VENV)
@@ -61,6 +70,21 @@ train-setup: $(VENV)/ready
 	$(SUDO) apt-get update -qq
 	$(SUDO) apt-get install -y -qq espeak-ng flite festival festvox-kallpc16k festvox-kdlpc16k festvox-us-slt-hts libsndfile1
 	$(PYTHON) -m pip install -q -r models/train/requirements.txt
+
+# What a user's own wake word needs: its recordings, and what models/README.md says of the rest.
+WORK ?= work
+SYNTHETIC ?= 1200
+STEPS ?= 2400
+NAME = $(subst $(empty) $(empty),_,$(WORD))-1
+train: train-setup
+	@if [ -z "$(WORD)" ] || [ ! -d "$(RECORDINGS)" ]; then \
+		echo "expected make train WORD=marvin RECORDINGS=DIR, found WORD='$(WORD)' RECORDINGS='$(RECORDINGS)' (hint: models/README.md)"; exit 2; fi
+	cargo build --release --locked
+	mkdir -p $(WORK)
+	cd models/train && ../../$(PYTHON) -m wakegate_train.own --word "$(WORD)" --recordings "$(abspath $(RECORDINGS))" \
+		$(if $(PUBLIC),--public "$(abspath $(PUBLIC))") $(if $(PHONES),--phones "$(PHONES)") \
+		--work "$(abspath $(WORK))" --binary "$(abspath $(BINARY))" --start ../alexa-1 \
+		--synthetic $(SYNTHETIC) --steps $(STEPS) --out "../$(NAME)"
 
 clean:
 	cargo clean

@@ -14,6 +14,8 @@ pub enum ErrorKind {
     Io,
     /// Audio that can't be decoded, or that holds no usable samples.
     Audio,
+    /// A sound card that is missing, busy, refused or gone.
+    Device,
     /// A setting or argument outside its range.
     Settings,
     /// A model package that is missing, altered, or not of the expected form.
@@ -24,6 +26,10 @@ pub enum ErrorKind {
     Posterior,
     /// The review queue is altered, locked, not allowed, or refuses an operation.
     Review,
+    /// Bytes from a peer that are not the protocol it is to speak.
+    Protocol,
+    /// A peer that wants more than a limit of the settings gives it.
+    Limit,
 }
 
 /// An error that names what was expected, what came instead, and a hint for the way out.

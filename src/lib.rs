@@ -10,7 +10,8 @@
 //!    -> verdict     decision::decide: intended | accidental | unsure, with a reason
 //! ```
 //!
-//! [`pipeline::Pipeline`] is all of it as one object; [`model::Model`] is what it needs.
+//! [`pipeline::Pipeline`] is all of it as one object; [`model::Model`] is what it needs;
+//! [`wyoming::Server`] offers it to satellites and Home Assistant.
 //!
 //! # Words
 //! | word | meaning here |
@@ -31,6 +32,7 @@
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used))]
 
 pub mod audio;
+pub mod config;
 pub mod decision;
 pub mod error;
 pub mod eval;
@@ -39,6 +41,8 @@ pub mod gate;
 pub mod model;
 pub mod pipeline;
 pub mod review;
+pub mod runtime;
+pub mod wyoming;
 
 pub use error::{Error, ErrorKind, Result};
 

@@ -6,32 +6,35 @@ use std::path::{Path, PathBuf};
 
 /// What each module of the library may name of the others. A new module needs a line here,
 /// and the line needs to agree with the design.
-const MAY_USE: [(&str, &[&str]); 9] = [
+const MAY_USE: [(&str, &[&str]); 12] = [
     ("error", &[]),
     ("frontend", &["error"]),
     ("decision", &["error"]),
     ("audio", &["error"]),
+    ("config", &["error", "audio"]),
     ("model", &["error", "frontend"]),
     ("pipeline", &["error", "frontend", "model", "decision"]),
+    ("runtime", &["error", "audio", "config", "decision", "model", "pipeline"]),
     ("eval", &["error"]),
     ("gate", &["error", "decision", "pipeline"]),
     ("review", &["error", "decision", "eval", "frontend", "gate", "model", "pipeline"]),
+    ("wyoming", &["error", "audio", "model", "decision", "pipeline"]),
 ];
 
 /// Names that the crate root gives again, and the module they are from.
 const REEXPORTED: [&str; 3] = ["Error", "ErrorKind", "Result"];
 
-/// Crates that one file, or the files of one folder, alone may name.
+/// Crates that one module alone may name: its file, and the folder beside it.
 const GUARDED: [(&str, &str); 8] = [
-    ("ort", "model/onnx.rs"),
-    ("ort_tract", "model/onnx.rs"),
-    ("cpal", "audio/capture.rs"),
+    ("ort", "model/onnx"),
+    ("ort_tract", "model/onnx"),
+    ("cpal", "audio/capture"),
     // Threads are plain threads everywhere else.
-    ("tokio", "review/web/"),
-    ("tokio_rustls", "review/web/"),
-    ("axum", "review/web/"),
-    ("hyper", "review/web/"),
-    ("hyper_util", "review/web/"),
+    ("tokio", "review/web"),
+    ("tokio_rustls", "review/web"),
+    ("axum", "review/web"),
+    ("hyper", "review/web"),
+    ("hyper_util", "review/web"),
 ];
 
 /// Most lines that a file may have.
@@ -133,13 +136,14 @@ fn modules_name_only_what_the_design_lets_them() {
 }
 
 #[test]
-fn a_guarded_crate_is_named_at_home_alone() {
+fn a_guarded_crate_is_named_in_one_module() {
     for (file, text) in sources() {
         let code = code(&text);
         for (krate, home) in GUARDED {
             let used = !named(&code, krate).is_empty() || code.contains(&format!("use {krate} "));
-            let at_home = file == home || home.ends_with('/') && file.starts_with(home);
-            assert!(!used || at_home, "src/{file}: only src/{home} may name {krate}");
+            let inside = file.strip_suffix(".rs") == Some(home)
+                || file.strip_prefix(home).is_some_and(|rest| rest.starts_with('/'));
+            assert!(!used || inside, "src/{file}: only src/{home} may name {krate}");
         }
     }
 }

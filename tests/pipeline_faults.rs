@@ -141,17 +141,35 @@ fn an_outside_trigger_at_the_spotters_anchor_gives_the_spotters_scores() {
 #[test]
 fn a_trigger_too_far_back_is_refused() {
     let mut pipeline = Pipeline::without_spotter(&sound()).unwrap();
-    pipeline.push(&vec![0.0; 10 * RATE], &mut |_| {}).unwrap();
+    pipeline.push(&vec![0.0; 20 * RATE], &mut |_| {}).unwrap();
     let error = pipeline.judge_at(RATE as u64).unwrap_err();
     assert_eq!(
         error.to_string(),
         "cannot judge at sample 16000: expected a moment whose window is still at hand, \
-         found a stream that has come to frame 998"
+         found a stream that has come to frame 1998"
     );
     let mut found = 0;
-    pipeline.judge_at(10 * RATE as u64).unwrap();
+    pipeline.judge_at(20 * RATE as u64).unwrap();
     pipeline.finish(&mut |_| found += 1).unwrap();
     assert_eq!(found, 1);
+}
+
+#[test]
+fn a_trigger_that_comes_after_its_window_is_judged_without_more_samples() {
+    let samples = speech_like(8.0, 4);
+    let mut pipeline = Pipeline::without_spotter(&sound()).unwrap();
+    let mut judge = |at: &[u64], length: usize| {
+        pipeline.reset().unwrap();
+        let mut found = Vec::new();
+        pipeline.push(&samples[..length], &mut |_| panic!("nothing was proposed")).unwrap();
+        at.iter().for_each(|&sample| pipeline.judge_at(sample).unwrap());
+        pipeline.push(&[], &mut |activation| found.push(activation)).unwrap();
+        found
+    };
+    let late = judge(&[5 * RATE as u64, 6 * RATE as u64], 7 * RATE);
+    assert_eq!(late.len(), 2);
+    assert_eq!(judge(&[6 * RATE as u64], 6 * RATE + 100), [], "its window is not complete");
+    assert_eq!(judge(&[6 * RATE as u64], 7 * RATE), late[1..]);
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! `wakegate listen`: a stream to JSON lines, as they are decided.
+//! `wakegate listen`: a stream to JSON lines, as they are decided. Without an input it is the
+//! daemon on a microphone.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -8,37 +9,44 @@ use wakegate::audio::{FileSource, RawPcm, SAMPLE_RATE, Source};
 use wakegate::pipeline::{Activation, Pipeline};
 use wakegate::{Error, ErrorKind, Result};
 
+use super::daemon::{self, DaemonArguments};
 use super::output::{self, JsonLines};
 use super::record::{Record, seconds};
+use super::wyoming::WyomingOptions;
 use super::{Engine, Outcome};
 
-/// Judge a stream: one JSON line for each activation, as it is decided
+/// Judge a stream or the microphone: one JSON line for each activation, as it is decided
 ///
-/// The lines are those of `score --activations`, with audio_s null: the stream's length is not
-/// known yet. Exit code: 0 the stream ended, 1 it failed on the way, 2 could not run.
+/// Without --input it listens to the microphone until SIGTERM or SIGINT; SIGHUP reads the
+/// configuration again. With --input the lines are those of `score --activations`, with audio_s
+/// null: the stream's length is not known yet. Exit code: 0 the stream ended or a signal came,
+/// 1 it failed on the way, 2 could not run, 4 the judging thread panicked again and again, 5 it
+/// did not end when told to.
 #[derive(Args)]
 pub struct Listen {
     /// A recording, or - for raw 16 kHz mono signed 16-bit little-endian samples on stdin
     #[arg(long, value_name = "FILE|-")]
     input: Option<PathBuf>,
     /// Take a recording in real time
-    #[arg(long)]
+    #[arg(long, requires = "input")]
     pace: bool,
     /// Length of the chunks in milliseconds
     #[arg(long, value_name = "N", default_value_t = 20.0)]
     chunk_ms: f64,
     #[command(flatten)]
+    wyoming: WyomingOptions,
+    #[command(flatten)]
     engine: Engine,
+    #[command(flatten)]
+    daemon: DaemonArguments,
 }
 
 impl Listen {
     pub fn run(self) -> Result<Outcome> {
-        let Some(input) = &self.input else {
-            return Err(Error::new(ErrorKind::Settings, "there is nothing to listen to")
-                .expected("--input FILE, or --input - for raw samples on stdin")
-                .found("no --input")
-                .hint("this version has no microphone input; pipe one in with --input -"));
-        };
+        if self.wyoming.is_asked_for() {
+            return self.wyoming.run(&self.engine);
+        }
+        let Some(input) = &self.input else { return daemon::run(self.daemon, self.engine) };
         let chunk = (self.chunk_ms * f64::from(SAMPLE_RATE) / 1000.0).round();
         if !(1.0..=f64::from(60 * SAMPLE_RATE)).contains(&chunk) {
             return Err(Error::new(ErrorKind::Settings, "--chunk-ms is refused")

@@ -1,9 +1,14 @@
 //! One file a subcommand; the only place that prints. Data goes to stdout, talk to stderr.
 
 mod calibrate;
+mod config;
+mod daemon;
 mod demo;
+#[cfg(feature = "live")]
+mod devices;
 mod features;
 mod listen;
+mod log;
 mod model;
 mod ordered;
 mod output;
@@ -14,6 +19,7 @@ mod review;
 mod score;
 mod scoring;
 mod serve;
+mod wyoming;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -35,6 +41,10 @@ pub struct Arguments {
 enum Command {
     Score(score::Score),
     Listen(listen::Listen),
+    #[cfg(feature = "live")]
+    Devices(devices::Devices),
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
     Demo(demo::Demo),
     #[command(subcommand)]
     Model(model::ModelCommand),
@@ -50,6 +60,10 @@ enum Outcome {
     AllWell,
     /// Exit code 1: a part failed and was reported.
     SomeFailed,
+    /// Exit code 4: the judging thread panicked again and again.
+    Panicked,
+    /// Exit code 5: the judging thread did not end when it was told to.
+    Hung,
 }
 
 impl Outcome {
@@ -63,6 +77,9 @@ pub fn run(arguments: Arguments) -> ExitCode {
     let result = match arguments.command {
         Command::Score(command) => command.run(),
         Command::Listen(command) => command.run(),
+        #[cfg(feature = "live")]
+        Command::Devices(command) => command.run(),
+        Command::Config(command) => command.run(),
         Command::Demo(command) => command.run(),
         Command::Model(command) => command.run(),
         Command::Features(command) => command.run(),
@@ -72,6 +89,8 @@ pub fn run(arguments: Arguments) -> ExitCode {
     match result {
         Ok(Outcome::AllWell) => ExitCode::SUCCESS,
         Ok(Outcome::SomeFailed) => ExitCode::from(1),
+        Ok(Outcome::Panicked) => ExitCode::from(4),
+        Ok(Outcome::Hung) => ExitCode::from(5),
         Err(error) => {
             output::error(&error);
             ExitCode::from(2)

@@ -338,10 +338,9 @@ fn show(settings: &Settings) -> Result<Outcome> {
 fn verify(settings: &Settings, expect: Option<&Mark>) -> Result<Outcome> {
     let verified = Queue::inspect(&settings.directory, settings, expect)?;
     JsonLines::stdout().print(&verified)?;
-    let problems = &verified.problems;
-    problems.iter().for_each(|problem| output::warning("audit log", problem));
-    if problems.is_empty() {
+    verified.problems.iter().for_each(|problem| output::warning("audit log", problem));
+    if verified.problems.is_empty() {
         say(&format!("{} in one chain", counted(verified.lines as usize, "line")));
     }
-    Ok(Outcome::of(problems.len()))
+    Ok(Outcome::of(verified.problems.len()))
 }

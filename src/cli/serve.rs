@@ -5,10 +5,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
-use wakegate::Result;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
 use wakegate::gate::{SystemClock, harden};
 use wakegate::review::web::{Event, Limits, Options, Server, TlsFiles};
 use wakegate::review::{Person, Settings};
+use wakegate::{Error, ErrorKind, Result};
 
 use super::review::open;
 use super::{Engine, Outcome, output};
@@ -38,6 +40,10 @@ pub struct Serve {
 impl Serve {
     pub fn run(self, settings: &Settings) -> Result<Outcome> {
         harden().problems.iter().for_each(|problem| output::warning("memory", problem));
+        // Before anything is told: from the first link on, an end is an orderly one.
+        let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(|error| {
+            Error::new(ErrorKind::Runtime, "cannot listen for signals").found(error.to_string())
+        })?;
         let queue = open(settings)?;
         let model = self.engine.open()?;
         let tls = self.tls_cert.zip(self.tls_key);
@@ -51,7 +57,9 @@ impl Serve {
         let clock = Arc::new(SystemClock::new());
         let server = Server::start(&options, queue, Some(&model), clock, tell)?;
         anstream::eprintln!("listening on {}; Ctrl-C ends it", server.address());
-        server.wait()?;
+        // Blocks until the first of them; dropping the server gives leased clips back.
+        signals.forever().next();
+        drop(server);
         Ok(Outcome::AllWell)
     }
 }

@@ -134,7 +134,7 @@ impl Manifest {
         (seconds * RATE / self.hop_samples() as f64).round() as usize
     }
 
-    fn validate(&self) -> Result<()> {
+    pub(super) fn validate(&self) -> Result<()> {
         if self.schema != SCHEMA {
             return Err(refused("schema")
                 .expected(SCHEMA.to_string())

@@ -1,13 +1,16 @@
-//! ONNX networks behind one of two runtimes. The only file that names `ort`.
+//! ONNX networks behind one of two runtimes. The only module that names `ort`.
+
+mod run;
 
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
 use ort::environment::Environment;
+use ort::session::Session;
 use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
-use ort::session::{Session, SessionInputValue};
-use ort::value::{Outlet, Tensor, TensorElementType};
+use ort::value::{DynValue, Outlet, Tensor, TensorElementType};
 
+use self::run::Names;
 use super::weights::check_finite;
 use crate::{Error, ErrorKind, Result};
 
@@ -118,7 +121,8 @@ pub(super) struct Port {
 pub(super) struct Network {
     file: String,
     session: Session,
-    inputs: Vec<SessionInputValue<'static>>,
+    names: Names,
+    inputs: Vec<DynValue>,
     input_ports: Vec<Port>,
     output_ports: Vec<Port>,
 }
@@ -143,7 +147,8 @@ impl Network {
         };
         let (input_ports, output_ports) = (ports(session.inputs())?, ports(session.outputs())?);
         let inputs = input_ports.iter().map(zeros).collect::<Result<_>>()?;
-        Ok(Self { file: file.to_owned(), session, inputs, input_ports, output_ports })
+        let names = Names::of(&session).map_err(|error| failed("cannot load a network", &error))?;
+        Ok(Self { file: file.to_owned(), session, names, inputs, input_ports, output_ports })
     }
 
     /// Its inputs, in order.
@@ -176,17 +181,14 @@ impl Network {
     }
 
     fn input(&mut self, index: usize) -> Result<&mut [f32]> {
-        match &mut self.inputs[index] {
-            SessionInputValue::Owned(value) => value
-                .try_extract_tensor_mut::<f32>()
-                .map(|(_, values)| values)
-                .map_err(|error| failed("cannot write an input tensor", &error)),
-            _ => Err(Error::new(ErrorKind::Runtime, "an input tensor is not owned")),
-        }
+        self.inputs[index]
+            .try_extract_tensor_mut::<f32>()
+            .map(|(_, values)| values)
+            .map_err(|error| failed("cannot write an input tensor", &error))
     }
 
-    /// Runs the network. Output `o` becomes the next run's input `i` where `feedback[o]` is
-    /// `Some(i)`, without a copy; the others are handed to `read` with their index.
+    /// Runs the network. Output `o` is copied to the next run's input `i` where `feedback[o]` is
+    /// `Some(i)`; the others are handed to `read` with their index.
     ///
     /// # Errors
     /// [`ErrorKind::Runtime`] if the run fails, [`ErrorKind::Model`] if an output has not the
@@ -196,14 +198,12 @@ impl Network {
         feedback: &[Option<usize>],
         mut read: impl FnMut(usize, &[f32]) -> Result<()>,
     ) -> Result<()> {
-        let outputs = self
-            .session
-            .run(&self.inputs[..])
+        let mut outputs = run::run(&mut self.session, &self.names, &self.inputs)
             .map_err(|error| failed("a network failed to run", &error))?;
-        for (index, (_, value)) in outputs.into_iter().enumerate() {
+        for (index, &fed_back) in feedback.iter().enumerate() {
             let port = &self.output_ports[index];
-            let (shape, values) = value
-                .try_extract_tensor::<f32>()
+            let (shape, values) = outputs
+                .tensor(index)
                 .map_err(|error| failed("cannot read an output tensor", &error))?;
             if !shape
                 .iter()
@@ -217,7 +217,7 @@ impl Network {
                 .expected(format!("{:?}", port.shape))
                 .found(format!("{shape:?}")));
             }
-            let Some(input) = feedback[index] else {
+            let Some(input) = fed_back else {
                 read(index, values)?;
                 continue;
             };
@@ -229,7 +229,7 @@ impl Network {
                 )
                 .expected("finite values"));
             }
-            self.inputs[input] = SessionInputValue::Owned(value);
+            self.set_input(input, values)?;
         }
         Ok(())
     }
@@ -274,10 +274,10 @@ fn port(file: &str, outlet: &Outlet) -> Result<Port> {
     }
 }
 
-fn zeros(port: &Port) -> Result<SessionInputValue<'static>> {
+fn zeros(port: &Port) -> Result<DynValue> {
     let values = vec![0.0_f32; port.shape.iter().product()];
     Tensor::from_array((port.shape.clone(), values))
-        .map(SessionInputValue::from)
+        .map(Tensor::into_dyn)
         .map_err(|error| failed("cannot make an input tensor", &error))
 }
 

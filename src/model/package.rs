@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fs;
 use std::io::ErrorKind as Io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
@@ -23,6 +23,7 @@ pub struct Model {
     verifier: Cow<'static, [u8]>,
     card: Cow<'static, str>,
     origin: String,
+    directory: Option<PathBuf>,
 }
 
 impl Model {
@@ -40,6 +41,7 @@ impl Model {
             verifier: verifier.into(),
             card: include_str!("../../models/alexa-1/MODEL_CARD.md").into(),
             origin: "embedded".to_owned(),
+            directory: None,
         }
         .checked()
         .map_err(|error| error.context("the embedded model"))
@@ -66,7 +68,43 @@ impl Model {
         let verifier = read(directory, &manifest.verifier.file)?.into();
         let card = self::text(directory, CARD)?.into();
         let origin = directory.display().to_string();
-        Self { manifest, spotter, verifier, card, origin }.checked().map_err(at)
+        let kept = Some(directory.to_owned());
+        Self { manifest, spotter, verifier, card, origin, directory: kept }.checked().map_err(at)
+    }
+
+    /// The same model with other thresholds, each in place of its own.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Model`] for a value out of its range.
+    pub fn with_thresholds(
+        mut self,
+        intended_at: Option<f32>,
+        accidental_below: Option<f32>,
+        spotter: Option<f32>,
+    ) -> Result<Self> {
+        let Manifest { spotter: stage_one, decision, .. } = &mut self.manifest;
+        decision.intended_at = intended_at.unwrap_or(decision.intended_at);
+        decision.accidental_below = accidental_below.unwrap_or(decision.accidental_below);
+        stage_one.threshold = spotter.unwrap_or(stage_one.threshold);
+        self.manifest.validate().map_err(|error| error.context(self.manifest.id()))?;
+        Ok(self)
+    }
+
+    /// Whether the files are still those that were opened; the model in the binary always is.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), where they are not. What was opened stays as it was.
+    pub fn check_files(&self) -> Result<()> {
+        let Some(directory) = &self.directory else { return Ok(()) };
+        let manifest = &self.manifest;
+        for (file, sha256) in [
+            (&manifest.spotter.file, &manifest.spotter.sha256),
+            (&manifest.verifier.file, &manifest.verifier.sha256),
+        ] {
+            check_hash(file, &read(directory, file)?, sha256)
+                .map_err(|error| error.context(directory.display()))?;
+        }
+        Ok(())
     }
 
     /// What the package says about itself.

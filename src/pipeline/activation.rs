@@ -28,6 +28,17 @@ pub struct Activation {
     pub spotter_peak: Option<f32>,
 }
 
+impl Activation {
+    /// The same activation in a stream that had `samples` samples before this one's first.
+    #[must_use]
+    pub fn shifted(mut self, samples: u64) -> Self {
+        self.start_sample += samples;
+        self.end_sample += samples;
+        self.decided_sample += samples;
+        self
+    }
+}
+
 /// A candidate that waits for the end of its window.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Pending {

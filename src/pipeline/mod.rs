@@ -5,10 +5,14 @@
 //! [`reset`](Pipeline::reset): after one there is no verdict.
 
 mod activation;
+mod event;
 mod history;
+mod shared;
 mod stages;
 
 pub use activation::Activation;
+pub use event::{AudioAround, Event, Observer, Report};
+pub use shared::SharedVerifier;
 
 use crate::frontend::FrontEnd;
 use crate::model::{Model, Verification};
@@ -44,20 +48,35 @@ impl Pipeline {
     /// # Errors
     /// What loading the networks gives: a wrong name or shape, or a runtime that can't start.
     pub fn new(model: &Model) -> Result<Self> {
-        Self::with(model, true)
+        Self::with(model, || SharedVerifier::load(model), true)
     }
 
-    /// Loads the verifier alone; candidates come from [`judge_at`](Self::judge_at).
+    /// Loads the verifier alone; candidates come from [`judge_at`](Self::judge_at), up to about
+    /// 10 s after their words.
     ///
     /// # Errors
     /// As [`new`](Self::new).
     pub fn without_spotter(model: &Model) -> Result<Self> {
-        Self::with(model, false)
+        Self::with(model, || SharedVerifier::load(model), false)
     }
 
-    fn with(model: &Model, spotter: bool) -> Result<Self> {
+    /// As [`new`](Self::new), or without `spotter` as [`without_spotter`](Self::without_spotter),
+    /// with the verifier of other streams of the same model.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn with_verifier(model: &Model, verifier: &SharedVerifier, spotter: bool) -> Result<Self> {
+        Self::with(model, || Ok(verifier.clone()), spotter)
+    }
+
+    fn with(
+        model: &Model,
+        verifier: impl FnOnce() -> Result<SharedVerifier>,
+        spotter: bool,
+    ) -> Result<Self> {
         let frontend = FrontEnd::new(&model.manifest().frontend)?;
-        let stages = Stages::new(model, spotter, frontend.silence_value())?;
+        let silence = frontend.silence_value();
+        let stages = Stages::new(model, verifier, spotter, silence)?;
         Ok(Self { frontend, stages, samples: 0, stopped: None })
     }
 
@@ -91,7 +110,8 @@ impl Pipeline {
     }
 
     /// Judges a candidate whose word ended at sample `word_end` by someone else's account.
-    /// Its activation comes from [`push`](Self::push) or [`finish`](Self::finish).
+    /// Its activation comes from [`push`](Self::push), which may be one of no samples, or
+    /// [`finish`](Self::finish).
     ///
     /// # Errors
     /// [`ErrorKind::Settings`] where the samples around it are no longer at hand.
@@ -113,6 +133,11 @@ impl Pipeline {
     /// Samples taken since the start, without the silence that closes a stream.
     pub fn samples(&self) -> u64 {
         self.samples
+    }
+
+    /// Candidates that have no verdict yet: what a reset would forget.
+    pub fn waiting(&self) -> usize {
+        self.stages.waiting()
     }
 
     /// Forgets the stream: the next sample is the first of a new one.
@@ -165,7 +190,8 @@ impl Pipeline {
                 result = stages.take(frame, on_activation);
             }
         });
-        result
+        // A candidate from outside may be older than the frames that it needs.
+        result.and_then(|()| self.stages.settle(on_activation))
     }
 
     fn close(&mut self, on_activation: &mut dyn FnMut(Activation)) -> Result<()> {

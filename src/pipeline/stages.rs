@@ -2,23 +2,27 @@
 
 use std::collections::VecDeque;
 
-use super::Activation;
 use super::activation::{Pending, Timing};
 use super::history::History;
+use super::{Activation, SharedVerifier};
 use crate::decision::{Candidate, Detector, DetectorSettings, Thresholds, decide};
-use crate::model::{Model, SpotterSession, Verification, VerifierSession};
+use crate::model::{Model, SpotterSession, Verification};
 use crate::{Error, ErrorKind, Result};
 
 /// Most candidates that may wait for their windows; the refractory time keeps the spotter far
 /// below it.
 const MOST_PENDING: usize = 64;
 
+/// How late the account of an outside engine may come, in seconds of audio: such an engine has
+/// its own load and delay, and its client may send faster than it was spoken.
+const OUTSIDE_LATENESS_S: f64 = 10.0;
+
 /// The stages behind the front end, fed one frame at a time.
 pub(super) struct Stages {
     timing: Timing,
     thresholds: Thresholds,
     spotting: Option<Spotting>,
-    verifier: VerifierSession,
+    verifier: SharedVerifier,
     history: History,
     /// Candidates in the order in which their windows end.
     pending: VecDeque<Pending>,
@@ -48,11 +52,18 @@ struct Highest {
 }
 
 impl Stages {
-    pub(super) fn new(model: &Model, spotter: bool, silence: f32) -> Result<Self> {
+    pub(super) fn new(
+        model: &Model,
+        verifier: impl FnOnce() -> Result<SharedVerifier>,
+        spotter: bool,
+        silence: f32,
+    ) -> Result<Self> {
         let manifest = model.manifest();
         let timing = Timing::new(manifest);
         let bands = manifest.frontend.mel_bands;
         let decision = &manifest.decision;
+        let lateness = if spotter { 0.0 } else { OUTSIDE_LATENESS_S };
+        let lateness = (lateness * 1_000.0 / manifest.frontend.hop_ms).ceil() as usize;
         let spotting = if spotter {
             Some(Spotting {
                 session: model.spotter()?,
@@ -75,8 +86,8 @@ impl Stages {
             timing,
             thresholds: Thresholds::new(decision.intended_at, decision.accidental_below)?,
             spotting,
-            verifier: model.verifier()?,
-            history: History::new(timing.history(), bands, silence),
+            verifier: verifier()?,
+            history: History::new(timing.history() + lateness, bands, silence),
             pending: VecDeque::new(),
             window: vec![0.0; manifest.window_frames() * bands],
             listening: true,
@@ -101,6 +112,11 @@ impl Stages {
         }
         self.history.push(frame);
         self.spot(frame)?;
+        self.settle(on_activation)
+    }
+
+    /// Judges the candidates whose windows are complete.
+    pub(super) fn settle(&mut self, on_activation: &mut dyn FnMut(Activation)) -> Result<()> {
         while let Some(pending) = self.pending.front().copied() {
             if pending.end > self.history.count() as i64 {
                 break;
@@ -128,6 +144,12 @@ impl Stages {
                 || spotting.highest.as_ref().is_some_and(|highest| !highest.complete)
         });
         spotting || !self.pending.is_empty()
+    }
+
+    /// Candidates that wait for their windows, and the one whose peak is still looked for.
+    pub(super) fn waiting(&self) -> usize {
+        let searching = self.spotting.as_ref().is_some_and(|s| s.detector.is_searching());
+        self.pending.len() + usize::from(searching)
     }
 
     pub(super) fn judge_at(&mut self, word_end: u64) -> Result<()> {

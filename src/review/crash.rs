@@ -103,8 +103,8 @@ fn child() {
     if act == "loop" {
         for seed in 100.. {
             let Stored::Kept(id) = queue.store(clip(seed)).unwrap() else { panic!() };
-            println!("acknowledged {id}");
-            std::io::stdout().flush().unwrap();
+            let mut out = std::io::stdout();
+            writeln!(out, "acknowledged {id}").and_then(|()| out.flush()).unwrap();
         }
     }
     let first = queue.list(&ann()).unwrap()[0].id.clone();

@@ -4,7 +4,7 @@
 #[path = "../review_support/mod.rs"]
 mod review_support;
 
-use std::io::{BufRead, Write, stdin, stdout};
+use std::io::{BufRead, stdin};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
@@ -42,8 +42,8 @@ fn main() {
     let mut host = Host { folder, settings, clock, model, queue, told, server: None };
     for line in stdin().lock().lines() {
         let answer = host.obey(&line.unwrap());
-        writeln!(stdout(), "{answer}").unwrap();
-        stdout().flush().unwrap();
+        // Flushed with each line, also into a pipe.
+        println!("{answer}");
     }
 }
 

@@ -9,7 +9,7 @@ import tomllib
 from collections import defaultdict
 from pathlib import Path
 
-from . import corpus, evaluate
+from . import corpus, evaluate, intervals, targets
 from .align import synthetic_rows
 
 SOURCES = {
@@ -58,14 +58,8 @@ Picovoice's peak-frame SNR. Synthetic wake words by espeak-ng and by five heavil
 keyphrase search hears the word in hardly any of them, and no listener would.
 
 {tables}
-### Misses and false accepts
-
-{misses}
-
-Command, from `models/train` (its README says where the recordings come from), then `python -m wakegate_train.card`:
-
-    python -m wakegate_train.evaluate --binary ../../target/release/wakegate --model ../{name}-{version} \\
-        --recordings DIR --synthetic DIR --split {split} --out OUT
+Each target, every set of clips with microWakeWord and openWakeWord beside, wakegate behind them, curves, the worst
+misses, hashes and the command: [REPORT.md](REPORT.md).
 
 {notes}
 
@@ -104,30 +98,30 @@ def synthetic_text(folder: Path | None) -> str:
     return "\nSynthetic speech, training voices: " + "; ".join(parts) + " (Kokoro-82M is Apache-2.0)."
 
 
-def misses_text(found: dict, word: str) -> str:
-    """Every miss and false accept by name, so that a reader can listen."""
-    lines = []
-    for name, (_, _, told) in found["clips"].items():
-        wanted = name.startswith((f"{word}, ", "address"))
-        wrong = [clip for clip in told if (clip[2] == "intended") != wanted]
-        if wrong and name.startswith(f"{word}, "):
-            for file, _, verdict, intended, wake, said in wrong:
-                scores = f"p_intended {intended:.3f}, p_wake_word {wake:.3f}, p_addressed {said:.3f}"
-                lines.append(f"- {name}: missed {file} ({verdict}, {scores})")
-        elif wrong:
-            texts = sorted({f'"{text}"' if text else file for file, text, *_ in wrong})
-            lines.append(f"- {name}, {'missed' if wanted else 'passed'}: {', '.join(texts)}")
-    for name, (_, _, _, near) in found["streams"].items():
-        for file, end, intended in near:
-            lines.append(f"- {name}, passed or unsure: {file} at {end or 0:.2f} s (p_intended {intended:.3f})")
-    return "\n".join(lines) or "None."
+def summary(found: dict) -> str:
+    """The figures in short: synthetic clips by role, all running audio as one."""
+    lines = ["| | judged intended |", "| --- | --- |"]
+    for name, group in found["clips"].items():
+        if group["role"] == "word":
+            lines.append(f"| real {name} | {intervals.shown(evaluate.passed(group['told']), len(group['told']))} |")
+    roles = {
+        "address": "to the device, synthetic voices",
+        "mention": "in passing, synthetic voices",
+        "soundalike": "sound-alikes, synthetic voices",
+        "other": "other words, names and sentences",
+    }
+    for role, name in roles.items():
+        told = targets.told(found, role)
+        lines.append(f"| {name} | {intervals.shown(evaluate.passed(told), len(told))} |")
+    accepts = f"| false accepts in running audio without the word | {targets.false_accepts(found['streams']).measured} |"
+    return "\n".join([*lines, accepts]) + "\n"
 
 
 def main() -> None:
     """Writes the card beside the manifest."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", type=Path, required=True, help="the package directory")
-    parser.add_argument("--figures", type=Path, required=True, help="figures.json of evaluate.py")
+    parser.add_argument("--figures", type=Path, required=True, help="figures.json of report.py or evaluate.py")
     parser.add_argument("--recordings", type=Path, required=True)
     parser.add_argument("--synthetic", type=Path)
     parser.add_argument("--split", default="test")
@@ -154,8 +148,7 @@ def main() -> None:
         intended_at=manifest["decision"]["intended_at"],
         accidental_below=manifest["decision"]["accidental_below"],
         split=args.split,
-        tables=evaluate.table(found),
-        misses=misses_text(found, manifest["wake_word"]),
+        tables=summary(found),
         notes=args.notes.read_text() if args.notes else "",
         sources=source_rows(recordings, seconds),
         synthetic=synthetic_text(args.synthetic),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,8 +19,14 @@ from torch import Tensor
 FLOOR = float(np.log(1e-5))
 """Natural log of the front end's floor: what digital silence looks like."""
 
+COLOURS = ("white", "pink", "brown", "blue")
+"""Synthetic noises: what fans, streets and rain come close to, and what benchmarks mix in."""
+
 STEP = 8
 """Frames of one spotter step."""
+
+OTHER = {1: "call", 0: "passing", -1: "other"}
+"""Candidates of other words by whether they were said to a device, in passing, or nobody knows."""
 
 
 @dataclass
@@ -29,7 +36,8 @@ class Pool:
     utterance: np.ndarray
     anchor: np.ndarray
     start: np.ndarray
-    wake: np.ndarray
+    word: np.ndarray
+    """Index of the wake word, or -1 for anything else."""
     addressed: np.ndarray
 
     def __len__(self) -> int:
@@ -37,9 +45,14 @@ class Pool:
 
 
 class Store:
-    """The pack in memory, with pools of candidates by kind for one split."""
+    """The pack in memory, with pools of candidates by kind for one split.
 
-    def __init__(self, folder: Path, split: str) -> None:
+    `words` are the wake words; one that is listed twice is drawn twice as often.
+    """
+
+    def __init__(self, folder: Path, split: str, words: Sequence[str]) -> None:
+        self.words = list(dict.fromkeys(words))
+        self.weights = np.array([words.count(word) for word in self.words], dtype=np.float64)
         frames, phones, table = [], [], []
         for part in sorted(path.parent for path in folder.glob("*/table.json")):
             shift = sum(map(len, frames))
@@ -53,9 +66,13 @@ class Store:
         self.table = table
         self.mine = [i for i, row in enumerate(table) if row["split"] == split]
         self.speech = np.array([i for i in self.mine if not table[i]["group"].startswith("noise")])
-        self.running = np.array([i for i in self.mine if table[i]["in_passing"] and not table[i]["events"]])
+        running = [i for i in self.mine if table[i]["in_passing"] and not table[i]["events"]]
+        # Without recorded speech of nobody to a device, any moment of speech that is no wake word has to do.
+        self.running = np.array(running if running else self.speech)
         noise = [i for i in self.mine if table[i]["group"].startswith("noise")]
         self.noise = np.array(noise if noise else self.speech)
+        hiss = [i for i in noise if table[i]["group"].removeprefix("noise_") in COLOURS]
+        self.hiss = np.array(hiss if hiss else self.noise)
         self.pools = self._pools()
         self.avoid = self._avoid()
 
@@ -64,22 +81,38 @@ class Store:
         rows: dict[str, list] = defaultdict(list)
         for i in self.mine:
             row = self.table[i]
-            for start, end, wake, said in row["events"]:
+            for start, end, name, said in row["events"]:
+                word = self.index(name)
                 made = "real"
                 if row["group"].startswith("synthetic"):
                     made = "neural" if row["speaker"].startswith("kokoro") else "formant"
                 if row["group"] == "synthetic_soundalike":
                     kind = f"{made}_soundalike"
-                elif wake:
+                elif word >= 0:
                     kind = f"{made}_{'address' if said else 'mention'}"
                 else:
-                    kind = f"{made}_other"
-                rows[kind].append((i, end * 100, start * 100, wake, said))
+                    # Names that people say to a device, and in passing: what `addressed` means of any word.
+                    kind = f"{made}_{OTHER[said]}"
+                rows[kind].append((i, end * 100, start * 100, word, said))
         return {kind: _pool(found) for kind, found in rows.items()}
 
     def _avoid(self) -> dict[int, list[tuple[float, float]]]:
         """Per utterance, the frames where an anchor would be neither the wake word nor clearly not it."""
-        return {i: [(start * 100, end * 100 + 60) for start, end, wake, _ in self.table[i]["events"] if wake] for i in self.mine}
+        return {
+            i: [(start * 100, end * 100 + 60) for start, end, name, _ in self.table[i]["events"] if self.index(name) >= 0]
+            for i in self.mine
+        }
+
+    def index(self, name: str) -> int:
+        """The wake word's index, or -1 for any other name."""
+        return self.words.index(name) if name in self.words else -1
+
+    def draw(self, pool: Pool, n: int, rng: np.random.Generator) -> Pool:
+        """`n` candidates of a pool, the wake words by their weights however many recordings each has."""
+        count = np.bincount(pool.word + 1, minlength=len(self.words) + 1)
+        weight = np.concatenate([[1.0], self.weights]) / np.maximum(count, 1)
+        chance = weight[pool.word + 1]
+        return take(pool, rng.choice(len(pool), size=n, p=chance / chance.sum()))
 
     def anywhere(self, kinds: np.ndarray, n: int, rng: np.random.Generator, said: int) -> Pool:
         """`n` random moments of the utterances `kinds`, away from any wake word."""
@@ -89,8 +122,7 @@ class Store:
             for low, high in self.avoid.get(picked[k], ()):
                 if low <= anchor[k] <= high:
                     anchor[k] = high + 120
-        nothing = np.zeros(n)
-        return Pool(picked, anchor, anchor - 60, nothing, np.full(n, said))
+        return Pool(picked, anchor, anchor - 60, np.full(n, -1), np.full(n, said))
 
     def window(self, utterance: np.ndarray, begin: np.ndarray, length: int) -> tuple[Tensor, Tensor]:
         """Frames [n, length, bands] float32 and phones [n, length] from `begin`; silence outside."""
@@ -107,17 +139,17 @@ class Store:
 
 def _pool(rows: list) -> Pool:
     columns = np.array(rows, dtype=np.float64).T
-    return Pool(columns[0].astype(np.int64), columns[1], columns[2], columns[3], columns[4])
+    return Pool(columns[0].astype(np.int64), columns[1], columns[2], columns[3].astype(np.int64), columns[4])
 
 
 def take(pool: Pool, index: np.ndarray) -> Pool:
     """The rows `index` of a pool."""
-    return Pool(pool.utterance[index], pool.anchor[index], pool.start[index], pool.wake[index], pool.addressed[index])
+    return Pool(pool.utterance[index], pool.anchor[index], pool.start[index], pool.word[index], pool.addressed[index])
 
 
 def join(pools: list[Pool]) -> Pool:
     """Several pools as one."""
-    names = ("utterance", "anchor", "start", "wake", "addressed")
+    names = ("utterance", "anchor", "start", "word", "addressed")
     return Pool(*(np.concatenate([getattr(pool, name) for pool in pools]) for name in names))
 
 
@@ -142,10 +174,10 @@ class Augment:
 
     def noise(self, n: int, length: int) -> Tensor:
         """Noise log-mel [n, length, bands]: recorded, synthetic, or other people's speech."""
-        babble = self.rng.random(n) < 0.25
-        picked = np.where(
-            babble, self.rng.choice(self.store.speech, n), self.store.noise[self.rng.integers(len(self.store.noise), size=n)]
-        )
+        sort = self.rng.random(n)
+        any_of = lambda rows: rows[self.rng.integers(len(rows), size=n)]
+        steady = np.where(sort < 0.55, any_of(self.store.hiss), any_of(self.store.noise))
+        picked = np.where(sort < 0.25, any_of(self.store.speech), steady)
         # Noises shorter than the window are looped by starting inside them and reflecting the index.
         count = self.store.count[picked]
         place = torch.from_numpy((self.rng.random(n) * count).astype(np.int64))[:, None] + torch.arange(length)
@@ -166,7 +198,9 @@ class Augment:
         # The loud half of the frames is the speech: a pause in the word must not raise the noise.
         speech = part.sum(2).topk(max(1, part.shape[1] // 2), dim=1).values.mean(1)[:, None, None]
         noise = self.noise(n, length).exp()
-        ratio = uniform(-3, 28) + (uniform(0, 1) < 0.3) * 40
+        # A third in hard noise, a third in a living room's, a third nearly clean.
+        sort = uniform(0, 1)
+        ratio = torch.where(sort < 0.35, uniform(-7, 7), torch.where(sort < 0.7, uniform(5, 28), uniform(25, 60)))
         scale = speech / (noise.sum(2).mean(1)[:, None, None] + 1e-9) * 10 ** (-ratio / 10)
         noise = noise * scale
         # Powers of a mixture do not just add: the cross term, averaged over a band's bins, stays random.

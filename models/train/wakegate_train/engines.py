@@ -83,7 +83,7 @@ def read_audio(path: Path) -> Audio:
 class Espeak:
     """espeak-ng; a voice is `language+variant`."""
 
-    name, batch, longest, planned = "espeak", 1, 70, 3700
+    name, batch, longest, planned = "espeak", 1, 70, 2000
 
     def voices(self) -> list[Voice]:
         """A fixed choice of the language and variant pairs."""
@@ -158,7 +158,7 @@ class KokoroEngine:
     """Kokoro-82M with its voices and blends of two or three of them."""
 
     # Short texts: it runs at about half of real time on one core, so length is what it costs.
-    name, batch, longest, planned = "kokoro", 1, 44, 3000
+    name, batch, longest, planned = "kokoro", 1, 40, 6000
 
     def __init__(self, folder: Path | None) -> None:
         if folder is None:

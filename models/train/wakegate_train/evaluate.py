@@ -1,6 +1,6 @@
 """Measures a model package with the wakegate binary itself: what a user runs is what is measured.
 
-Writes figures as JSON and as the tables of a model card. Speakers of the chosen split only.
+Clips and running audio of the chosen split's speakers only, as JSON and as tables.
 """
 
 from __future__ import annotations
@@ -10,18 +10,54 @@ import json
 import subprocess
 import tempfile
 from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import soundfile
 
 from . import corpus, intervals, trials
 from .align import synthetic_rows
-from .intent import addressed
+from .intent import addressed, words_of
 from .utterances import HEAVY_ACCENTS
+
+SEED = 11
+"""Of the noise in the test clips."""
+
+
+@dataclass
+class Clip:
+    """A test clip as written for the engines, and what is in it."""
+
+    path: Path
+    source: str
+    """The recording it was made from, relative to its corpus."""
+    text: str
+    voice: str = ""
+    """Engine and voice of a synthetic one."""
+
+
+@dataclass
+class Group:
+    """Test clips of one sort. `role`: word (the real wake word), address, mention, soundalike or other."""
+
+    role: str
+    snr_db: float | None = None
+    """Peak-frame SNR in pink noise; None is clean."""
+    neural: bool = False
+    clips: list[Clip] = field(default_factory=list)
+
+    @property
+    def wanted(self) -> bool:
+        """Whether these clips are to be accepted."""
+        return self.role in ("word", "address")
 
 
 def score(binary: Path, model: Path | None, paths: list[Path], *flags: str) -> list[dict]:
     """`wakegate score` over `paths`, as parsed lines."""
+    if not paths:
+        return []
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as names:
         names.write("\n".join(map(str, paths)))
         names.flush()
@@ -40,20 +76,21 @@ def is_weak(row: dict) -> bool:
     return row["kind"] in ("address", "mention") and (row["engine"] == "espeak" or bool(voices & HEAVY_ACCENTS))
 
 
-def passed(lines: list[dict]) -> int:
-    """How many lines are judged intended."""
-    return sum(line["verdict"] == "intended" for line in lines)
+def says(text: str, word: str) -> bool:
+    """Whether `word` is in the text: itself, or several of them."""
+    return not {word, f"{word}s", f"{word}'s"}.isdisjoint(words_of(text))
 
 
-def equal_error(positive: np.ndarray, negative: np.ndarray) -> float:
-    """Equal error rate of scores where higher means positive."""
+def equal_error(positive: np.ndarray, negative: np.ndarray) -> tuple[float, int, int]:
+    """Equal error rate of scores where higher means positive, with the misses and false alarms at that point."""
     if not len(positive) or not len(negative):
-        return float("nan")
+        return float("nan"), 0, 0
     cuts = np.unique(np.concatenate([positive, negative]))
-    miss = np.array([(positive < cut).mean() for cut in cuts])
-    false = np.array([(negative >= cut).mean() for cut in cuts])
-    at = np.abs(miss - false).argmin()
-    return float((miss[at] + false[at]) / 2)
+    miss = np.array([(positive < cut).sum() for cut in cuts])
+    false = np.array([(negative >= cut).sum() for cut in cuts])
+    at = np.abs(miss / len(positive) - false / len(negative)).argmin()
+    rate = (miss[at] / len(positive) + false[at] / len(negative)) / 2
+    return float(rate), int(miss[at]), int(false[at])
 
 
 class Bench:
@@ -63,62 +100,80 @@ class Bench:
         self.binary, self.model, self.folder, self.synthetic, self.splits = binary, model, recordings, synthetic, splits
         self.rows = [r for r in corpus.load(recordings) if r.split in splits]
 
-    def clips(self, word: str, folder: Path) -> dict[str, list[tuple[Path, str]]]:
-        """Test clips by what they are, each with its text: written to `folder`, with room before and after."""
-        real = [r for r in self.rows if r.kind == "wakeword"]
-        read = lambda rows: [(r.path, corpus.read(self.folder / r.path)) for r in rows]
-        own, other = read([r for r in real if r.label == word]), read([r for r in real if r.label != word])
-        made = {}
-        for snr in trials.SNRS:
-            name = f"{word}, clean" if snr is None else f"{word}, {snr} dB"
-            made[name] = [(path, word) for path in trials.write(own, snr, folder / name.replace(", ", "_"), 11)]
-        made["other wake words"] = [(path, "") for path in trials.write(other, None, folder / "other", 11)]
-        for name, rows in self.synthetic_groups().items():
-            spoken = [(row["path"], corpus.read(self.synthetic / row["path"])) for row in rows]
-            paths = trials.write(spoken, None, folder / name.replace(", ", "_").replace(" ", "_"), 11)
-            made[name] = [(path, row["text"]) for path, row in zip(paths, rows, strict=True)]
-        return made
+    def written(self, group: Group, rows: list[tuple[str, Path, str, str]], folder: Path) -> Group:
+        """The group with a clip for each (source, its folder, text, voice), with room before and after."""
+        spoken = [(source, corpus.read(root / source)) for source, root, _, _ in rows]
+        paths = trials.write(spoken, group.snr_db, folder, SEED)
+        group.clips = [Clip(path, source, text, voice) for path, (source, _, text, voice) in zip(paths, rows, strict=True)]
+        return group
 
-    def synthetic_groups(self) -> dict[str, list[dict]]:
-        """Synthetic utterances of the split's voices by kind and engine; phrases seen in training apart from unseen."""
-        groups: dict[str, list] = defaultdict(list)
+    def word_clips(self, word: str, folder: Path, snrs: Iterable[float | None] = trials.SNRS) -> dict[str, Group]:
+        """People saying the wake word, clean and in noise."""
+        rows = [(r.path, self.folder, word, "") for r in self.rows if r.kind == "wakeword" and r.label == word]
+        names = {snr: f"{word}, " + ("clean" if snr is None else f"{snr} dB") for snr in snrs}
+        return {
+            name: self.written(Group("word", snr), rows, folder / name.replace(", ", "_").replace(" ", "_"))
+            for snr, name in names.items()
+        }
+
+    def clips(self, word: str, folder: Path) -> dict[str, Group]:
+        """Test clips by what they are, written to `folder`."""
+        made = self.word_clips(word, folder)
+        # "hey computer" is neither the word alone nor another word.
+        other = [r for r in self.rows if r.kind == "wakeword" and r.label != word and not says(r.text or r.label, word)]
+        rows = [(r.path, self.folder, r.text, "") for r in other]
+        made["other wake words, real"] = self.written(Group("other"), rows, folder / "other_real")
+        for (name, role, neural), found in self.synthetic_groups(word).items():
+            rows = [(r["path"], self.synthetic, r["text"], f"{r['engine']}/{r['voice']}") for r in found]
+            made[name] = self.written(Group(role, None, neural), rows, folder / name.replace(", ", "_").replace(" ", "_"))
+        return {name: group for name, group in made.items() if group.clips}
+
+    def synthetic_groups(self, word: str) -> dict[tuple[str, str, bool], list[dict]]:
+        """Rows of the split's synthetic voices by (name, role, neural); phrases seen in training apart from unseen."""
+        groups: dict[tuple[str, str, bool], list[dict]] = defaultdict(list)
         for row in synthetic_rows(self.synthetic) if self.synthetic else []:
-            if row["split"] not in self.splits or is_weak(row):
+            own = row["wake_word"] == word
+            if row["split"] not in self.splits or (own and is_weak(row)) or (not own and says(row["text"], word)):
                 continue
-            engine = "neural voices" if row["engine"] == "kokoro" else "formant and diphone voices"
-            seen = {"train": ", seen phrases", "test": ", unseen phrases"}[row["phrase_split"]]
-            groups[f"{row['kind']}{seen if row['kind'] == 'soundalike' else ''}, {engine}"].append(row)
-        return dict(sorted(groups.items()))
+            seen = {"train": "seen", "test": "unseen"}[row["phrase_split"]]
+            what, role = {
+                ("address", True): ("to the device", "address"),
+                ("mention", True): ("in passing", "mention"),
+                ("soundalike", True): (f"sound-alikes, {seen} phrases", "soundalike"),
+                ("address", False): ("other names, to a device", "other"),
+                ("mention", False): ("other names, in passing", "other"),
+                ("soundalike", False): ("sound-alikes of other words", "other"),
+                ("speech", False): ("other sentences", "other"),
+            }[row["kind"], own]
+            neural = row["engine"] == "kokoro"
+            groups[f"{what}, {'neural' if neural else 'older synthetic'} voices", role, neural].append(row)
+        order = ("address", "mention", "soundalike", "other")
+        return dict(sorted(groups.items(), key=lambda item: (not item[0][2], order.index(item[0][1]), item[0][0])))
 
-    def streams(self) -> dict[str, list[Path]]:
-        """Running audio without the word."""
+    def streams(self, word: str) -> dict[str, list[Path]]:
+        """Running audio without the word; a file without a transcript is taken to be without it."""
+        names = {"speech": "speech", "confusable": "sentences with other wake words", "noise": "noise and music"}
         made: dict[str, list[Path]] = defaultdict(list)
         for r in self.rows:
-            if r.kind in ("speech", "noise"):
-                made["speech" if r.kind == "speech" else "noise and music"].append(self.folder / r.path)
-        return dict(made)
+            if r.kind in names and not says(r.text, word):
+                made[names[r.kind]].append(self.folder / r.path)
+        return {name: made[name] for name in names.values() if name in made}
 
-    def passed(self, clips: dict[str, list[tuple[Path, str]]]) -> dict:
-        """For each set: how many are judged intended, of how many, and the rest of the story of each clip."""
-        found = {}
-        for name, items in clips.items():
-            lines = score(self.binary, self.model, [path for path, _ in items])
-            told = [
-                [path.name, text, line["verdict"], line["p_intended"], line["p_wake_word"], line["p_addressed"]]
-                for (path, text), line in zip(items, lines, strict=True)
-            ]
-            found[name] = [passed(lines), len(lines), told]
-        return found
+    def judged(self, group: Group) -> list[dict]:
+        """What wakegate says about each clip of the group."""
+        lines = score(self.binary, self.model, [clip.path for clip in group.clips])
+        keys = ("verdict", "p_intended", "p_wake_word", "p_addressed", "end_s", "decided_s")
+        return [
+            {"file": clip.source, "text": clip.text, "voice": clip.voice} | {key: line[key] for key in keys}
+            for clip, line in zip(group.clips, lines, strict=True)
+        ]
 
-    def false_accepts(self) -> dict:
-        """Activations judged intended, all activations, and hours of running audio without the word."""
-        found = {}
-        for name, paths in self.streams().items():
-            lines = score(self.binary, self.model, paths, "--activations")
-            hours = sum(line["audio_s"] for line in score(self.binary, self.model, paths)) / 3600
-            near = [[Path(x["path"]).name, x["end_s"], x["p_intended"]] for x in lines if x["verdict"] != "accidental"]
-            found[name] = [passed(lines), len(lines), hours, near]
-        return found
+    def activations(self, paths: list[Path]) -> dict:
+        """The activations in running audio without the word, and how long it is."""
+        lines = score(self.binary, self.model, paths, "--activations")
+        keys = ("verdict", "p_intended", "p_wake_word", "p_addressed", "end_s")
+        found = [{"file": Path(line["path"]).name} | {key: line[key] for key in keys} for line in lines if not line["error"]]
+        return {"files": len(paths), "hours": sum(map(seconds, paths)) / 3600, "activations": found}
 
     def intent(self) -> dict:
         """p_addressed of real people saying a word alone or to a device against in passing (WUW-II)."""
@@ -134,25 +189,49 @@ class Bench:
             for (_, said), line in zip(rows, lines, strict=True):
                 if line["error"] is None:
                     scores[said].append(line["p_addressed"])
-        positive, negative = np.array(scores[True]), np.array(scores[False])
-        return {"eer": equal_error(positive, negative), "addressed": len(positive), "in_passing": len(negative)}
+        return {"addressed": scores[True], "in_passing": scores[False]}
 
-    def everything(self, word: str, folder: Path) -> dict:
-        """All of it."""
-        return {"clips": self.passed(self.clips(word, folder)), "streams": self.false_accepts(), "intent": self.intent()}
+    def everything(self, word: str, groups: dict[str, Group]) -> dict:
+        """All of it, as JSON can hold it."""
+        clips = {
+            name: {"role": group.role, "snr_db": group.snr_db, "neural": group.neural, "told": self.judged(group)}
+            for name, group in groups.items()
+        }
+        streams = {name: self.activations(paths) for name, paths in self.streams(word).items()}
+        return {"word": word, "clips": clips, "streams": streams, "intent": self.intent()}
+
+
+def seconds(path: Path) -> float:
+    """Length of a recording."""
+    return soundfile.info(path).duration
+
+
+def passed(told: list[dict]) -> int:
+    """How many are judged intended."""
+    return sum(line["verdict"] == "intended" for line in told)
+
+
+def intent_text(intent: dict) -> str:
+    """The equal error rate of p_addressed, with n and with the interval of each side of it."""
+    positive, negative = np.array(intent["addressed"]), np.array(intent["in_passing"])
+    rate, miss, false = equal_error(positive, negative)
+    sides = f"{intervals.shown(miss, len(positive))} of those to the device below the threshold, "
+    sides += f"{intervals.shown(false, len(negative))} of those in passing above it"
+    return f"EER {100 * rate:.1f} % ({sides})"
 
 
 def table(found: dict) -> str:
     """The figures as Markdown tables with exact 95 % intervals."""
     lines = ["| clips of unseen speakers | judged intended |", "| --- | --- |"]
-    lines += [f"| {name} | {intervals.shown(hits, n)} |" for name, (hits, n, _) in found["clips"].items()]
+    for name, group in found["clips"].items():
+        lines.append(f"| {name} | {intervals.shown(passed(group['told']), len(group['told']))} |")
     lines += ["", "| audio without the word | hours | candidates | false accepts | an hour |", "| --- | --- | --- | --- | --- |"]
-    for name, (hits, candidates, hours, _) in found["streams"].items():
+    for name, stream in found["streams"].items():
+        hits, hours = passed(stream["activations"]), stream["hours"]
         low, high = intervals.per_hour(hits, hours)
-        lines.append(f"| {name} | {hours:.2f} | {candidates} | {hits} | {hits / hours:.2f} [{low:.2f}, {high:.2f}] |")
-    intent = found["intent"]
-    told = f"{intent['addressed']} addressed, {intent['in_passing']} in passing"
-    lines += ["", f"`p_addressed` on WUW-II, other words, unseen speakers: EER {100 * intent['eer']:.1f} % ({told})."]
+        rate = f"{hits / hours:.2f} [{low:.2f}, {high:.2f}]"
+        lines.append(f"| {name} | {hours:.2f} | {len(stream['activations'])} | {hits} | {rate} |")
+    lines += ["", f"`p_addressed` on WUW-II, other words, unseen speakers: {intent_text(found['intent'])}."]
     return "\n".join(lines) + "\n"
 
 
@@ -169,8 +248,7 @@ def main() -> None:
     args = parser.parse_args()
     splits = {"dev", "test"} if args.split == "both" else {args.split}
     bench = Bench(args.binary, args.model, args.recordings, args.synthetic, splits)
-    found = bench.everything(args.word, args.out / "clips")
-    args.out.mkdir(parents=True, exist_ok=True)
+    found = bench.everything(args.word, bench.clips(args.word, args.out / "clips"))
     (args.out / "figures.json").write_text(json.dumps(found, indent=1))
     (args.out / "tables.md").write_text(table(found))
     print(table(found))

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from . import nets
+from . import corpus, nets
 from .data import FLOOR, Pool, Store, take
 from .release import logits
 
@@ -33,6 +33,12 @@ def of_source(store: Store, pool: Pool, source: str) -> Pool:
     return take(pool, np.array([i for i, row in enumerate(rows) if row["source"].startswith(source)], dtype=int))
 
 
+def one_word(store: Store, kind: str, word: str) -> Pool:
+    """The candidates of a kind that are `word`, or that are no wake word."""
+    pool = store.pools[kind]
+    return take(pool, np.flatnonzero((pool.word == store.index(word)) | (pool.word < 0)))
+
+
 def windows(store: Store, net: nets.Verifier, pool: Pool, without_word: bool) -> torch.Tensor:
     """Plain windows around the candidates, with or without the word in them."""
     anchor = np.round(pool.anchor).astype(int)
@@ -48,15 +54,19 @@ def main() -> None:
     """Prints the areas with and without the word."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work", type=Path, required=True, help="folder with pack/ and nets/")
+    parser.add_argument("--word", default="alexa")
+    parser.add_argument("--words", default=",".join(corpus.WORDS), help="the words that the networks were trained for")
     parser.add_argument("--source", default="picovoice_wakeword", help="the source that holds the word and others")
     args = parser.parse_args()
-    net = nets.Verifier()
+    words = args.words.split(",")
+    stores = [Store(args.work / "pack", split, words) for split in ("dev", "test")]
+    net = nets.Verifier(len(stores[0].words))
     net.load_state_dict(torch.load(args.work / "nets" / "verifier.pt"))
-    stores = [Store(args.work / "pack", split) for split in ("dev", "test")]
+    net = net.only(stores[0].index(args.word))
     for name, without in (("with the word", False), ("without the word", True)):
         scores = []
         for kind in ("real_address", "real_other"):
-            parts = [windows(s, net, of_source(s, s.pools[kind], args.source), without) for s in stores]
+            parts = [windows(s, net, of_source(s, one_word(s, kind, args.word), args.source), without) for s in stores]
             scores.append(logits(net, torch.cat(parts))[0])
         print(f"{name}: area {area(*scores):.3f}, {len(scores[0])} against {len(scores[1])} clips")
 

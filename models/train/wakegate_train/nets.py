@@ -4,11 +4,15 @@ Both are one-dimensional convolutions over time with the mel bands as channels: 
 runs at nearly the same speed in ONNX Runtime and in tract, where two-dimensional depthwise
 convolutions are several times slower.
 
-Shapes: B batch, F frames of 10 ms, M mel bands, S steps of 80 ms, K frames of 40 ms.
+Several wake words are trained at once, on one trunk: what is hard for one word is a negative of the
+others, and all of them teach the trunk speech. A package holds one word: `only` cuts its head out.
+
+Shapes: B batch, F frames of 10 ms, M mel bands, S steps of 80 ms, K frames of 40 ms, W wake words.
 """
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 
 import torch
@@ -68,21 +72,29 @@ class SpotterSize:
 
 
 class Spotter(nn.Module):
-    """Streaming, causal word spotter: one posterior per 80 ms step.
+    """Streaming, causal word spotter: one posterior per 80 ms step and wake word.
 
     Two strided layers bring 10 ms frames to 40 ms, dilated residual layers see about 1.3 s back,
     a last strided layer brings them to one output a step.
     """
 
-    def __init__(self, bands: int = 40, size: SpotterSize = SpotterSize()) -> None:
+    def __init__(self, words: int = 1, bands: int = 40, size: SpotterSize = SpotterSize()) -> None:
         super().__init__()
         self.size = size
         self.normalise = Normalise(bands)
         self.stem = nn.ModuleList([CausalConv(bands, size.stem, 5, stride=2), CausalConv(size.stem, size.body, 5, stride=2)])
         self.body = nn.ModuleList([CausalConv(size.body, size.body, 3, dilation=d) for d in size.dilations])
         self.last = CausalConv(size.body, size.body, 4, stride=2)
-        self.out = nn.Conv1d(size.body, 1, 1)
+        self.out = nn.Conv1d(size.body, words, 1)
         self.phones = nn.Conv1d(size.body, PHONES, 1)
+
+    def only(self, word: int) -> Spotter:
+        """A copy that spots one of the words."""
+        one = copy.deepcopy(self)
+        one.out = nn.Conv1d(self.size.body, 1, 1)
+        one.out.weight.data = self.out.weight.data[word : word + 1].clone()
+        one.out.bias.data = self.out.bias.data[word : word + 1].clone()
+        return one
 
     def layers(self) -> list[CausalConv]:
         """Every layer that has a state, in the order of the state tensors."""
@@ -93,7 +105,7 @@ class Spotter(nn.Module):
         return [layer.fresh(batch) for layer in self.layers()]
 
     def run(self, features: Tensor, states: list[Tensor]) -> tuple[Tensor, Tensor, list[Tensor]]:
-        """[B, F, M] to (logits [B, S], body [B, C, K], next states)."""
+        """[B, F, M] to (logits [B, W, S], body [B, C, K], next states)."""
         x = self.normalise(features)
         given, kept = iter(states), []
         for layer in self.stem:
@@ -105,12 +117,12 @@ class Spotter(nn.Module):
             kept.append(state)
         y, state = self.last(x, next(given))
         kept.append(state)
-        return self.out(y).squeeze(1), x, kept
+        return self.out(y), x, kept
 
     def forward(self, features: Tensor, *states: Tensor) -> tuple[Tensor, ...]:
         """One step as exported: features [1, 8, M] and states to (posterior [1, 1], next states)."""
         logits, _, kept = self.run(features, list(states))
-        return (torch.sigmoid(logits), *kept)
+        return (torch.sigmoid(logits.squeeze(1)), *kept)
 
 
 class Block(nn.Module):
@@ -173,11 +185,24 @@ class VerifierSize:
     dropout: float = 0.1
 
 
+class Head(nn.Module):
+    """One question about the window: attentive pooling and two layers."""
+
+    def __init__(self, size: VerifierSize, frames: int) -> None:
+        super().__init__()
+        self.pool = Attend(size.coarse, frames, size.heads)
+        self.answer = nn.Sequential(nn.Linear(size.heads * size.coarse, 64), nn.ReLU(), nn.Dropout(0.2), nn.Linear(64, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, C, K] to a logit [B, 1]."""
+        return self.answer(self.pool(x))
+
+
 @dataclass
 class Judgement:
     """What the verifier says of a batch of windows, before calibration.
 
-    ``wake`` and ``addressed`` are logits [B]; ``edges`` are log-weights over the K frames [B, 2, K]
+    ``wake`` [B, W] and ``addressed`` [B] are logits; ``edges`` are log-weights over the K frames [B, 2, K]
     of the word's start and end; ``phones`` are logits [B, PHONES, K].
     """
 
@@ -190,11 +215,13 @@ class Judgement:
 class Verifier(nn.Module):
     """Judges a window around a candidate: was the wake word said, and was it said to the device?
 
-    The trunk is shared and learns phones as well, so that it follows what was said; the two heads
+    The trunk is shared and learns phones as well, so that it follows what was said; the heads
     have weights of their own, so that ``addressed`` means something for a candidate of any word.
     """
 
-    def __init__(self, before: int = 200, after: int = 80, bands: int = 40, size: VerifierSize = VerifierSize()) -> None:
+    def __init__(
+        self, words: int = 1, before: int = 200, after: int = 80, bands: int = 40, size: VerifierSize = VerifierSize()
+    ) -> None:
         super().__init__()
         self.size, self.before, self.after = size, before, after
         frames = (before + after) // 4
@@ -202,10 +229,8 @@ class Verifier(nn.Module):
         fine = [Block(size.fine, d, size.dropout) for d in size.fine_dilations]
         coarse = [Block(size.coarse, d, size.dropout) for d in size.coarse_dilations]
         self.trunk = nn.Sequential(Reduce(bands, size.fine), *fine, Reduce(size.fine, size.coarse), *coarse)
-        self.wake_pool = Attend(size.coarse, frames, size.heads)
-        self.wake = nn.Sequential(nn.Linear(size.heads * size.coarse, 64), nn.ReLU(), nn.Dropout(0.2), nn.Linear(64, 1))
-        self.address_pool = Attend(size.coarse, frames, size.heads)
-        self.addressed = nn.Sequential(nn.Linear(size.heads * size.coarse, 64), nn.ReLU(), nn.Dropout(0.2), nn.Linear(64, 1))
+        self.wake = nn.ModuleList([Head(size, frames) for _ in range(words)])
+        self.addressed = Head(size, frames)
         self.edge = Attend(size.coarse, frames, 2)
         self.phones = nn.Conv1d(size.coarse, PHONES, 1)
         # A word's end lies near the anchor, its start about 0.6 s before: start the edge heads there.
@@ -216,12 +241,18 @@ class Verifier(nn.Module):
         # Calibration, fitted after training: logit * scale + shift, for wake and addressed.
         self.register_buffer("calibration", torch.tensor([[1.0, 0.0], [1.0, 0.0]]))
 
+    def only(self, word: int) -> Verifier:
+        """A copy that judges one of the words."""
+        one = copy.deepcopy(self)
+        one.wake = nn.ModuleList([one.wake[word]])
+        return one
+
     def judge(self, features: Tensor) -> Judgement:
         """[B, F, M] to the raw outputs of every head."""
         x = self.trunk(self.normalise(features))
         return Judgement(
-            wake=self.wake(self.wake_pool(x)).squeeze(1),
-            addressed=self.addressed(self.address_pool(x)).squeeze(1),
+            wake=torch.cat([head(x) for head in self.wake], dim=1),
+            addressed=self.addressed(x).squeeze(1),
             edges=self.edge.score(x) + self.edge.position,
             phones=self.phones(x),
         )
@@ -229,7 +260,7 @@ class Verifier(nn.Module):
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """As exported: [1, F, M] to posteriors [1, 3], scores [1, 2], span in seconds [1, 2]."""
         judgement = self.judge(features)
-        logits = torch.stack([judgement.wake, judgement.addressed], dim=1)
+        logits = torch.cat([judgement.wake, judgement.addressed[:, None]], dim=1)
         scores = torch.sigmoid(logits * self.calibration[:, 0] + self.calibration[:, 1])
         wake, addressed = scores[:, :1], scores[:, 1:]
         posteriors = torch.cat([wake * addressed, 1 - wake, wake * (1 - addressed)], dim=1)

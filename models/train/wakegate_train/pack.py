@@ -11,6 +11,7 @@ import json
 import subprocess
 import tempfile
 import time
+from collections import Counter
 from multiprocessing import Pool
 from pathlib import Path
 
@@ -88,7 +89,7 @@ class Packer:
                     "speaker": utterance.speaker,
                     "source": utterance.source,
                     "in_passing": utterance.in_passing,
-                    "events": [[e.start, e.end, int(e.wake), e.addressed] for e in utterance.events],
+                    "events": [[e.start, e.end, e.name, e.addressed] for e in utterance.events],
                 }
             )
             self.position += len(frames)
@@ -145,7 +146,7 @@ def gather(args: argparse.Namespace) -> tuple[list[utt.Utterance], list[utt.Utte
     if args.synthetic is not None:
         aligned = utt.alignments(args.work / "align_synthetic.jsonl")
         for row in synthetic_rows(args.synthetic):
-            made = utt.synthetic(row, corpus.read(args.synthetic / row["path"]), aligned.get(row["path"]), args.word)
+            made = utt.synthetic(row, corpus.read(args.synthetic / row["path"]), aligned.get(row["path"]), args.words)
             if made is not None:
                 speech.append(made)
         return speech, [], rooms
@@ -154,12 +155,18 @@ def gather(args: argparse.Namespace) -> tuple[list[utt.Utterance], list[utt.Utte
         if r.kind in ("wakeword", "confusable", "speech"):
             samples = corpus.read(args.recordings / r.path)
             kept = augment.trim_zeros(samples) if r.path not in aligned and r.span is None else samples
-            speech.append(utt.real(r, kept, aligned.get(r.path), args.word))
+            speech.append(utt.real(r, kept, aligned.get(r.path), args.words))
     return speech, noises(recordings, args.recordings), rooms
+
+
+def counted(speech: list[utt.Utterance]) -> Counter[str]:
+    """How many recordings of each wake word there are to train on."""
+    return Counter(u.events[0].name for u in speech if u.group == "wake" and u.split == "train")
 
 
 def splices(speech: list[utt.Utterance], seed: int) -> list[utt.Utterance]:
     """Real words in made-up sentences, train speakers with train speech only, dev with dev."""
+    wake = counted(speech)
     rng = np.random.default_rng(seed)
     made = []
     for split in ("train", "dev", "test"):
@@ -167,7 +174,9 @@ def splices(speech: list[utt.Utterance], seed: int) -> list[utt.Utterance]:
         read = [u for u in here if u.group.startswith("librispeech") and len(u.samples) > 2 * corpus.RATE]
         commands = [u for u in here if u.group == "picovoice_speech2intent"]
         for u in here:
-            times = 10 if u.group == "wake" else 2 if u.group == "picovoice_wakeword" else 0
+            times = 2 if u.group == "picovoice_wakeword" else 0
+            if u.group == "wake":
+                times = utt.WAKE_SPLICES // max(utt.MOST_REPEATED, wake[u.events[0].name])
             for k in range(times if read and commands and u.events else 0):
                 made.append(utt.spliced(u, read, commands, k % 2 == 0, rng))
     return made
@@ -178,7 +187,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--recordings", type=Path, required=True)
     parser.add_argument("--synthetic", type=Path, help="pack this synthetic corpus instead of the recordings")
-    parser.add_argument("--word", default="alexa")
+    parser.add_argument("--words", type=lambda text: set(text.split(",")), default=set(corpus.WORDS), help="the wake words")
     parser.add_argument("--binary", type=Path, required=True, help="the wakegate binary")
     parser.add_argument("--settings", type=Path, default=Path(__file__).parent.parent / "frontend.toml")
     parser.add_argument(
@@ -191,7 +200,8 @@ def main() -> None:
     speech, noise, rooms = gather(args)
     print(f"{len(speech)} utterances, {len(noise)} noises, {len(rooms)} rooms, {time.monotonic() - began:.0f} s")
     packer = Packer(args.binary, args.settings)
-    jobs = [(u, utt.versions(u.group) if u.split == "train" else 0, args.seed) for u in speech]
+    wake = counted(speech)
+    jobs = [(u, utt.versions(u, wake) if u.split == "train" else 0, args.seed) for u in speech]
     if args.synthetic is None:
         jobs += [(u, 1 if u.split == "train" else 0, args.seed + 1) for u in splices(speech, args.seed)]
     # In portions: the features are computed here while the versions are made there, and neither

@@ -1,116 +1,165 @@
 """The same clips through microWakeWord and openWakeWord, for comparison.
 
-    pip install pymicro-wakeword pyopen-wakeword
+    pip install pymicro-wakeword==2.5.0 pyopen-wakeword==1.1.0
 
-Their packages bring their "alexa" models (openWakeWord's under CC BY-NC-SA: compared with, never shipped, never
-a teacher). Each runs at its default threshold on 80 ms chunks; an event is a detection at least one second after
-the one before it.
+Their packages bring their models (openWakeWord's under CC BY-NC-SA: compared with, never shipped, never a
+teacher). A peer is only compared on a word that it has a model of: "hey jarvis" is not "jarvis". Each hears
+80 ms chunks and its score after each is kept, so that a clip is run once for any threshold.
 """
 
 from __future__ import annotations
 
-import argparse
+import importlib.util
 import json
+import os
 from collections.abc import Callable
+from importlib.metadata import version
+from multiprocessing import Pool
 from pathlib import Path
 
 import numpy as np
 
-from . import corpus, intervals
-from .evaluate import Bench
+from . import corpus
 
 CHUNK = 1280
 REFRACTORY_S = 1.0
-THRESHOLD = 0.5
-"""openWakeWord's default; microWakeWord's lies in its model's configuration."""
+"""A detection this soon after the one before it is the same one."""
+FLOOR = 0.01
+"""Scores up to this are not kept."""
+
+Trace = list[list[float]]
+"""[seconds of audio heard, score after them] of each chunk whose score is above FLOOR."""
 
 
-def micro() -> Callable[[np.ndarray], list[float]]:
-    """microWakeWord: seconds of each detection in 16 kHz samples."""
-    from pymicro_wakeword import MicroWakeWord, MicroWakeWordFeatures, Model
+class MicroWakeWord:
+    """microWakeWord v2 by its Python package: the mean of five posteriors against the model's own cutoff."""
 
-    def run(samples: np.ndarray) -> list[float]:
-        spotter, features = MicroWakeWord.from_builtin(Model.ALEXA), MicroWakeWordFeatures()
-        fired = lambda chunk: any(spotter.process_streaming(f) for f in features.process_streaming(chunk))
-        return events(samples, fired)
+    package = "pymicro-wakeword"
 
-    return run
+    def __init__(self, word: str) -> None:
+        from pymicro_wakeword import MicroWakeWord as Spotter
+        from pymicro_wakeword import Model
 
+        self.spotter = Spotter.from_builtin(Model(word))
+        self.threshold = self.spotter.probability_cutoff
 
-def openwakeword() -> Callable[[np.ndarray], list[float]]:
-    """openWakeWord: seconds of each detection in 16 kHz samples."""
-    from pyopen_wakeword import Model, OpenWakeWord, OpenWakeWordFeatures
+    def start(self) -> Callable[[bytes], float]:
+        """A function that hears the next chunk of a new recording and returns its highest score."""
+        from pymicro_wakeword import MicroWakeWordFeatures
 
-    def run(samples: np.ndarray) -> list[float]:
-        spotter, features = OpenWakeWord.from_builtin(Model.ALEXA), OpenWakeWordFeatures.from_builtin()
-        scores = lambda chunk: (s for e in features.process_streaming(chunk) for s in spotter.process_streaming(e))
-        return events(samples, lambda chunk: max(scores(chunk), default=0.0) >= THRESHOLD)
-
-    return run
+        self.spotter.reset()
+        features = MicroWakeWordFeatures()
+        hear = self.spotter.process_streaming_prob
+        return lambda chunk: max((hear(f) for f in features.process_streaming(chunk)), default=0.0)
 
 
-PEERS = {"microWakeWord": micro, "openWakeWord": openwakeword}
+class OpenWakeWord:
+    """openWakeWord by its Python package, at its default threshold."""
+
+    package = "pyopen-wakeword"
+    threshold = 0.5
+
+    def __init__(self, word: str) -> None:
+        from pyopen_wakeword import Model, OpenWakeWordFeatures
+        from pyopen_wakeword import OpenWakeWord as Spotter
+
+        self.parts = (OpenWakeWordFeatures.from_builtin(), Spotter.from_builtin(Model(word)))
+        # It begins by hearing eight seconds of silence, which take longer than most clips: once is enough.
+        self.hear(bytes(2 * CHUNK))
+        self.began = [{k: v for k, v in vars(part).items() if isinstance(v, np.ndarray | int)} for part in self.parts]
+        self.began = [{k: v.copy() if isinstance(v, np.ndarray) else v for k, v in kept.items()} for kept in self.began]
+
+    def hear(self, chunk: bytes) -> float:
+        """The highest score after one more chunk."""
+        features, spotter = self.parts
+        return max((s for e in features.process_streaming(chunk) for s in spotter.process_streaming(e)), default=0.0)
+
+    def start(self) -> Callable[[bytes], float]:
+        """A function that hears the next chunk of a new recording and returns its highest score."""
+        for part, kept in zip(self.parts, self.began, strict=True):
+            vars(part).update({k: v.copy() if isinstance(v, np.ndarray) else v for k, v in kept.items()})
+        return self.hear
 
 
-def events(samples: np.ndarray, fired: Callable[[bytes], bool]) -> list[float]:
-    """Seconds at which `fired` says yes to a chunk, with the refractory time between them."""
-    pcm = (np.clip(samples, -1, 1) * 32767).astype(np.int16)
-    found: list[float] = []
-    for start in range(0, len(pcm) - CHUNK + 1, CHUNK):
-        at = (start + CHUNK) / corpus.RATE
-        if fired(pcm[start : start + CHUNK].tobytes()) and (not found or at - found[-1] >= REFRACTORY_S):
-            found.append(at)
+PEERS = {"microWakeWord": MicroWakeWord, "openWakeWord": OpenWakeWord}
+
+
+def available(word: str) -> dict[str, str]:
+    """The installed peers that have a model of exactly this word, each with its package and version."""
+    found = {}
+    for name, peer in PEERS.items():
+        module = peer.package.replace("-", "_")
+        if importlib.util.find_spec(module) and word in {m.value for m in importlib.import_module(module).Model}:
+            found[name] = f"{peer.package} {version(peer.package)}"
     return found
 
 
-def measure(bench: Bench, word: str, folder: Path, run: Callable[[np.ndarray], list[float]]) -> dict:
-    """Clips with a detection, and detections an hour in audio without the word."""
-    clips = {}
-    for name, items in bench.clips(word, folder).items():
-        clips[name] = [sum(bool(run(corpus.read(path))) for path, _ in items), len(items)]
-    streams = {}
-    for name, paths in bench.streams().items():
-        count, seconds = 0, 0.0
-        for path in paths:
-            samples = corpus.read(path)
-            count, seconds = count + len(run(samples)), seconds + len(samples) / corpus.RATE
-        streams[name] = [count, seconds / 3600]
-    return {"clips": clips, "streams": streams}
+def listen(samples: np.ndarray, hear: Callable[[bytes], float]) -> Trace:
+    """The scores while `hear` is given 16 kHz samples chunk by chunk."""
+    pcm = (np.clip(samples, -1, 1) * 32767).astype(np.int16)
+    trace = []
+    for start in range(0, len(pcm) - CHUNK + 1, CHUNK):
+        score = hear(pcm[start : start + CHUNK].tobytes())
+        if score > FLOOR:
+            trace.append([round((start + CHUNK) / corpus.RATE, 2), round(float(score), 6)])
+    return trace
 
 
-def table(ours: dict, peers: dict) -> str:
-    """One Markdown table: shares of clips that pass, and false accepts, ours first."""
-    lines = ["| | n | wakegate | " + " | ".join(peers) + " |", "| --- | --- | --- |" + " --- |" * len(peers)]
-    percent = lambda hits, n: "{:.1f} % [{:.1f}, {:.1f}]".format(100 * hits / n, *(100 * x for x in intervals.rate(hits, n)))
-    for name, (hits, n, _) in ours["clips"].items():
-        theirs = [percent(*found["clips"][name]) for found in peers.values()]
-        lines.append(f"| {name} | {n} | " + " | ".join([percent(hits, n), *theirs]) + " |")
-    for name, (hits, _, hours, _) in ours["streams"].items():
-        theirs = [str(found["streams"][name][0]) for found in peers.values()]
-        lines.append(f"| false accepts, {name} | {hours:.2f} h | " + " | ".join([str(hits), *theirs]) + " |")
-    return "\n".join(lines) + "\n"
+def events(trace: Trace, threshold: float) -> list[float]:
+    """Seconds at which the score rises above the threshold, REFRACTORY_S or more after the last time it was above.
+
+    A score that stays above is one detection: microWakeWord's does for over a second after the word.
+    """
+    found, last = [], -np.inf
+    for at, score in trace:
+        if score > threshold:
+            if at - last >= REFRACTORY_S:
+                found.append(at)
+            last = at
+    return found
 
 
-def main() -> None:
-    """Measures the peers and prints them beside our figures."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--figures", type=Path, required=True, help="figures.json of evaluate.py for the same split")
-    parser.add_argument("--recordings", type=Path, required=True)
-    parser.add_argument("--synthetic", type=Path)
-    parser.add_argument("--word", default="alexa")
-    parser.add_argument("--split", choices=["dev", "test"], default="dev")
-    parser.add_argument("--peers", default=",".join(PEERS), help="which, with commas between")
-    parser.add_argument("--out", type=Path, required=True)
-    args = parser.parse_args()
-    bench = Bench(Path(), None, args.recordings, args.synthetic, {args.split})
-    chosen = {name: PEERS[name] for name in args.peers.split(",")}
-    found = {name: measure(bench, args.word, args.out / "clips", start()) for name, start in chosen.items()}
-    args.out.mkdir(parents=True, exist_ok=True)
-    (args.out / "peers.json").write_text(json.dumps(found, indent=1))
-    text = table(json.loads(args.figures.read_text()), found)
-    (args.out / "peers.md").write_text(text)
-    print(text)
+def highest(trace: Trace) -> float:
+    """The highest score of a clip; 0 where none was above FLOOR."""
+    return max((score for _, score in trace), default=0.0)
 
 
-if __name__ == "__main__":
-    main()
+engine: MicroWakeWord | OpenWakeWord | None = None
+"""The peer of this worker process."""
+
+
+def begin(name: str, word: str) -> None:
+    """Sets up a worker process."""
+    global engine
+    engine = PEERS[name](word)
+
+
+def trace_file(path: str) -> tuple[str, Trace]:
+    """A file's path and its trace by this worker's peer."""
+    return path, listen(corpus.read(Path(path)), engine.start())
+
+
+def kept_lines(kept: Path) -> dict[str, Trace]:
+    """The traces made so far; a last line that was cut off is dropped."""
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    kept.touch()
+    text = kept.read_text()
+    if not text.endswith("\n"):
+        text = text[: text.rfind("\n") + 1]
+        kept.write_text(text)
+    return dict(json.loads(line) for line in text.splitlines())
+
+
+def traces(name: str, word: str, files: dict[str, Path], kept: Path) -> dict[str, Trace]:
+    """The trace of each file by its key, from `kept` (a JSON line for each) or made now and added there."""
+    known = kept_lines(kept)
+    todo = {str(path): key for key, path in files.items() if key not in known}
+    if todo:
+        with kept.open("a") as lines, Pool(os.cpu_count(), begin, (name, word)) as pool:
+            for number, (path, trace) in enumerate(pool.imap_unordered(trace_file, todo), 1):
+                known[todo[path]] = trace
+                lines.write(json.dumps([todo[path], trace]) + "\n")
+                lines.flush()
+                if number % 200 == 0:
+                    print(f"{name}: {number} of {len(todo)} files", flush=True)
+    return {key: known[key] for key in files}

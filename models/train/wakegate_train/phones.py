@@ -113,8 +113,9 @@ def dictionary_path() -> Path | None:
 
 
 def word_phones(word: str, given: str | None, words: dict[str, Phones]) -> Phones:
-    """The wake word's phones: CMUdict's when it lists the word, else the ones `given`."""
-    phones = words.get(word.lower()) or tuple((given or "").split())
+    """The wake word's phones: the ones `given`, else CMUdict's when it lists the word, or all of several words."""
+    parts = [words.get(part, ()) for part in word.lower().split()]
+    phones = tuple(given.split()) if given else tuple(p for part in parts for p in part) if all(parts) else ()
     unknown = [p for p in phones if p not in VOWELS and p not in CONSONANTS]
     if not phones or unknown:
         raise SystemExit(
@@ -144,13 +145,14 @@ def mine(word: str, phones: Phones, words: dict[str, Phones], count: int) -> lis
     common = {w: p for w, p in words.items() if lm([w]) > -13.5 and w not in UNWANTED}
     known = {w: p for w, p in common.items() if not w.startswith(word) and (len(w) > 1 or w in "ai")}
     rarity = {w: 0.06 * max(0.0, -8.0 - lm([w])) for w in known}
-    stem = word[:-1]
+    joined = word.replace(" ", "")
+    stem = joined[:-1]
     found: dict[str, float] = {}
 
     def keep(parts: tuple[str, ...], cost: float) -> None:
         join = sum(0.05 * max(0.0, -6.0 - lm(list(parts[: i + 1]))) for i in range(1, len(parts)))
         text = " ".join(parts)
-        if not text.replace(" ", "").startswith(stem + word[-1]):
+        if not text.replace(" ", "").startswith(joined):
             found[text] = min(found.get(text, 9.9), cost + join + max(rarity[p] for p in parts))
 
     for w, p in words.items():

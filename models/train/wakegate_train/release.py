@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from scipy.optimize import minimize
 
-from . import export, nets
+from . import corpus, export, nets
 from .data import Augment, Pool, Store, join, take
 
 MANIFEST = """\
@@ -45,6 +45,12 @@ intended_at = {intended_at}
 accidental_below = {accidental_below}
 """
 
+UNMEASURED = """\
+# {name}-{version}
+
+Nothing has been measured yet: `python -m wakegate_train.report` and `.card` do that and write this file anew.
+"""
+
 
 def dev_windows(store: Store, net: nets.Verifier, n: int, seed: int) -> tuple[torch.Tensor, Pool]:
     """Augmented windows of speakers that training never saw, each kind equally often."""
@@ -60,10 +66,10 @@ def dev_windows(store: Store, net: nets.Verifier, n: int, seed: int) -> tuple[to
 
 @torch.no_grad()
 def logits(net: nets.Verifier, features: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
-    """Raw logits of both heads, in batches."""
+    """Raw logits of both heads of a network of one word, in batches."""
     net.eval()
     parts = [net.judge(part) for part in features.split(256)]
-    return torch.cat([p.wake for p in parts]).numpy(), torch.cat([p.addressed for p in parts]).numpy()
+    return torch.cat([p.wake[:, 0] for p in parts]).numpy(), torch.cat([p.addressed for p in parts]).numpy()
 
 
 def fit(scores: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
@@ -78,13 +84,13 @@ def fit(scores: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
     return float(scale), float(shift)
 
 
-def calibrate(net: nets.Verifier, store: Store, n: int = 1500) -> str:
-    """Fits the calibration on the dev speakers and stores it in the network; says what it did."""
+def calibrate(net: nets.Verifier, store: Store, word: str, n: int = 1500) -> str:
+    """Fits the one word's calibration on the dev speakers and stores it in the network; says what it did."""
     torch.manual_seed(3)
     features, pool = dev_windows(store, net, n, 3)
     wake, said = logits(net, features)
     known = pool.addressed >= 0
-    pairs = [fit(wake, pool.wake), fit(said[known], pool.addressed[known])]
+    pairs = [fit(wake, (pool.word == store.index(word)).astype(float)), fit(said[known], pool.addressed[known])]
     net.calibration.copy_(torch.tensor(pairs))
     return f"calibration on {len(pool)} dev windows: wake {pairs[0]}, addressed {pairs[1]} (scale, shift)"
 
@@ -106,6 +112,8 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True, help="folder with pack/ and nets/")
     parser.add_argument("--out", type=Path, required=True, help="the model directory to write")
     parser.add_argument("--word", default="alexa")
+    parser.add_argument("--words", default=",".join(corpus.WORDS), help="the words that the networks were trained for")
+    parser.add_argument("--name", help="the package's name (default: the word, with _ for spaces)")
     parser.add_argument("--version", type=int, default=1)
     parser.add_argument("--licence", default="CC-BY-SA-4.0")
     parser.add_argument("--spotter-threshold", type=float, default=0.15)
@@ -115,14 +123,20 @@ def main() -> None:
     parser.add_argument("--word-seconds", type=float, default=0.6)
     parser.add_argument("--settings", type=Path, default=Path(__file__).parent.parent / "frontend.toml")
     args = parser.parse_args()
-    spotter, verifier = nets.Spotter(), nets.Verifier()
+    store = Store(args.work / "pack", "dev", args.words.split(","))
+    if args.word not in store.words:
+        raise SystemExit(f"expected one of {', '.join(store.words)}, got {args.word!r}; hint: --words as in train")
+    word = store.index(args.word)
+    spotter, verifier = nets.Spotter(len(store.words)), nets.Verifier(len(store.words))
     spotter.load_state_dict(torch.load(args.work / "nets" / "spotter.pt"))
     verifier.load_state_dict(torch.load(args.work / "nets" / "verifier.pt"))
-    print(calibrate(verifier, Store(args.work / "pack", "dev")))
+    spotter, verifier = spotter.only(word), verifier.only(word)
+    print(calibrate(verifier, store, args.word))
     export.spotter(spotter, args.out / "spotter.onnx")
     export.verifier(verifier, args.out / "verifier.onnx")
+    name = args.name or args.word.replace(" ", "_")
     manifest = MANIFEST.format(
-        name=args.word,
+        name=name,
         version=args.version,
         word=args.word,
         licence=args.licence,
@@ -138,6 +152,10 @@ def main() -> None:
         accidental_below=args.accidental_below,
     )
     (args.out / "manifest.toml").write_text(manifest)
+    card = args.out / "MODEL_CARD.md"
+    if not card.exists():
+        # A package is not whole without a card, and no figures can be measured with half a package.
+        card.write_text(UNMEASURED.format(name=name, version=args.version))
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ shuffled, so a corpus that was cut off is still balanced.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import csv
 import sys
 import time
@@ -24,7 +25,7 @@ import numpy as np
 import soundfile
 from scipy.signal import resample_poly
 
-from . import kokoro, phones
+from . import corpus, kokoro, phones
 from .engines import DEV_SHARE, TEST_SHARE, Audio, Engine, Voice, make_engine
 from .texts import PHRASES, Said, Texts
 
@@ -32,7 +33,7 @@ RATE = 16000
 COLUMNS = (
     "path", "engine", "voice", "split", "phrase_split", "kind", "wake_word", "text", "seconds", "pair",
 )  # fmt: skip
-"""Columns of synth.tsv; `wake_word` is the name in the wake word's place, `pair` is empty or shared by two."""
+"""Columns of synth.tsv; `wake_word` is the name said or sounded like, `pair` is empty or shared by two."""
 
 SILENCE_KEPT = 0.2
 """Seconds of digital silence that may stay at the head and the tail."""
@@ -64,8 +65,11 @@ class Planned:
 
 
 def plan(engine: Engine, texts: Texts, seed: int) -> list[Planned]:
-    """An engine's utterances in the order of making: decks dealt to the voices, then shuffled."""
-    rng = Random(f"{seed} {engine.name} {texts.word}")
+    """An engine's utterances in the order of making: decks dealt to the voices, then shuffled.
+
+    A voice of the test split draws its phrases from both phrase splits, any other from `train` alone.
+    """
+    rng = Random(f"{seed} {engine.name} {' '.join(texts.words)}")
     voices: dict[str, list[Voice]] = defaultdict(list)
     for voice in engine.voices():
         voices[voice.split].append(voice)
@@ -132,16 +136,20 @@ def made_already(table: Path) -> set[str]:
         return {row["path"] for row in csv.DictReader(lines, delimiter="\t")}
 
 
-def make(out: Path, plans: dict[str, list[Planned]], engines: dict[str, Engine], seed: int) -> Counter[str]:
-    """Writes the planned files and their rows; returns how many of each engine, and the faults."""
+def make(
+    out: Path, plans: dict[str, list[Planned]], engines: dict[str, Engine], seed: int, part: tuple[int, int] = (1, 1)
+) -> Counter[str]:
+    """Writes the planned files of the k-th of n parts and their rows; counts each engine, and the faults."""
     table = out / "synth.tsv"
     out.mkdir(parents=True, exist_ok=True)
     done = made_already(table)
-    if not done:
-        table.write_text("\t".join(COLUMNS) + "\n", encoding="utf-8")
+    with contextlib.suppress(FileExistsError), table.open("x", encoding="utf-8") as lines:
+        lines.write("\t".join(COLUMNS) + "\n")
     counts: Counter[str] = Counter()
     started, spoken = time.monotonic(), 0.0
-    for batch in batches(plans, engines):
+    for number, batch in enumerate(batches(plans, engines)):
+        if number % part[1] != part[0] - 1:
+            continue
         todo = [p for p in batch if p.path not in done]
         if not todo:
             continue
@@ -191,8 +199,9 @@ def main() -> None:
     parser.add_argument("--limit", type=int, help="at most this many utterances of each engine")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--kokoro", type=Path, help="folder of the Kokoro files")
-    parser.add_argument("--word", default="alexa", help="the wake word")
-    parser.add_argument("--phones", help="its CMUdict phones, when the dictionary lacks the word")
+    parser.add_argument("--words", default=",".join(corpus.WORDS), help="the wake words; one listed twice is said twice as often")
+    parser.add_argument("--phones", help="CMUdict phones of the words that the dictionary lacks")
+    parser.add_argument("--share", default="1/1", metavar="K/N", help="make the k-th of n parts: a process for each core")
     parser.add_argument("--fetch-kokoro", type=Path, metavar="DIR", help="download the Kokoro files there and stop")
     args = parser.parse_args()
     if args.fetch_kokoro:
@@ -200,11 +209,14 @@ def main() -> None:
         return
     if args.out is None:
         raise SystemExit("expected --out DIR, got none")
-    list_soundalikes(args.word, args.phones)
-    texts = Texts(args.word)
+    words = tuple(args.words.split(","))
+    for word in dict.fromkeys(words):
+        list_soundalikes(word, args.phones)
+    texts = Texts(words)
     engines = {name: make_engine(name, args.kokoro) for name in args.engines.split(",")}
     plans = {name: plan(engine, texts, args.seed)[: args.limit] for name, engine in engines.items()}
-    counts = make(args.out, plans, engines, args.seed)
+    part, parts = map(int, args.share.split("/"))
+    counts = make(args.out, plans, engines, args.seed, (part, parts))
     print(f"finished: {dict(counts)}")
 
 

@@ -1,7 +1,8 @@
 """What the synthetic voices say: texts by kind, drawn from the phrase files by a seeded generator.
 
-Kinds: `address` (the wake word said to the device), `mention` (the word in passing), the same two
-for other names (`other_address`, `other_mention`), `soundalike` and `speech` (no name at all).
+Kinds: `address` (a name said to the device), `mention` (a name in passing), `soundalike` (a phrase
+close to a wake word) and `speech` (no name at all). The names are the wake words and others, so that
+the judge of "addressed" does not hang on one word.
 Phrases are split into train and test by a hash, besides the split of the voices, so that a test
 can tell new words from new speakers.
 """
@@ -22,7 +23,7 @@ OTHER_NAMES = (
     "siri", "cortana", "samantha", "friday", "ziggy", "daniel", "olivia", "michael", "sarah", "thomas",
     "amelia", "victor", "isabel", "professor", "butler", "alfred", "galileo", "monica", "alexa",
 )  # fmt: skip
-"""Names in the wake word's place, so that the judge of "addressed" does not hang on one word."""
+"""Names beside the wake words."""
 
 TEST_SHARE = 0.2
 """Share of the phrases that only test utterances may use."""
@@ -40,7 +41,7 @@ class Said:
     kind: str
     phrase_split: str
     wake_word: str
-    """The name in the wake word's place; empty where there is none."""
+    """The name that is said, or the wake word that a sound-alike is close to; empty where there is none."""
     text: str
 
 
@@ -97,69 +98,68 @@ QUESTION = re.compile(r"^(is|are|was|does|do|did|has|have you|who|where|when|why
 
 @dataclass
 class Texts:
-    """Draws texts for one wake word; every draw is a function of the generator it is given."""
+    """Draws texts for some wake words; every draw is a function of the generator it is given.
 
-    word: str
+    A word that is listed twice is drawn twice as often.
+    """
+
+    words: tuple[str, ...]
     commands: dict[str, dict[str, list[str]]] = field(init=False)
     mentions: dict[str, dict[str, list[str]]] = field(init=False)
-    soundalikes: dict[str, list[str]] = field(init=False)
+    soundalikes: dict[str, dict[str, list[str]]] = field(init=False)
     carriers: list[str] = field(init=False)
     speech: dict[str, list[str]] = field(init=False)
 
     def __post_init__(self) -> None:
         self.commands = {k: by_split(v) for k, v in read_phrases("commands.txt").items()}
         self.mentions = {k: by_split(v) for k, v in read_phrases("mentions.txt").items()}
-        near = read_phrases(f"soundalike_{self.word}.txt")[""]
-        if (PHRASES / f"soundalike_{self.word}_hand.txt").exists():
-            near += read_phrases(f"soundalike_{self.word}_hand.txt")[""]
-        # A listed phrase that holds the word itself would be a mention, not a sound-alike.
-        near = [p for p in dict.fromkeys(near) if not re.search(rf"\b{self.word}\b", p.lower())]
-        self.soundalikes = by_split(near)
+        self.soundalikes = {word: by_split(near_phrases(word)) for word in self.words}
         self.carriers = read_phrases("carriers.txt")[""]
         self.speech = by_split(read_phrases("speech.txt")[""])
 
     def other_name(self, rng: Random) -> str:
-        """A name that is not the wake word."""
-        return rng.choice([n for n in OTHER_NAMES if n != self.word])
-
-    def _said(self, kind: str, split: str, name: str, text: str) -> Said:
-        kind = kind if name in (self.word, "") else f"other_{kind}"
-        return Said(kind, split, name, text)
+        """A name that is no wake word."""
+        return rng.choice([n for n in OTHER_NAMES if n not in self.words])
 
     def address(self, rng: Random, split: str, name: str, command: str | None = None) -> Said:
-        """The name said to the device: alone (40 %) or before a command; a given command is always used."""
-        if command is None and rng.random() < 0.4:
+        """The name said to the device: alone (35 %) or before a command; a given command is always used."""
+        if command is None and rng.random() < 0.35:
             text = fill(rng.choices(ALONE, ALONE_WEIGHTS)[0], w=name)
             # The bare name is no phrase to hold out: it is the same in both splits.
-            return self._said("address", "train", name, text)
+            return Said("address", "train", name, text)
         pool = self.commands[rng.choice(("do", "do", "ask"))]
         command = command or rng.choice(pool[split])
         text = fill(rng.choices(BEFORE_COMMAND, BEFORE_WEIGHTS)[0], w=name, c=command)
-        return self._said("address", split, name, closed(text, rng, bool(QUESTION.match(command))))
+        return Said("address", split, name, closed(text, rng, bool(QUESTION.match(command))))
 
-    def mention(self, rng: Random, split: str, name: str, command: str | None = None) -> Said:
-        """The name in passing; with a command, in a template that carries it."""
-        template = rng.choice(self.mentions["with" if command else "without"][split])
-        text = fill(template, w=name, c=command or "")
-        return self._said("mention", split, name, closed(text, rng, bool(QUESTION.match(text))))
+    def mention(self, rng: Random, split: str, name: str, section: str) -> Said:
+        """The name in passing, in a template of one section of mentions.txt."""
+        template = rng.choice(self.mentions[section][split])
+        command = rng.choice(self.commands["do"][split])
+        text = fill(template, w=name, c=command)
+        return Said("mention", split, name, closed(text, rng, bool(QUESTION.match(text))))
 
     def pair(self, rng: Random, split: str, name: str) -> list[Said]:
-        """An address and a mention for one voice; half of the pairs share one command text."""
-        if rng.random() < 0.5:
+        """An address and a mention for one voice; a third of the pairs share one command text."""
+        if rng.random() < 0.33:
             command = rng.choice(self.commands["do"][split])
-            return [self.address(rng, split, name, command), self.mention(rng, split, name, command)]
-        return [self.address(rng, split, name), self.mention(rng, split, name)]
+            template = rng.choice(self.mentions["with"][split])
+            text = closed(fill(template, w=name, c=command), rng, bool(QUESTION.match(template)))
+            return [self.address(rng, split, name, command), Said("mention", split, name, text)]
+        section = rng.choice(("without", "subject"))
+        return [self.address(rng, split, name), self.mention(rng, split, name, section)]
 
     def soundalike(self, rng: Random, split: str) -> Said:
-        """A phrase near the wake word, alone or in a carrier sentence; sometimes before a command."""
-        phrase = rng.choice(self.soundalikes[split])
+        """A phrase near a wake word, alone or in a carrier sentence; sometimes before a command."""
+        word = rng.choice(self.words)
+        phrase = rng.choice(self.soundalikes[word][split])
         if rng.random() < 0.15:
             text = f"{phrase}{rng.choice((', ', ' '))}{rng.choice(self.commands['do'][split])}"
         elif rng.random() < 0.4:
             text = phrase
         else:
             text = fill(rng.choice(self.carriers), p=phrase)
-        return Said("soundalike", split, "", closed(text, rng, text.startswith(("did ", "was "))))
+        return Said("soundalike", split, word, closed(text, rng, text.startswith(("did ", "was "))))
 
     def plain(self, rng: Random, split: str) -> Said:
         """A sentence or a command without any name."""
@@ -170,17 +170,21 @@ class Texts:
         return Said("speech", split, "", closed(text, rng, bool(QUESTION.match(text))))
 
     def deck(self, rng: Random, phrase_splits: list[str], longest: int) -> list[list[Said]]:
-        """Eleven utterances for one voice in the corpus's balance, pairs kept together.
+        """Fifteen utterances for one voice in the corpus's balance, pairs kept together.
 
-        3 addresses, 2 mentions, 2 of another name, 3 sound-alikes and 1 of plain speech, none of
-        more than `longest` characters. Each unit draws its phrase split from the ones given, so a
-        test voice says known and new phrases alike.
+        2 pairs of address and mention, 2 requests and 2 mentions more, a pair with another name, 4
+        sound-alikes and 1 of plain speech, none of more than `longest` characters. Each unit draws its
+        phrase split from the ones given, so a test voice says known and new phrases alike.
         """
+        word = lambda: rng.choice(self.words)
+        command = lambda split: rng.choice(self.commands[rng.choice(("do", "ask"))][split])
         draws: list[Callable[[str], list[Said]]] = [
-            *[lambda split: self.pair(rng, split, self.word)] * 2,
-            lambda split: [self.address(rng, split, self.word)],
+            *[lambda split: self.pair(rng, split, word())] * 2,
+            *[lambda split: [self.address(rng, split, word(), command(split))]] * 2,
+            lambda split: [self.mention(rng, split, word(), "subject")],
+            lambda split: [self.mention(rng, split, word(), "without")],
             lambda split: self.pair(rng, split, self.other_name(rng)),
-            *[lambda split: [self.soundalike(rng, split)]] * 3,
+            *[lambda split: [self.soundalike(rng, split)]] * 4,
             lambda split: [self.plain(rng, split)],
         ]
         units = []
@@ -191,3 +195,12 @@ class Texts:
                 unit = draw(split)
             units.append(unit)
         return units
+
+
+def near_phrases(word: str) -> list[str]:
+    """The sound-alikes of a wake word: mined from the dictionary, and found by ear where anyone has."""
+    near = read_phrases(f"soundalike_{word}.txt")[""]
+    if (PHRASES / f"soundalike_{word}_hand.txt").exists():
+        near += read_phrases(f"soundalike_{word}_hand.txt")[""]
+    # A listed phrase that holds the word itself would be a mention, not a sound-alike.
+    return [p for p in dict.fromkeys(near) if not re.search(rf"\b{word}\b", p.lower())]

@@ -1,6 +1,6 @@
 """Trains the verifier and the spotter from a pack, then mines their mistakes and trains on.
 
-Losses: cross-entropy of wake word and of addressed (masked where unknown), cross-entropy of the
+Losses: cross-entropy of each wake word and of addressed (masked where unknown), cross-entropy of the
 phones as a second task (it is what teaches 200 recordings' worth of a word to be phonetics), and the
 distance of the word's ends.
 """
@@ -18,23 +18,29 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from . import nets
+from . import corpus, nets, warm
 from .data import STEP, Augment, Pool, Store, join, take
 
-# Shares of a verifier batch. Wake words are a third; the other two thirds are what must not pass.
+# Shares of a batch. Wake words said to the device are a third; the rest is what must not pass.
 SHARES = {
-    "real_address": 0.15,
-    "real_mention": 0.07,
-    "real_other": 0.14,
-    "neural_address": 0.08,
-    "neural_mention": 0.08,
-    "neural_other": 0.06,
-    "neural_soundalike": 0.09,
+    "real_address": 0.16,
+    "real_mention": 0.04,
+    "real_call": 0.05,
+    "real_passing": 0.06,
+    "real_other": 0.01,
+    "neural_address": 0.12,
+    "neural_mention": 0.10,
+    "neural_call": 0.02,
+    "neural_passing": 0.02,
+    "neural_soundalike": 0.11,
     "formant_address": 0.03,
-    "formant_mention": 0.02,
-    "formant_other": 0.02,
-    "formant_soundalike": 0.05,
+    "formant_mention": 0.03,
+    "formant_call": 0.01,
+    "formant_passing": 0.01,
+    "formant_soundalike": 0.03,
 }
+ENOUGH = 400
+"""Candidates from which a kind gets its whole share; fewer would be learned by heart."""
 ANY, NOISE, MINED = 0.05, 0.02, 0.08
 """Shares of moments anywhere, of noise alone and of mined mistakes; running speech fills the rest."""
 
@@ -53,6 +59,12 @@ class Average:
                 mine.lerp_(theirs, 1 - self.decay)
             else:
                 mine.copy_(theirs)
+
+
+def shares(store: Store, n: int) -> list[tuple[str, int]]:
+    """How many of `n` candidates each kind of the pack gives; what they leave goes to running speech."""
+    part = lambda kind: SHARES[kind] * min(1.0, len(store.pools[kind]) / ENOUGH)
+    return [(kind, round(part(kind) * n)) for kind in SHARES if kind in store.pools]
 
 
 def measure_scale(net: nn.Module, store: Store) -> None:
@@ -88,17 +100,15 @@ class Sampler:
         self.mined: Pool | None = None
 
     def draw(self, n: int) -> Pool:
-        """`n` candidates by share; kinds that the pack lacks leave their share to running speech."""
+        """`n` candidates by share."""
         rng, parts = self.rng, []
-        for kind, share in SHARES.items():
-            pool = self.store.pools.get(kind)
-            if pool is not None:
-                part = take(pool, rng.integers(len(pool), size=round(share * n)))
-                if kind.endswith("soundalike"):
-                    # A false trigger may stand anywhere in the phrase, not just at its end.
-                    inside = rng.random(len(part)) < 0.5
-                    part.anchor = np.where(inside, rng.uniform(part.start + 15, part.anchor + 25), part.anchor)
-                parts.append(part)
+        for kind, count in shares(self.store, n):
+            part = self.store.draw(self.store.pools[kind], count, rng)
+            if kind.endswith("soundalike"):
+                # A false trigger may stand anywhere in the phrase, not just at its end.
+                inside = rng.random(len(part)) < 0.5
+                part.anchor = np.where(inside, rng.uniform(part.start + 15, part.anchor + 25), part.anchor)
+            parts.append(part)
         if self.mined is not None and len(self.mined):
             parts.append(take(self.mined, rng.integers(len(self.mined), size=round(MINED * n))))
         parts.append(self.store.anywhere(self.store.speech, round(ANY * n), rng, -1))
@@ -117,9 +127,14 @@ class Sampler:
         known = np.abs(edges[:, 0]) < 1.5
         as_tensor = lambda values: torch.from_numpy(np.asarray(values, dtype=np.float32))
         return Batch(
-            features, phones[:, 2::4], as_tensor(pool.wake), as_tensor(pool.addressed), as_tensor(edges),
-            as_tensor(known & (pool.wake > 0)),
+            features, phones[:, 2::4], as_tensor(one_hot(pool.word, len(self.store.words))), as_tensor(pool.addressed),
+            as_tensor(edges), as_tensor(known & (pool.word >= 0)),
         )  # fmt: skip
+
+
+def one_hot(word: np.ndarray, words: int) -> np.ndarray:
+    """Indices [n], -1 for none, to [n, words] of 0 and 1."""
+    return (word[:, None] == np.arange(words)[None, :]).astype(np.float32)
 
 
 def masked_mean(loss: Tensor, mask: Tensor) -> Tensor:
@@ -134,7 +149,8 @@ def phone_loss(logits: Tensor, phones: Tensor) -> Tensor:
 
 def verifier_loss(judgement: nets.Judgement, batch: Batch, times: Tensor, phone_weight: float) -> tuple[Tensor, dict]:
     """The weighted sum of the four losses and each by name."""
-    wake = F.binary_cross_entropy_with_logits(judgement.wake.float(), batch.wake * 0.98 + 0.01)
+    # A word's own mistakes weigh the same however many words are trained.
+    wake = F.binary_cross_entropy_with_logits(judgement.wake.float(), batch.wake * 0.98 + 0.01, reduction="none").sum(1).mean()
     addressed = masked_mean(
         F.binary_cross_entropy_with_logits(
             judgement.addressed.float(), batch.addressed.clamp_min(0) * 0.96 + 0.02, reduction="none"
@@ -217,12 +233,9 @@ class SequenceSampler:
         self.mined: Pool | None = None
 
     def batch(self, n: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Features [n, LENGTH, bands], targets [n, LENGTH / 8], phones [n, LENGTH]."""
+        """Features [n, LENGTH, bands], targets [n, W, LENGTH / 8], phones [n, LENGTH]."""
         rng, store = self.rng, self.store
-        parts = []
-        for kind, share in SHARES.items():
-            if kind in store.pools:
-                parts.append(take(store.pools[kind], rng.integers(len(store.pools[kind]), size=round(share * n))))
+        parts = [store.draw(store.pools[kind], count, rng) for kind, count in shares(store, n)]
         if self.mined is not None and len(self.mined):
             parts.append(take(self.mined, rng.integers(len(self.mined), size=round(MINED * n))))
         parts.append(store.anywhere(store.noise, round(NOISE * n), rng, -1))
@@ -230,14 +243,14 @@ class SequenceSampler:
         pool = join(parts)
         begin = np.round(pool.anchor - rng.uniform(90, LENGTH - 40, n)).astype(int)
         features, phones = store.window(pool.utterance, begin, LENGTH)
-        targets = np.zeros((n, LENGTH // STEP), dtype=np.float32)
+        targets = np.zeros((n, len(store.words), LENGTH // STEP), dtype=np.float32)
         ends = np.arange(LENGTH // STEP) * STEP + STEP + 1.5
         for row in range(n):
-            for _, end, wake, _ in store.table[pool.utterance[row]]["events"]:
-                if wake:
+            for _, end, name, _ in store.table[pool.utterance[row]]["events"]:
+                if (word := store.index(name)) >= 0:
                     late = ends - (end * 100 - begin[row])
-                    targets[row] = np.where((late > -24) & (late < 64), -1, targets[row])
-                    targets[row] = np.where((late >= 2) & (late < 26), 1, targets[row])
+                    targets[row, word] = np.where((late > -24) & (late < 64), -1, targets[row, word])
+                    targets[row, word] = np.where((late >= 2) & (late < 26), 1, targets[row, word])
         return self.augment(features, None), torch.from_numpy(targets), phones
 
 
@@ -252,7 +265,7 @@ def train_spotter(
         logits, body, _ = net.run(features, [s.to(device) for s in net.fresh(batch)])
         logits = logits.float()
         each = F.binary_cross_entropy_with_logits(logits, targets.clamp_min(0) * 0.98 + 0.01, reduction="none")
-        wake = masked_mean(each, (targets >= 0).float() * torch.where(targets > 0, 3.0, 1.0))
+        wake = masked_mean(each, (targets >= 0).float() * torch.where(targets > 0, 3.0 * targets.shape[1], 1.0))
         # A causal net has heard little of the phone it stands in: judge it 80 ms later.
         phones = phone_loss(net.phones(body).float()[:, :, 2:], phones[:, 3::4][:, :-2])
         return 4 * wake + 0.3 * phones, {"wake": wake, "phones": phones}
@@ -268,14 +281,14 @@ def mine(store: Store, spotter: nets.Spotter, verifier: nets.Verifier | None, mo
     spotter.eval()
     rng = np.random.default_rng(seed)
     augment = Augment(store, rng)
-    kinds = [i for i in store.mine if not any(e[2] for e in store.table[i]["events"]) and store.count[i] > 60]
+    kinds = [i for i in store.mine if not store.avoid[i] and store.count[i] > 60]
     found = []
     for chunk in np.array_split(np.array(sorted(kinds, key=lambda i: store.count[i])), max(1, len(kinds) // 64)):
         length = -(-int(store.count[chunk].max() + 40) // STEP) * STEP
         features, _ = store.window(chunk, np.zeros(len(chunk)), length)
         features = augment(features, None, strong=0.0)
         logits, _, _ = spotter.run(features, spotter.fresh(len(chunk)))
-        score = torch.sigmoid(logits)
+        score = torch.sigmoid(logits).amax(1)
         top = F.max_pool1d(score[:, None], 7, 1, 3)[:, 0]
         rows, steps = torch.nonzero((score == top) & (score > 0.03), as_tuple=True)
         for row, step in zip(rows.tolist(), steps.tolist(), strict=True):
@@ -290,23 +303,25 @@ def mine(store: Store, spotter: nets.Spotter, verifier: nets.Verifier | None, mo
                 utterance, np.round(anchor).astype(int) - verifier.before, verifier.before + verifier.after
             )
             features = augment(features, (verifier.before - 70, verifier.before + 5), strong=0.0)
-            scored += torch.sigmoid(verifier.judge(features).wake).tolist()
+            scored += torch.sigmoid(verifier.judge(features).wake).amax(1).tolist()
         found = [(u, a, s) for (u, a, _), s in zip(found, scored, strict=True)]
     found.sort(key=lambda row: -row[2])
     found = found[:most]
     print(f"mined {len(found)}, scores {[round(found[k][2], 3) for k in range(0, len(found), max(1, len(found) // 8))]}")
     if not found:
-        return Pool(*(np.zeros(0) for _ in range(5)))
+        return Pool(*(np.zeros(0, dtype=np.int64) for _ in range(5)))
     utterance = np.array([row[0] for row in found])
     anchor = np.array([row[1] for row in found])
     said = np.array([0.0 if store.table[u]["in_passing"] else -1.0 for u in utterance])
-    return Pool(utterance, anchor, anchor - 60, np.zeros(len(found)), said)
+    return Pool(utterance, anchor, anchor - 60, np.full(len(found), -1), said)
 
 
 def main() -> None:
     """Trains both networks: a first round, mining, a second round."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work", type=Path, required=True, help="folder with pack/; checkpoints go to WORK/nets")
+    parser.add_argument("--words", default=",".join(corpus.WORDS), help="the wake words, in the order of their heads")
+    parser.add_argument("--start", type=Path, metavar="MODEL", help="begin with the weights of this model package")
     parser.add_argument("--what", choices=["both", "spotter", "verifier"], default="both")
     parser.add_argument("--steps", type=int, default=6000)
     parser.add_argument("--rounds", type=int, default=2)
@@ -321,14 +336,19 @@ def main() -> None:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     out = args.work / "nets"
     out.mkdir(parents=True, exist_ok=True)
-    store = Store(args.work / "pack", "train")
+    store = Store(args.work / "pack", "train", args.words.split(","))
     print({kind: len(pool) for kind, pool in store.pools.items()}, f"{device}", flush=True)
-    spotter, verifier = nets.Spotter(), nets.Verifier()
+    spotter, verifier = nets.Spotter(len(store.words)), nets.Verifier(len(store.words))
+    sequences, windows = SequenceSampler(store, args.seed), Sampler(store, verifier, args.seed)
+    hear = {"spotter": lambda net: net.run(sequences.batch(64)[0], net.fresh(64))}
+    hear["verifier"] = lambda net: net.judge(windows.batch(256).features)
     for name, net in (("spotter", spotter), ("verifier", verifier)):
-        measure_scale(net, store)
         if args.resume and (out / f"{name}.pt").exists():
             net.load_state_dict(torch.load(out / f"{name}.pt"))
-    sequences, windows = SequenceSampler(store, args.seed), Sampler(store, verifier, args.seed)
+            continue
+        measure_scale(net, store)
+        if args.start:
+            warm.start(net, args.start / f"{name}.onnx", hear[name])
     for round_ in range(args.rounds):
         steps, fresh = args.steps // args.rounds, round_ == 0 and not args.resume
         peak = args.peak if fresh else args.peak / 2

@@ -1,12 +1,14 @@
 """Recordings and synthetic speech as utterances with labelled events, and the augmented versions of them.
 
-An event is a word of interest: when it starts and ends, whether it is the wake word, and whether it
-was said to the device (1), in passing (0) or unknown (-1).
+An event is a word of interest: when it starts and ends, which name it is, and whether it was said to
+the device (1), in passing (0) or unknown (-1).
 """
 
 from __future__ import annotations
 
 import json
+from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -19,12 +21,16 @@ from .intent import addressed
 # What is no word of anybody's to a device: read speech.
 READ = {"librispeech_mini_train5", "librispeech_deepspk", "resemblyzer", "librosa_data", "an4", "ms_snsd_subset"}
 # Said alone to a microphone as one says a wake word.
-CALLS = {"picovoice_wakeword", "precise_community"}
+CALLS = {"picovoice_wakeword", "precise_community", "own"}
 # A keyphrase search finds the wake word in 1 of 60 of espeak-ng's renderings and in none of most of these
 # voices': no listener would. They still teach what the wake word is not.
 HEAVY_ACCENTS = {"jf_alpha", "jf_tebukuro", "zf_xiaobei", "zm_yunxia", "ff_siwis"}
-VERSIONS = {"wake": 24, "picovoice_wakeword": 4, "wuw_corpus_ii": 3, "precise_community": 3}
+VERSIONS = {"picovoice_wakeword": 3, "wuw_alone": 2, "wuw_sentence": 2, "precise_community": 2}
 """Augmented versions of an utterance beside the plain one, by its group; 1 for any other."""
+WAKE_VERSIONS, WAKE_SPLICES = 2600, 900
+"""Augmented versions, and sentences, that the recordings of one wake word are made into."""
+MOST_REPEATED = 50
+"""Fewer recordings than this are not repeated more often than this many would be."""
 
 
 @dataclass
@@ -33,7 +39,7 @@ class Event:
 
     start: float
     end: float
-    wake: bool
+    name: str
     addressed: int
 
 
@@ -44,7 +50,7 @@ class Utterance:
     samples: np.ndarray
     source: str
     group: str
-    """What it is drawn by in training: wake, call, mention, soundalike, speech, short..."""
+    """What it is: wake, wuw_alone, synthetic_mention, noise_rain, or the dataset."""
     split: str
     speaker: str
     events: list[Event] = field(default_factory=list)
@@ -81,45 +87,56 @@ def phones_of(words: list[dict] | None) -> list[tuple[str, float, float]]:
 
 
 def word_event(words: list[dict] | None, name: str) -> tuple[float, float] | None:
-    """Start and end of the last `name` (one or two words) in an alignment."""
+    """Start and end of the last `name` (one or two words, or its genitive) in an alignment."""
     parts = name.split()
     for i in reversed(range(len(words or ()))):
-        if [w["word"] for w in words[i : i + len(parts)]] == parts:
+        if [w["word"].removesuffix("'s") for w in words[i : i + len(parts)]] == parts:
             return words[i]["start"], words[i + len(parts) - 1]["end"]
     return None
 
 
-def real(recording: corpus.Recording, samples: np.ndarray, words: list[dict] | None, wake_word: str) -> Utterance:
+def as_name(text: str, wake_words: Collection[str]) -> str:
+    """The wake word that `text` is or ends with ("hey computer"), else the text itself."""
+    last = text.split()[-1] if text else ""
+    return last if text not in wake_words and last in wake_words else text
+
+
+def real(
+    recording: corpus.Recording, samples: np.ndarray, words: list[dict] | None, wake_words: Collection[str]
+) -> Utterance:
     """A recording with its events."""
-    wake = recording.dataset == "picovoice_wakeword" and recording.label == wake_word
+    called = recording.dataset in CALLS and recording.kind == "wakeword"
+    name = as_name(recording.text, wake_words) if called else ""
     utterance = Utterance(
         samples=samples,
         source=recording.path,
-        group="wake" if wake else recording.dataset,
+        group="wake" if name in wake_words else recording.dataset,
         split=recording.split,
         speaker=recording.speaker,
         phones=phones_of(words),
         in_passing=recording.dataset in READ,
     )
-    if recording.dataset in CALLS and recording.kind == "wakeword":
-        found = word_event(words, recording.text)
+    if called and name:
+        found = word_event(words, name)
         # One word that fills most of the clip: energy is the surer judge of its ends.
         start, end = endpoints(samples)
         if found and abs(found[1] - end) < 0.15:
             start, end = found
-        utterance.events = [Event(start, end, wake, 1)]
+        utterance.events = [Event(start, end, name, 1)]
     elif recording.dataset == "wuw_corpus_ii" and recording.span:
         name = recording.label.split("_")[0]
         said = 1 if recording.context == "alone" else addressed(recording.text, name)
-        utterance.events = [Event(*recording.span, False, -1 if said is None else int(said))]
+        utterance.events = [Event(*recording.span, name, -1 if said is None else int(said))]
         utterance.group = "wuw_alone" if recording.context == "alone" else "wuw_sentence"
     return utterance
 
 
-def synthetic(row: dict, samples: np.ndarray, words: list[dict] | None, wake_word: str) -> Utterance | None:
+def synthetic(
+    row: dict, samples: np.ndarray, words: list[dict] | None, wake_words: Collection[str]
+) -> Utterance | None:
     """A synthetic utterance with its events; None where its word could not be placed."""
-    kind = row["kind"]
-    if kind in ("address", "mention") and (row["engine"] == "espeak" or row["voice"] in HEAVY_ACCENTS):
+    kind, name = row["kind"], row["wake_word"]
+    if kind in ("address", "mention") and name in wake_words and (row["engine"] == "espeak" or row["voice"] in HEAVY_ACCENTS):
         return None
     utterance = Utterance(
         samples=samples,
@@ -128,18 +145,17 @@ def synthetic(row: dict, samples: np.ndarray, words: list[dict] | None, wake_wor
         split=row["split"],
         speaker=f"{row['engine']}/{row['voice']}",
         phones=phones_of(words),
-        in_passing=kind == "mention" or kind == "other_mention",
+        in_passing=kind == "mention",
     )
-    if kind in ("address", "mention", "other_address", "other_mention"):
-        name = row["wake_word"] or wake_word
+    if kind in ("address", "mention"):
         place = word_event(words, name)
         if place is None and row["text"].lower().strip(" .,!?") == name:
             place = endpoints(samples)
         if place is None:
             return None
-        utterance.events = [Event(*place, name == wake_word, int(kind.endswith("address")))]
+        utterance.events = [Event(*place, name, int(kind == "address"))]
     elif kind == "soundalike" and words:
-        utterance.events = [Event(words[0]["start"], words[-1]["end"], False, -1)]
+        utterance.events = [Event(words[0]["start"], words[-1]["end"], "", -1)]
     return utterance
 
 
@@ -197,11 +213,11 @@ def spliced(
             before = [pause(0.3, 0.6)]
     at = sum(map(len, before)) + lead_in
     joined = np.concatenate([*before, core, *after]).astype(np.float32)
-    place = Event(at / corpus.RATE, (at + end - start) / corpus.RATE, event.wake, int(said))
+    place = Event(at / corpus.RATE, (at + end - start) / corpus.RATE, event.name, int(said))
     return Utterance(
         samples=joined,
         source=word.source,
-        group=("wake" if event.wake else "call") + ("_command" if said else "_passing"),
+        group="spliced_command" if said else "spliced_passing",
         split=word.split,
         speaker=word.speaker,
         events=[place],
@@ -209,9 +225,14 @@ def spliced(
     )
 
 
-def versions(group: str) -> int:
-    """How many augmented versions of an utterance there are beside the plain one."""
-    return VERSIONS.get(group, 1)
+def versions(utterance: Utterance, wake: Counter[str]) -> int:
+    """How many augmented versions of an utterance there are beside the plain one.
+
+    `wake` counts the recordings of each wake word in training: the fewer they are, the more versions.
+    """
+    if utterance.group == "wake":
+        return WAKE_VERSIONS // max(MOST_REPEATED, wake[utterance.events[0].name])
+    return VERSIONS.get(utterance.group, 1)
 
 
 def phone_track(utterance: Utterance, frames: int) -> np.ndarray:

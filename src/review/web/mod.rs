@@ -136,26 +136,6 @@ impl Server {
     pub fn address(&self) -> SocketAddr {
         self.address
     }
-
-    /// Serves until the process is asked to end, by Ctrl-C or a termination signal.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Runtime`] where signals can't be waited for.
-    pub fn wait(self) -> Result<()> {
-        use tokio::signal::unix::{SignalKind, signal};
-        let runtime =
-            Builder::new_current_thread().enable_io().build().map_err(|e| cannot_start(&e))?;
-        runtime
-            .block_on(async {
-                let mut interrupt = signal(SignalKind::interrupt())?;
-                let mut terminate = signal(SignalKind::terminate())?;
-                tokio::select! {
-                    _ = interrupt.recv() => Ok(()),
-                    _ = terminate.recv() => Ok(()),
-                }
-            })
-            .map_err(|error: std::io::Error| cannot_start(&error))
-    }
 }
 
 impl Drop for Server {

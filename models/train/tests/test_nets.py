@@ -1,0 +1,60 @@
+"""The networks of several words: one word cut out, and a start from a shipped package."""
+
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="needs requirements.txt")
+pytest.importorskip("onnx", reason="needs requirements.txt")
+
+from wakegate_train import export, nets, warm  # noqa: E402
+
+
+def spoken(count: int, frames: int) -> "torch.Tensor":
+    """Random frames that look like log-mel speech."""
+    return torch.randn(count, frames, 40, generator=torch.Generator().manual_seed(1)) * 3 - 5
+
+
+def settled(net: torch.nn.Module, forward) -> torch.nn.Module:
+    """The network with batch norms that have seen data, ready to judge."""
+    with torch.no_grad():
+        for _ in range(3):
+            forward(net)
+    return net.eval()
+
+
+def test_one_word_of_three_says_what_it_said_among_them() -> None:
+    net = settled(nets.Verifier(3), lambda n: n.judge(spoken(8, 280)))
+    one = net.only(1)
+    whole, alone = net.judge(spoken(2, 280)), one.judge(spoken(2, 280))
+    assert torch.equal(whole.wake[:, 1:2], alone.wake)
+    assert torch.equal(whole.addressed, alone.addressed)
+    assert len(net.wake) == 3, "the network itself keeps its words"
+
+
+def test_one_word_of_the_spotter() -> None:
+    net = nets.Spotter(2).eval()
+    logits, _, _ = net.run(spoken(1, 80), net.fresh(1))
+    alone, _, _ = net.only(1).run(spoken(1, 80), net.fresh(1))
+    assert logits.shape == (1, 2, 10)
+    assert torch.allclose(logits[:, 1:], alone, atol=1e-6)
+
+
+def test_start_from_a_package_says_the_same(tmp_path: Path) -> None:
+    torch.manual_seed(2)
+    shipped = settled(nets.Verifier(1), lambda n: n.judge(spoken(16, 280)))
+    export.verifier(shipped, tmp_path / "verifier.onnx")
+    fresh = nets.Verifier(2)
+    warm.start(fresh, tmp_path / "verifier.onnx", lambda n: n.judge(spoken(16, 280)))
+    fresh.eval()
+    expected, found = shipped.judge(spoken(4, 280)), fresh.judge(spoken(4, 280))
+    # Weights are stored as 16-bit floats.
+    for word in range(2):
+        assert torch.allclose(found.wake[:, word], expected.wake[:, 0], atol=0.02)
+    assert torch.allclose(found.addressed, expected.addressed, atol=0.02)
+
+
+def test_start_from_something_else_says_so(tmp_path: Path) -> None:
+    export.verifier(nets.Verifier(1), tmp_path / "verifier.onnx")
+    with pytest.raises(SystemExit, match="expected weights named as in nets.py"):
+        warm.start(torch.nn.Linear(3, 3), tmp_path / "verifier.onnx", lambda n: None)

@@ -1,0 +1,65 @@
+"""A folder of somebody's recordings becomes a manifest that keeps people apart."""
+
+import csv
+
+import numpy as np
+import pytest
+import soundfile
+
+pytest.importorskip("scipy")
+
+from wakegate_train import corpus, own  # noqa: E402
+
+
+def record(folder, speakers, each):
+    for speaker in speakers:
+        (folder / speaker).mkdir(parents=True, exist_ok=True)
+        for k in range(each):
+            soundfile.write(folder / speaker / f"{k}.wav", np.full(8000, 0.1), corpus.RATE)
+
+
+def test_speakers_are_never_divided_between_splits(tmp_path):
+    record(tmp_path, ["ann", "ben", "cem", "dot", "eve", "fay"], 5)
+    rows, told = own.listed("marvin", tmp_path)
+    by_speaker = {row["speaker"]: {r["split"] for r in rows if r["speaker"] == row["speaker"]} for row in rows}
+    assert all(len(splits) == 1 for splits in by_speaker.values())
+    assert {split for splits in by_speaker.values() for split in splits} == {"train", "dev", "test"}
+    assert "30 recordings of 'marvin'" in told and "by other people" in told
+
+
+def test_few_speakers_are_said_to_be_the_same(tmp_path):
+    record(tmp_path, ["ann", "ben"], 12)
+    rows, told = own.listed("marvin", tmp_path)
+    assert {row["split"] for row in rows} == {"train", "dev", "test"}
+    assert "by the same people" in told
+
+
+def test_too_few_recordings_are_refused_with_a_way_out(tmp_path):
+    record(tmp_path, ["ann"], 3)
+    with pytest.raises(SystemExit, match=r"expected at least 20 recordings of 'marvin'.*found 3; hint"):
+        own.listed("marvin", tmp_path)
+
+
+def test_an_unreadable_file_is_left_out_by_name(tmp_path, capsys):
+    record(tmp_path, ["ann"], 25)
+    (tmp_path / "ann" / "broken.wav").write_bytes(b"no audio")
+    rows, _ = own.listed("marvin", tmp_path)
+    assert len(rows) == 25
+    assert "broken.wav" in capsys.readouterr().err
+
+
+def test_public_recordings_join_and_keep_their_own_splits(tmp_path):
+    record(tmp_path / "mine", ["ann"], 25)
+    public = tmp_path / "public"
+    public.mkdir()
+    with (public / "manifest.tsv").open("w", newline="") as lines:
+        writer = csv.DictWriter(lines, own.COLUMNS, delimiter="\t", restval="")
+        writer.writeheader()
+        writer.writerow({"path": "talk.wav", "dataset": "librispeech_mini_train5", "kind": "speech", "speaker": "7", "split": "train"})
+    rows, _ = own.listed("marvin", tmp_path / "mine")
+    own.manifest(rows, public, tmp_path / "out")
+    loaded = corpus.load(tmp_path / "out")
+    assert len(loaded) == 26
+    assert loaded[-1].path == str(public / "talk.wav") and loaded[-1].split == "train"
+    assert {r.split for r in loaded[:-1]} == {row["split"] for row in rows[:-1]}
+    assert {r.text for r in loaded[:-1]} == {"marvin"}

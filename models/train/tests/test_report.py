@@ -1,0 +1,83 @@
+"""The report's counts, verdicts on targets and hand-kept table."""
+
+import json
+
+import numpy as np
+import pytest
+
+pytest.importorskip("pocketsphinx", reason="only the recipe needs it")
+
+from wakegate_train import behind, evaluate, report, sections, targets  # noqa: E402
+
+
+def line(file, verdict="intended", voice="", p=0.9, end=1.0):
+    scores = dict.fromkeys(("p_intended", "p_wake_word", "p_addressed"), p)
+    return {"file": file, "text": "", "voice": voice, "verdict": verdict, "end_s": end} | scores
+
+
+def trigger(file, fired, verdict, decided):
+    return {"file": file, "fired_s": fired, "verdict": verdict, "decided_s": decided, "word_end_s": 3.0}
+
+
+def test_the_word_is_in_the_text_or_not():
+    assert evaluate.says("Two computers, please", "computer")
+    assert not evaluate.says("Alexander is here", "alexa")
+
+
+def test_equal_error_counts_both_sides():
+    rate, miss, false = evaluate.equal_error(np.array([0.9, 0.8, 0.2, 0.7]), np.array([0.1, 0.3, 0.1, 0.75]))
+    assert (rate, miss, false) == (0.25, 1, 1)
+
+
+def test_the_end_of_a_tone_is_found():
+    samples = np.full(48_000, 1e-4)
+    samples[16_000:32_000] = 0.5 * np.sin(np.arange(16_000))
+    assert behind.word_end(samples) == pytest.approx(2.0, abs=0.03)
+
+
+def test_a_clip_is_kept_by_any_of_its_triggers_and_a_trigger_is_stopped_alone():
+    first = [trigger("a", 3.1, "accidental", 3.9), trigger("a", 4.4, "intended", 3.8)]
+    part = {"triggers": [*first, trigger("b", 3.2, "unsure", 3.9)]}
+    assert behind.kept([part]) == (1, 2)
+    assert behind.stopped([part]) == (2, 3)
+    assert behind.delays([part]) == pytest.approx([1.4, 0.9])
+
+
+def test_a_target_is_met_missed_or_not_shown():
+    assert targets.at_most("", 0, 1000, 0.01).line().endswith("| met |")
+    assert targets.at_most("", 0, 41, 0.01).line().endswith("| met, but n too small to show it |")
+    assert targets.at_most("", 1, 41, 0.01).line().endswith("| **missed** |")
+    assert targets.at_least("", 0, 0, 0.99).line() == "|  | no data |  |"
+
+
+def test_only_mentions_by_voices_that_are_heard_count():
+    group = lambda role, told: {"role": role, "told": told}
+    clips = {
+        "to": group("address", [line("1", voice="good"), line("2", "unsure", voice="bad"), line("3", voice="bad")]),
+        "in": group("mention", [line("4", "accidental", voice="good"), line("5", voice="bad"), line("6", voice="unheard")]),
+    }
+    assert targets.mentions_by_good_voices({"clips": clips}) == (0, 1, 1, 1)
+
+
+def test_a_miss_is_listed_where_it_is_missed_first():
+    group = lambda p: {"role": "word", "told": [line("a", "accidental", p=p)]}
+    wrong = sections.misses({"clips": {"clean": group(0.3), "10 dB": group(0.1)}})
+    assert [(name, told["p_intended"]) for name, told in wrong] == [("clean", 0.3)]
+
+
+def test_the_ablation_table_is_left_out_or_read(tmp_path):
+    path = tmp_path / "ablation.json"
+    assert sections.ablation(path) == ""
+    path.write_text(json.dumps({"figures": ["FRR"], "rows": [{"name": "a", "changed": "b", "figures": ["2 %"]}]}))
+    assert "| a | b | 2 % |" in sections.ablation(path)
+    path.write_text(json.dumps({"figures": ["FRR", "n"], "rows": [{"name": "a", "changed": "b", "figures": ["2 %"]}]}))
+    with pytest.raises(SystemExit, match="expected 2 figures in the row 'a', got 1"):
+        sections.ablation(path)
+
+
+def test_what_was_measured_is_made_again_only_when_something_differs(tmp_path):
+    made = []
+    make = lambda: made.append(1) or {"n": len(made)}
+    path = tmp_path / "x" / "figures.json"
+    for key, n in (("a", 1), ("a", 1), ("b", 2)):
+        assert report.cached(path, {"model": key}, make)["n"] == n

@@ -1,0 +1,20 @@
+"""Batches leave room for running speech, and kinds that there is little of are not learned by heart."""
+
+from types import SimpleNamespace
+
+import pytest
+
+pytest.importorskip("torch", reason="only training needs it")
+pytest.importorskip("onnx", reason="only training needs it")
+
+from wakegate_train import train  # noqa: E402
+
+
+def test_running_speech_has_a_twentieth_of_a_batch_or_more():
+    assert sum(train.SHARES.values()) + train.ANY + train.NOISE + train.MINED <= 0.95 + 1e-9
+
+
+def test_a_kind_with_few_candidates_gets_less_than_its_share():
+    pools = {"real_address": range(train.ENOUGH), "neural_mention": range(train.ENOUGH // 4)}
+    counts = dict(train.shares(SimpleNamespace(pools=pools), 1000))
+    assert counts == {"real_address": 160, "neural_mention": 25}

@@ -1,0 +1,80 @@
+"""Starts a network from a shipped package, so that a new word needs minutes and not hours.
+
+The package's trunk knows speech already. Its batch norms were folded into the convolutions; here each gets
+such a shift and scale that it passes on, for the data at hand, exactly what the folded convolution gave.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import onnx
+import torch
+from onnx import numpy_helper
+from torch import Tensor, nn
+
+
+def stored(path: Path) -> dict[str, Tensor]:
+    """The weights in an ONNX file by name, as 32-bit floats."""
+    model = onnx.load(str(path))
+    return {
+        tensor.name.removesuffix(".half"): torch.from_numpy(numpy_helper.to_array(tensor).copy()).float()
+        for tensor in model.graph.initializer
+    }
+
+
+def start(net: nn.Module, path: Path, forward: Callable[[nn.Module], object]) -> None:
+    """Copies the weights of `path` into `net`; `forward` runs a batch of training data through it.
+
+    What the file lacks (the phone head) or has in another shape (the head of another count of words) stays as
+    it is, but a head of one word is copied to each.
+    """
+    given = stored(path)
+    own = net.state_dict()
+    taken = 0
+    for name, value in own.items():
+        # A package has one word: its head is the best beginning for any word's.
+        source = given.get(name, given.get(_first_word(name)))
+        if source is None:
+            continue
+        if source.shape != value.shape and source.shape[1:] == value.shape[1:] and source.shape[0] == 1:
+            source = source.expand_as(value)
+        if source.shape == value.shape:
+            value.copy_(source)
+            taken += 1
+    if not taken:
+        raise SystemExit(f"expected weights named as in nets.py in {path}, found none; hint: was it exported by release.py?")
+    convolutions = [m for m in net.modules() if hasattr(m, "conv") and hasattr(m, "norm")]
+    names = {module: name for name, module in net.named_modules()}
+    hooks = [
+        module.conv.register_forward_hook(_fit(module.norm, given[f"{names[module]}.conv.bias"])) for module in convolutions
+    ]
+    was = net.training
+    net.train()
+    with torch.no_grad():
+        forward(net)
+    net.train(was)
+    for hook in hooks:
+        hook.remove()
+    print(f"started from {taken} weights of {path}")
+
+
+def _first_word(name: str) -> str:
+    """The name of the same weight in the head of the first word."""
+    parts = name.split(".")
+    return ".".join(["wake", "0", *parts[2:]]) if parts[0] == "wake" else name
+
+
+def _fit(norm: nn.BatchNorm1d, bias: Tensor) -> Callable[..., None]:
+    """A hook that sets a batch norm to add `bias` to the convolution's output and change nothing else."""
+
+    def hook(_module: nn.Module, _inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        mean = output.mean((0, 2))
+        variance = output.var((0, 2), unbiased=False)
+        norm.running_mean.copy_(mean)
+        norm.running_var.copy_(variance)
+        norm.weight.data.copy_((variance + norm.eps).sqrt())
+        norm.bias.data.copy_(mean + bias)
+
+    return hook

@@ -1,0 +1,131 @@
+//! `wakegate listen` on a microphone: the daemon.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::Args;
+use tracing::warn;
+use wakegate::config::{Config, WakeWord};
+use wakegate::pipeline::{Event, Observer, Report};
+use wakegate::runtime::{Counters, Daemon, End, Ended, ReadAgain, Setup, SinkCounters, Stop};
+use wakegate::{Error, ErrorKind, Result};
+
+use super::{Engine, Outcome, log};
+
+/// What a microphone is listened to with.
+#[derive(Args)]
+pub struct DaemonArguments {
+    /// The configuration; `wakegate config print` shows all of it
+    #[arg(long, value_name = "FILE", conflicts_with = "input")]
+    config: Option<PathBuf>,
+    /// Input device: an identifier, a name or a part of one, or - for raw PCM on stdin
+    #[arg(long, value_name = "NAME", conflicts_with = "input", allow_hyphen_values = true)]
+    device: Option<String>,
+    /// Shell command for each intended activation, with the event on its stdin
+    #[arg(long, value_name = "CMD", conflicts_with = "input")]
+    on_intended: Option<String>,
+    /// Shell command for each accidental or unsure activation
+    #[arg(long, value_name = "CMD", conflicts_with = "input")]
+    on_accidental: Option<String>,
+}
+
+/// Listens until a signal, the end of the source or a failure.
+pub fn run(arguments: DaemonArguments, engine: Engine) -> Result<Outcome> {
+    let config = read(&arguments, engine.model.as_deref())?;
+    engine.runtime.choose()?;
+    let set_level = log::start(config.log.level);
+    let daemon = Daemon::new()?;
+    let counters = Arc::new(Counters::default());
+    // A service waits for its sound card; a person wants to know.
+    let patient = arguments.config.is_some();
+    let read_again: ReadAgain = Box::new(move || read(&arguments, engine.model.as_deref()));
+    let mut setup = Setup {
+        read_again: Some(read_again).filter(|_| patient),
+        patient,
+        receivers: Vec::new(),
+        set_level,
+        counters: Arc::clone(&counters),
+        config,
+    };
+    if setup.config.runtime.stdout {
+        let lines = Lines::new(daemon.stop(), counters.sink("stdout"))?;
+        setup.receivers.push(("stdout", Box::new(lines)));
+    }
+    match daemon.run(setup)? {
+        End::Worker(Ended::Stopped | Ended::SourceEnded) => Ok(Outcome::AllWell),
+        End::Worker(Ended::SourceFailed(error)) if counters.opened.get() == 0 => Err(error),
+        End::Worker(Ended::SourceFailed(error)) => {
+            super::output::error(&error);
+            Ok(Outcome::SomeFailed)
+        }
+        End::Worker(Ended::Panicked) => Ok(Outcome::Panicked),
+        End::Hung => Ok(Outcome::Hung),
+    }
+}
+
+/// The configuration: the file's, and before it what the command line says.
+fn read(arguments: &DaemonArguments, model: Option<&Path>) -> Result<Config> {
+    let DaemonArguments { config, device, on_intended, on_accidental } = arguments;
+    let mut config = config.as_deref().map_or_else(|| Ok(Config::default()), Config::open)?;
+    let replace = |value: &mut Option<String>, new: &Option<String>| {
+        if new.is_some() {
+            value.clone_from(new);
+        }
+    };
+    replace(&mut config.audio.device, device);
+    replace(&mut config.hooks.on_intended, on_intended);
+    replace(&mut config.hooks.on_accidental, on_accidental);
+    if let Some(model) = model {
+        config.wake_word = vec![WakeWord { model: Some(model.into()), ..WakeWord::default() }];
+    }
+    config.validate()?;
+    Ok(config)
+}
+
+/// Activations as lines on stdout.
+struct Lines {
+    out: File,
+    stop: Stop,
+    counters: Arc<SinkCounters>,
+    /// Whether the last line was cut off.
+    torn: bool,
+    warned: bool,
+}
+
+impl Lines {
+    fn new(stop: Stop, counters: Arc<SinkCounters>) -> Result<Self> {
+        // Without a buffer: a line is written or it is not.
+        let out = io::stdout().as_fd().try_clone_to_owned().map_err(|error| {
+            Error::new(ErrorKind::Io, "cannot write to stdout").found(error.to_string())
+        })?;
+        Ok(Self { out: out.into(), stop, counters, torn: false, warned: false })
+    }
+
+    fn write(&mut self, report: &Report<'_>) -> io::Result<()> {
+        let mut line = if self.torn { b"\n".to_vec() } else { Vec::new() };
+        serde_json::to_writer(&mut line, report)?;
+        line.push(b'\n');
+        self.torn = true;
+        self.out.write_all(&line)?;
+        self.torn = false;
+        Ok(())
+    }
+}
+
+impl Observer for Lines {
+    fn on_activation(&mut self, event: &Event<'_>) {
+        let Err(error) = self.write(&Report::from(event)) else { return };
+        self.counters.failed.up();
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            // Whoever read the lines has gone.
+            return self.stop.ask();
+        }
+        if !self.warned {
+            self.warned = true;
+            warn!(%error, "an activation could not be written to stdout");
+        }
+    }
+}

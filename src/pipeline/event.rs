@@ -1,0 +1,134 @@
+//! An activation as it is told to those who act on it.
+
+use serde::Serialize;
+
+use super::Activation;
+use crate::decision::Verdict;
+
+/// Sample rate of the stream in Hz.
+const RATE: f64 = 16_000.0;
+
+/// An activation with what it belongs to. It lends everything and owns nothing.
+#[derive(Debug, Clone, Copy)]
+pub struct Event<'a> {
+    /// Number of the activation, from 1, since the stream's owner started.
+    pub number: u64,
+    /// Where the audio came from: a sound card, a client.
+    pub source: &'a str,
+    /// The wake word that was listened for.
+    pub wake_word: &'a str,
+    /// The model that judged, `name-version`.
+    pub model: &'a str,
+    /// What was decided. Its samples count from the start of the source's stream.
+    pub activation: &'a Activation,
+    /// The audio from before the word to the decision. There is none unless the verdict is
+    /// [`Verdict::Intended`].
+    pub audio: Option<AudioAround<'a>>,
+}
+
+/// The audio around an activation: lent for the length of one call, and wiped after it.
+#[derive(Clone, Copy)]
+pub struct AudioAround<'a> {
+    /// Place of the first sample in the source's stream.
+    pub first_sample: u64,
+    /// 16 kHz, mono, full scale at ±1.
+    pub samples: &'a [f32],
+}
+
+// Samples in a log would be a leak.
+impl std::fmt::Debug for AudioAround<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AudioAround")
+            .field("first_sample", &self.first_sample)
+            .field("samples", &self.samples.len())
+            .finish()
+    }
+}
+
+/// Somebody who acts on activations: a line on stdout, a hook, a queue, a client.
+///
+/// Each observer has a thread and a bounded queue of its own, so a slow one delays nobody else;
+/// what does not fit its queue is dropped and counted. Errors are its own to count and log.
+pub trait Observer: Send {
+    /// Takes one event. The audio that it lends must not be kept, except by the gate.
+    fn on_activation(&mut self, event: &Event<'_>);
+
+    /// Whether events with this verdict are for this observer; asked once, before the first.
+    fn wants(&self, verdict: Verdict) -> bool {
+        let _ = verdict;
+        true
+    }
+
+    /// Whether events are to come with their audio; without a wish none is even copied.
+    fn wants_audio(&self) -> bool {
+        false
+    }
+}
+
+/// An event without its audio, for JSON: what stdout, hooks and messages carry.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Report<'a> {
+    /// As in [`Event::number`].
+    pub activation: u64,
+    /// As in [`Event::source`].
+    pub source: &'a str,
+    /// `intended`, `accidental` or `unsure`.
+    pub verdict: &'static str,
+    /// `intended`, `not_wake_word` or `not_addressed`.
+    pub reason: &'static str,
+    /// Posterior that the word was said, and to the device.
+    pub p_intended: f32,
+    /// Posterior that it was the wake word.
+    pub p_wake_word: f32,
+    /// Posterior that it was said to the device.
+    pub p_addressed: f32,
+    /// As in [`Event::wake_word`].
+    pub wake_word: &'a str,
+    /// Start of the word in seconds from the start of the source's stream.
+    pub start_s: f64,
+    /// End of the word.
+    pub end_s: f64,
+    /// Up to where audio was needed for the decision.
+    pub decided_s: f64,
+    /// As in [`Event::model`].
+    pub model: &'a str,
+}
+
+impl<'a> From<&Event<'a>> for Report<'a> {
+    fn from(event: &Event<'a>) -> Self {
+        let activation = event.activation;
+        let seconds = |samples: u64| samples as f64 / RATE;
+        Self {
+            activation: event.number,
+            source: event.source,
+            verdict: activation.verdict.as_str(),
+            reason: activation.reason.as_str(),
+            p_intended: activation.posteriors.intended(),
+            p_wake_word: activation.scores.wake_word(),
+            p_addressed: activation.scores.addressed(),
+            wake_word: event.wake_word,
+            start_s: seconds(activation.start_sample),
+            end_s: seconds(activation.end_sample),
+            decided_s: seconds(activation.decided_sample),
+            model: event.model,
+        }
+    }
+}
+
+impl Event<'_> {
+    /// Whether the verdict is [`Verdict::Intended`].
+    pub fn is_intended(&self) -> bool {
+        self.activation.verdict == Verdict::Intended
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_printed_of_the_audio_is_its_length() {
+        let around = AudioAround { first_sample: 7, samples: &[0.25, -0.5] };
+        assert_eq!(format!("{around:?}"), "AudioAround { first_sample: 7, samples: 2 }");
+    }
+}

@@ -1,0 +1,116 @@
+//! The Wyoming protocol: a wake-word server for satellites and Home Assistant, and a proxy that
+//! judges another engine's detections.
+//!
+//! ```text
+//! client: describe, detect, audio-chunk ...
+//!    -> one thread and one pipeline state each -> detection, only where it was intended
+//!
+//! client -> audio, unchanged -> upstream engine -> its detection
+//!        -> our pipeline     -> verifier around it -> detection, only where it was intended
+//! ```
+//!
+//! Everything fails closed: a client whose audio can't be judged is told and closed, an
+//! upstream detection that can't be judged is dropped, and both are counted in [`Counters`].
+
+mod connection;
+mod counters;
+mod heard;
+mod judge;
+mod message;
+mod net;
+mod own;
+mod pcm;
+pub mod protocol;
+mod proxy;
+mod server;
+mod settings;
+mod upstream;
+mod words;
+
+#[cfg(test)]
+mod protocol_tests;
+#[cfg(test)]
+mod server_tests;
+
+use std::sync::Arc;
+
+pub use counters::{Counter, Counters, Metric};
+pub use heard::{Judged, Observer};
+pub use message::VERDICT_EVENT;
+pub use net::Uri;
+pub use settings::Settings;
+
+use crate::model::Model;
+use crate::{Error, ErrorKind, Result};
+use heard::Reporter;
+use own::Own;
+use proxy::Proxy;
+use server::{Running, Service};
+use upstream::Engine;
+use words::WakeWords;
+
+/// A running server, or proxy. Dropping it closes it and its clients.
+///
+/// ```no_run
+/// use wakegate::{model::Model, wyoming::{Server, Settings}};
+///
+/// let settings = Settings { listen: Some("tcp://127.0.0.1:10400".into()), ..Settings::default() };
+/// let server = Server::start(&settings, vec![Model::embedded()?], None)?;
+/// println!("{}: {} clients", server.address(), server.counters().clients.value());
+/// # Ok::<(), wakegate::Error>(())
+/// ```
+pub struct Server {
+    running: Running,
+}
+
+impl Server {
+    /// Listens on `settings.listen` and serves the wake words of `models`; with
+    /// `settings.upstream`, judges that engine's detections of them.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Settings`] for a setting outside its range or no address, [`ErrorKind::Io`]
+    /// where the address can't be had, and what loading the models' networks gives.
+    pub fn start(
+        settings: &Settings,
+        models: Vec<Model>,
+        observer: Option<Observer>,
+    ) -> Result<Self> {
+        settings.check()?;
+        let uri = settings.listen_uri()?.ok_or_else(|| {
+            Error::new(ErrorKind::Settings, "the Wyoming server has no address")
+                .expected("wyoming.listen, such as tcp://127.0.0.1:10400")
+        })?;
+        let counters = Arc::new(Counters::default());
+        let reporter = Reporter { observer, verdict_events: settings.verdict_events };
+        let upstream = settings.upstream_uri()?;
+        let words = WakeWords::new(
+            models,
+            upstream.is_none(),
+            settings.most_clients,
+            &settings.upstream_names,
+        )?;
+        let words = Arc::new(words);
+        let service: Box<dyn Service> = match upstream {
+            None => Box::new(Own { words, reporter }),
+            Some(uri) => {
+                let counters = Arc::clone(&counters);
+                let engine = Engine { uri, settings: settings.clone(), counters };
+                let proxy = Proxy { words, reporter, engine, known: Arc::default() };
+                // An engine that is not there yet may come later; it is told in the log.
+                drop(proxy.info());
+                Box::new(proxy)
+            }
+        };
+        Ok(Self { running: Running::start(&uri, settings, service, counters)? })
+    }
+
+    /// Where it listens; with the port that the system chose where port 0 was asked for.
+    pub fn address(&self) -> &Uri {
+        self.running.address()
+    }
+
+    /// What happened so far.
+    pub fn counters(&self) -> &Arc<Counters> {
+        self.running.counters()
+    }
+}
