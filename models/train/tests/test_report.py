@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-pytest.importorskip("pocketsphinx", reason="only the recipe needs it")
+pytest.importorskip("matplotlib", reason="only the recipe needs it")
 
 from wakegate_train import behind, evaluate, report, sections, targets  # noqa: E402
 

@@ -16,7 +16,6 @@ from multiprocessing import Pool
 from pathlib import Path
 
 import numpy as np
-from pocketsphinx import Decoder
 
 from . import corpus
 from .intent import words_of
@@ -100,6 +99,9 @@ class Aligner:
     """One pocketsphinx decoder with a dictionary that grows as words come."""
 
     def __init__(self) -> None:
+        # Here, so that what only reads alignments does without it.
+        from pocketsphinx import Decoder
+
         # The text is known: the passes that choose between words only cost time, and lose alignments.
         self.decoder = Decoder(lm=None, samprate=corpus.RATE, loglevel="FATAL", fwdflat=False, bestpath=False)
 
