@@ -11,7 +11,7 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: help demo test check python-tests browser-test system browser test-tools train-setup train clean
+.PHONY: help demo test check python-tests browser-test system browser test-tools train-setup train train-asked clean
 
 help:
 	@echo "make demo   build wakegate and judge the recordings in data/"
@@ -76,15 +76,18 @@ WORK ?= work
 SYNTHETIC ?= 1200
 STEPS ?= 2400
 NAME = $(subst $(empty) $(empty),_,$(WORD))-1
-train: train-setup
-	@if [ -z "$(WORD)" ] || [ ! -d "$(RECORDINGS)" ]; then \
-		echo "expected make train WORD=marvin RECORDINGS=DIR, found WORD='$(WORD)' RECORDINGS='$(RECORDINGS)' (hint: models/README.md)"; exit 2; fi
+train: train-asked train-setup
 	cargo build --release --locked
 	mkdir -p $(WORK)
 	cd models/train && ../../$(PYTHON) -m wakegate_train.own --word "$(WORD)" --recordings "$(abspath $(RECORDINGS))" \
 		$(if $(PUBLIC),--public "$(abspath $(PUBLIC))") $(if $(PHONES),--phones "$(PHONES)") \
 		--work "$(abspath $(WORK))" --binary "$(abspath $(BINARY))" --start ../alexa-1 \
-		--synthetic $(SYNTHETIC) --steps $(STEPS) --out "../$(NAME)"
+		--synthetic $(SYNTHETIC) --steps $(STEPS) --out "$(abspath models/$(NAME))"
+
+# Before anything is installed.
+train-asked:
+	@if [ -z "$(WORD)" ] || [ ! -d "$(RECORDINGS)" ]; then \
+		echo "expected make train WORD=marvin RECORDINGS=DIR, found WORD='$(WORD)' RECORDINGS='$(RECORDINGS)' (hint: models/README.md)"; exit 2; fi
 
 clean:
 	cargo clean

@@ -64,3 +64,8 @@ def test_what_is_heard_is_scored_in_chunks_of_80_ms():
         [0.24, 0.9],
     ]
     assert heard == [2560, 2560, 2560]
+
+
+def test_no_running_audio_is_no_curve_and_no_error():
+    miss, rate = curves.det_streams(np.array([0.7]), [(1.0, 0), (0.7, 0)], 0.0)
+    assert len(miss) == len(rate) == 0

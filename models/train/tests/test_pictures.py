@@ -28,6 +28,16 @@ def test_the_trade_off_is_drawn_small(tmp_path, monkeypatch, largest, suffix):
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
+def test_without_running_audio_there_is_no_lower_part(tmp_path):
+    nothing = (np.zeros(0), np.zeros(0))
+    silent = {name: {snr: row | {"streams": nothing} for snr, row in rows.items()} for name, rows in systems(40).items()}
+    heights = []
+    for hours in (1.0, 0.0):
+        text = (tmp_path / pictures.det(silent, {"clean": 40, "0 dB": 40}, 40, hours, tmp_path / f"det{hours}")).read_text()
+        heights.append(float(text.split('viewBox="0 0 ')[1].split()[1].split('"')[0]))
+    assert heights[1] == pytest.approx(heights[0] / 2, rel=0.05)
+
+
 def test_reliability_is_the_same_twice(tmp_path):
     score = np.linspace(0, 1, 50)
     first, second = (tmp_path / pictures.reliability(score, score > 0.4, tmp_path / name) for name in ("a", "b"))

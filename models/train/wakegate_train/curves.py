@@ -33,7 +33,9 @@ def det(positive: np.ndarray, negative: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 
 def det_streams(positive: np.ndarray, counts: list[tuple[float, int]], hours: float) -> tuple[np.ndarray, np.ndarray]:
-    """(miss rate, false accepts an hour) at each (threshold, false accepts at it)."""
+    """(miss rate, false accepts an hour) at each (threshold, false accepts at it); nothing where there was no audio."""
+    if hours == 0:
+        return np.zeros(0), np.zeros(0)
     miss = np.array([(positive < cut).mean() for cut, _ in counts])
     return corners(miss, np.array([count / hours for _, count in counts]))
 

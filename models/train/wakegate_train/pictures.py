@@ -73,16 +73,19 @@ def det(systems: dict[str, dict], snrs: dict[str, int], negatives: int, hours: f
     """Miss rate against accepted sound-alikes and mentions (above) and false accepts an hour (below), by noise.
 
     `systems`: for each, for each of `snrs` (its name and n): `clips` and `streams`, each (misses, false), and
-    `default`, (miss, share, rate) at its own threshold.
+    `default`, (miss, share, rate) at its own threshold. Without running audio (no `hours`) there is no lower part.
     """
     words, finest_negative = next(iter(snrs.values())), finest(negatives)
     labels = {
         "clips": f"sound-alikes and mentions accepted, % (n = {negatives})",
         "streams": f"false accepts an hour, in {hours:.2f} h without the word",
     }
+    if not hours:
+        del labels["streams"]
     with pyplot.rc_context(LOOK):
-        figure = pyplot.figure(figsize=(2.4 * len(snrs), 5.6), layout="constrained")
-        for part, (kind, label) in zip(figure.subfigures(2, 1, hspace=0.04), labels.items(), strict=True):
+        figure = pyplot.figure(figsize=(2.4 * len(snrs), 2.8 * len(labels)), layout="constrained")
+        parts = figure.subfigures(len(labels), 1, hspace=0.04, squeeze=False)[:, 0]
+        for part, (kind, label) in zip(parts, labels.items(), strict=True):
             axes = part.subplots(1, len(snrs), sharey=True, squeeze=False)[0]
             for axis, name in zip(axes, snrs, strict=True):
                 for (system, shown), (colour, line, marker) in zip(systems.items(), STYLES, strict=False):

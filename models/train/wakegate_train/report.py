@@ -107,6 +107,11 @@ def commit() -> str:
     return run.stdout.strip() if run.returncode == 0 else ""
 
 
+def an_hour(events: int, hours: float) -> float:
+    """How many an hour; nan where there was no audio to count in."""
+    return events / hours if hours else float("nan")
+
+
 def trade_off(found: dict, heard: dict[str, Heard], stem: Path) -> str:
     """The picture of misses against false accepts; its file name."""
     word = found["word"]
@@ -123,7 +128,7 @@ def trade_off(found: dict, heard: dict[str, Heard], stem: Path) -> str:
         systems["wakegate"][titles[name]] = {
             "clips": curves.det(positive, negative),
             "streams": curves.det_streams(positive, curves.activation_counts(activations, positive), hours),
-            "default": (missed, evaluate.passed(told) / max(1, len(told)), evaluate.passed(activations) / hours),
+            "default": (missed, evaluate.passed(told) / max(1, len(told)), an_hour(evaluate.passed(activations), hours)),
         }
         for system, peer in heard.items():
             highest = lambda some, peer=peer: np.array([peers.highest(trace) for n in some for trace in peer.traces[n]])
@@ -134,7 +139,7 @@ def trade_off(found: dict, heard: dict[str, Heard], stem: Path) -> str:
             systems[system][titles[name]] = {
                 "clips": curves.det(positive, negative),
                 "streams": curves.det_streams(positive, curves.event_counts(running, positive), hours),
-                "default": ((positive <= peer.threshold).mean(), share, accepts / hours),
+                "default": ((positive <= peer.threshold).mean(), share, an_hour(accepts, hours)),
             }
     counts = {titles[name]: len(group["told"]) for name, group in words.items()}
     return pictures.det(systems, counts, len(told), hours, stem)

@@ -88,7 +88,9 @@ def clips_table(found: dict, heard: dict) -> str:
         total, hours = [a + b for a, b in zip(total, hits, strict=True)], hours + stream["hours"]
         shown = " | ".join(rate(count, stream["hours"]) for count in hits)
         lines.append(f"| false accepts: {name} | {stream['hours']:.2f} h | {shown} |")
-    lines.append(f"| false accepts: all of it | {hours:.2f} h | " + " | ".join(rate(count, hours) for count in total) + " |")
+    if hours:
+        all_of_it = " | ".join(rate(count, hours) for count in total)
+        lines.append(f"| false accepts: all of it | {hours:.2f} h | {all_of_it} |")
     return "\n".join(lines) + "\n"
 
 
