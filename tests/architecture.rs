@@ -11,14 +11,17 @@ const MAY_USE: [(&str, &[&str]); 12] = [
     ("frontend", &["error"]),
     ("decision", &["error"]),
     ("audio", &["error"]),
-    ("config", &["error", "audio"]),
+    ("config", &["error", "audio", "review", "wyoming"]),
     ("model", &["error", "frontend"]),
     ("pipeline", &["error", "frontend", "model", "decision"]),
-    ("runtime", &["error", "audio", "config", "decision", "model", "pipeline"]),
+    (
+        "runtime",
+        &["error", "audio", "config", "decision", "gate", "model", "pipeline", "review", "wyoming"],
+    ),
     ("eval", &["error"]),
     ("gate", &["error", "decision", "pipeline"]),
     ("review", &["error", "decision", "eval", "frontend", "gate", "model", "pipeline"]),
-    ("wyoming", &["error", "audio", "model", "decision", "pipeline"]),
+    ("wyoming", &["error", "audio", "model", "decision", "pipeline", "review"]),
 ];
 
 /// Names that the crate root gives again, and the module they are from.

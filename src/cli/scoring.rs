@@ -74,7 +74,7 @@ impl Scorer {
     pub fn score(&mut self, path: &Path) -> Result<Scored> {
         self.pipeline.reset()?;
         if let Some(tape) = &mut self.tape {
-            tape.wipe();
+            tape.restart(0);
         }
         if let Some(sample) = self.trigger {
             self.pipeline.judge_at(sample)?;

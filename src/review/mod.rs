@@ -28,6 +28,7 @@ mod crash;
 mod crypto;
 mod db;
 mod fault;
+mod feed;
 mod id;
 mod keyfile;
 mod queue;
@@ -43,6 +44,7 @@ mod wipe;
 
 pub use audit::{Act, Line, Mark, Verified};
 pub use consent::Consent;
+pub use feed::Feed;
 pub use id::{ClipId, Label, Person};
 pub use queue::Queue;
 pub use record::{LabelledScore, Record};

@@ -15,6 +15,7 @@ use wakegate::audio::{FaultSender, Input, Stream, faults};
 use wakegate::config::Audio;
 use wakegate::model::Model;
 use wakegate::pipeline::{Activation, Event, Observer, Pipeline, Report};
+use wakegate::review::Feed;
 use wakegate::runtime::{Counters, Ear, Ended, Fanout, Sink, Work, Worker};
 use wakegate::{Error, ErrorKind, Result};
 
@@ -102,29 +103,20 @@ pub fn plays(samples: Vec<f32>) -> Opening {
 pub struct Told {
     pub report: serde_json::Value,
     pub activation: Activation,
-    pub audio: Option<(u64, Vec<f32>)>,
 }
 
 /// A receiver that keeps everything; a test may, nobody else.
-pub struct Keeper {
-    out: Sender<Told>,
-    wants_audio: bool,
-}
+pub struct Keeper(Sender<Told>);
 
-pub fn keeper(wants_audio: bool) -> (Box<dyn Observer>, Receiver<Told>) {
+pub fn keeper() -> (Box<dyn Observer>, Receiver<Told>) {
     let (out, told) = unbounded();
-    (Box::new(Keeper { out, wants_audio }), told)
+    (Box::new(Keeper(out)), told)
 }
 
 impl Observer for Keeper {
     fn on_activation(&mut self, event: &Event<'_>) {
         let report = serde_json::to_value(Report::from(event)).unwrap();
-        let audio = event.audio.map(|audio| (audio.first_sample, audio.samples.to_vec()));
-        let _ = self.out.send(Told { report, activation: *event.activation, audio });
-    }
-
-    fn wants_audio(&self) -> bool {
-        self.wants_audio
+        let _ = self.0.send(Told { report, activation: *event.activation });
     }
 }
 
@@ -142,10 +134,19 @@ pub fn audio() -> Audio {
 
 impl Rig {
     /// A worker on `input` that listens with what `ears` builds.
-    pub fn start(input: Fake, wants_audio: bool, ears: impl FnOnce(&Counters) -> Vec<Ear>) -> Self {
+    pub fn start(input: Fake, ears: impl FnOnce(&Counters) -> Vec<Ear>) -> Self {
+        Self::start_with(input, None, ears)
+    }
+
+    /// The same, with a way into a review queue.
+    pub fn start_with(
+        input: Fake,
+        feed: Option<Feed>,
+        ears: impl FnOnce(&Counters) -> Vec<Ear>,
+    ) -> Self {
         let counters = Arc::new(Counters::default());
         let mut fanout = Fanout::default();
-        let (observer, told) = keeper(wants_audio);
+        let (observer, told) = keeper();
         let sinks = vec![fanout.add("keeper", observer, 1_000, &counters).unwrap()];
         let ears = ears(&counters);
         let worker = Worker::start(Work {
@@ -153,6 +154,7 @@ impl Rig {
             audio: audio(),
             ears,
             fanout,
+            feed,
             counters: Arc::clone(&counters),
             priority: 0,
             patient: true,

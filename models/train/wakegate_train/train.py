@@ -160,7 +160,7 @@ def verifier_loss(judgement: nets.Judgement, batch: Batch, times: Tensor, phone_
     phones = phone_loss(judgement.phones.float(), batch.phones)
     span = (torch.softmax(judgement.edges.float(), dim=2) * times).sum(2)
     edges = masked_mean(F.smooth_l1_loss(span, batch.edges, beta=0.05, reduction="none").sum(1), batch.has_edges)
-    total = 2 * wake + 0.6 * addressed + phone_weight * phones + 0.5 * edges
+    total = 2 * wake + addressed + phone_weight * phones + 0.5 * edges
     return total, {"wake": wake, "addressed": addressed, "phones": phones, "edges": edges}
 
 
