@@ -14,7 +14,7 @@ use review_support::{HandClock, RATE, open_settings, person, queue, reopen};
 use rustix::process::Signal;
 use wakegate::gate::{Stop, system_draw};
 use wakegate::pipeline::Activation;
-use wakegate::review::{Feed, Queue, Recorder, Settings};
+use wakegate::review::{Feed, Label, Queue, Recorder, Settings};
 
 /// A queue with a consent and a recorder for it.
 struct Place {
@@ -48,12 +48,13 @@ impl Place {
 
     /// The audio of every clip.
     fn clips(&self) -> Vec<Vec<f32>> {
-        let mut queue = self.queue();
-        let ann = person("Ann");
-        let entries = queue.list(&ann).unwrap();
-        let play = |id| queue.play(&ann, id).unwrap().unwrap().audio.samples().to_vec();
-        let ids: Vec<_> = entries.into_iter().map(|entry| entry.id).collect();
-        ids.iter().map(play).collect()
+        let (mut queue, ann) = (self.queue(), person("Ann"));
+        let mut found = Vec::new();
+        while let Some(clip) = queue.next_for(&ann).unwrap() {
+            found.push(clip.audio.samples().to_vec());
+            queue.label(&ann, &clip.id, Label::Intended).unwrap();
+        }
+        found
     }
 }
 

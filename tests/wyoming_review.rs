@@ -137,9 +137,11 @@ fn the_daemon_serves_what_its_configuration_says_and_reloads_it() {
 fn nothing_to_listen_to_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("a.toml"), "[audio]\nenabled = false\n").unwrap();
-    let output = run_in(folder.path(), &["listen", "--config", "a.toml"]);
-    assert_eq!(output.status.code(), Some(2));
-    let text = "there is nothing to listen to: expected audio.enabled = true, or an address in \
-                wyoming.listen, found neither";
-    assert!(stderr(&output).contains(text), "{}", stderr(&output));
+    for arguments in [["listen", "--config", "a.toml"], ["config", "check", "a.toml"]] {
+        let output = run_in(folder.path(), &arguments);
+        assert_eq!(output.status.code(), Some(2));
+        let text = "there is nothing to listen to: expected audio.enabled = true, or an address \
+                    in wyoming.listen, found neither";
+        assert!(stderr(&output).contains(text), "{}", stderr(&output));
+    }
 }

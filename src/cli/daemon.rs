@@ -118,6 +118,7 @@ pub fn read(arguments: &DaemonArguments, model: Option<&Path>) -> Result<Config>
     }
     wyoming.apply(&mut config)?;
     config.validate()?;
+    config.has_a_source()?;
     Ok(config)
 }
 

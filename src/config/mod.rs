@@ -106,13 +106,20 @@ impl Config {
         self.metrics.validate()?;
         self.runtime.validate()?;
         self.wyoming.check()?;
-        self.review.validate()?;
-        if !self.audio.enabled && self.wyoming.listen.is_none() {
-            return Err(Error::new(ErrorKind::Settings, "there is nothing to listen to")
-                .expected("audio.enabled = true, or an address in wyoming.listen")
-                .found("neither"));
+        self.review.validate()
+    }
+
+    /// Checks that there is anything to listen to, once all that can say so has said it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Settings`] where there is neither a device nor a server.
+    pub fn has_a_source(&self) -> Result<()> {
+        if self.audio.enabled || self.wyoming.listen.is_some() {
+            return Ok(());
         }
-        Ok(())
+        Err(Error::new(ErrorKind::Settings, "there is nothing to listen to")
+            .expected("audio.enabled = true, or an address in wyoming.listen")
+            .found("neither"))
     }
 }
 
