@@ -130,7 +130,9 @@ fn review(folder: &Path, arguments: &[&str]) -> std::process::Output {
 }
 
 fn section(more: &str) -> String {
-    format!("[review]\nenabled = true\ndirectory = \"queue\"\nmin_free_mb = 0\nafter_s = 0.5\n{more}")
+    format!(
+        "[review]\nenabled = true\ndirectory = \"queue\"\nmin_free_mb = 0\nafter_s = 0.5\n{more}"
+    )
 }
 
 #[test]
