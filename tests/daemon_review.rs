@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use cli_support::{edit_manifest, json_lines, package, run_in, speech_like, write_wav};
 use daemon_support::live::{Live, config, folder, free_port, metric};
-use daemon_support::{Fake, Opening, Rig, ear, feed, offline, plays, tiny};
+use daemon_support::{Fake, Opening, Rig, bomb, ear, feed, offline, plays, tiny};
 use review_support::{HandClock, RATE, open_settings, person, queue, reopen};
 use rustix::process::Signal;
 use wakegate::gate::{Stop, system_draw};
@@ -123,6 +123,20 @@ fn a_clip_that_ends_in_lost_audio_is_not_kept() {
     assert_eq!(kept.len() as u64, place.recorder.stored());
 }
 
+#[test]
+fn a_panic_of_the_judging_thread_drops_the_clip_that_waits() {
+    let (model, samples, place) = (tiny("verifier", 0.001), samples(12.0), Place::new());
+    let first = offline(&model, &samples)[0];
+    let at = first.decided_sample as usize + 640;
+    let fake = Fake { ends: true, ..Fake::new([plays(samples.clone())]) };
+    let (_, told, counters) = Rig::start_with(fake, place.feed(), bomb(at, 1)).end();
+    assert_eq!(counters.panics.get(), 1);
+    assert_eq!(told[0].activation, first, "it was decided before");
+    let kept = place.clips();
+    assert!(kept.iter().all(|clip| *clip != around(&first, &samples)));
+    assert!(place.recorder.stopped(Stop::NoAudio) >= 1);
+}
+
 fn review(folder: &Path, arguments: &[&str]) -> std::process::Output {
     let output = run_in(folder, &[&["review", "--config", "a.toml"], arguments].concat());
     assert_eq!(output.status.code(), Some(0), "{output:?}");
@@ -205,4 +219,46 @@ fn a_recording_goes_through_the_same_gate() {
     let said = cli_support::stderr(&output);
     assert!(said.contains("review queue: 0 clips stored"), "{said}");
     assert_eq!(json_lines(&review(folder.path(), &["list", "--by", "Ann"])).len(), found);
+}
+
+#[test]
+fn killed_in_the_middle_the_queue_is_whole_and_holds_what_was_intended_and_nothing_else() {
+    let port = free_port();
+    let more = format!("{}[metrics]\nlisten = \"127.0.0.1:{port}\"\n", section(""));
+    let folder = folder(&more);
+    review(folder.path(), &["consent", "--by", "Owner"]);
+    let mut live = Live::start(folder.path());
+    let samples = samples(12.0);
+    live.feed(&samples);
+    let stored = "wakegate_review_stored_total";
+    live.wait_until("stored", || metric(port, stored).is_some_and(|count| count > 1.0));
+    live.signal(Signal::KILL);
+    live.end();
+    let intended = offline(&tiny("verifier", 0.001), &samples).len();
+    let clips = json_lines(&review(folder.path(), &["list", "--by", "Ann"]));
+    assert!((2..=intended).contains(&clips.len()), "{} of {intended}", clips.len());
+    review(folder.path(), &["audit", "verify"]);
+}
+
+#[test]
+fn a_disk_that_is_nearly_full_stops_every_clip_and_says_so() {
+    let port = free_port();
+    let more = section("").replace("min_free_mb = 0", "min_free_mb = 1000000");
+    let folder = folder(&format!("{more}[metrics]\nlisten = \"127.0.0.1:{port}\"\n"));
+    review(folder.path(), &["consent", "--by", "Owner"]);
+    let mut live = Live::start(folder.path());
+    live.feed(&samples(6.0));
+    let stopped = "wakegate_gate_stopped_total{reason=\"low_disk\"}";
+    live.wait_until("stopped", || metric(port, stopped).is_some_and(|count| count > 0.0));
+    assert_eq!(metric(port, "wakegate_review_stored_total"), Some(0.0));
+}
+
+#[test]
+fn memory_stays_out_of_core_files() {
+    let folder = folder("");
+    let live = Live::start(folder.path());
+    live.wait_for("listening device=");
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", live.child.id())).unwrap();
+    let line = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
+    assert_eq!(line.split_whitespace().skip(4).take(2).collect::<Vec<_>>(), ["0", "0"]);
 }

@@ -5,16 +5,16 @@ mod cli_support;
 mod daemon_support;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use cli_support::{RATE, speech_like};
-use daemon_support::{Fake, Opening, Rig, ear, feed, offline, plays, tiny};
+use daemon_support::{Fake, Opening, Rig, bomb, ear, feed, offline, plays, tiny};
 use wakegate::audio::Fault;
 use wakegate::decision::Verdict;
 use wakegate::pipeline::Activation;
-use wakegate::runtime::{Counters, Ear, Ended, Judge, Order};
-use wakegate::{Error, ErrorKind, Result};
+use wakegate::runtime::{Counters, Ended, Order};
+use wakegate::{Error, ErrorKind};
 
 /// Frames of a ring that is short.
 const RING: usize = 4_000;
@@ -134,45 +134,6 @@ fn only_broken_models_are_no_sign_of_life() {
     assert!(counters.model_errors.get() > 0);
     // What could not be judged is not in the number that health and watchdog rest on.
     assert!(counters.judged_samples.get() < 12 * RATE as u64);
-}
-
-/// Panics when it has heard `at` samples, in the lives that `lives` says.
-struct Bomb {
-    inner: Box<dyn Judge>,
-    heard: usize,
-    at: usize,
-}
-
-impl Judge for Bomb {
-    fn push(&mut self, samples: &[f32], on: &mut dyn FnMut(Activation)) -> Result<()> {
-        self.heard += samples.len();
-        assert!(self.heard < self.at, "a bomb, for the test");
-        self.inner.push(samples, on)
-    }
-    fn finish(&mut self, on: &mut dyn FnMut(Activation)) -> Result<()> {
-        self.inner.finish(on)
-    }
-    fn reset(&mut self) -> Result<()> {
-        self.inner.reset()
-    }
-    fn waiting(&self) -> usize {
-        self.inner.waiting()
-    }
-}
-
-/// An ear whose first `lives` judges panic after `at` samples each.
-fn bomb(at: usize, lives: usize) -> impl FnOnce(&Counters) -> Vec<Ear> {
-    let model = tiny("verifier", 0.001);
-    move |counters| {
-        let built = AtomicUsize::new(0);
-        let make = move || {
-            let inner = Box::new(wakegate::pipeline::Pipeline::new(&model)?);
-            let armed = built.fetch_add(1, Ordering::Relaxed) < lives;
-            let at = if armed { at } else { usize::MAX };
-            Ok(Box::new(Bomb { inner, heard: 0, at }) as Box<dyn Judge>)
-        };
-        vec![Ear::with("tiny", "tiny-1", counters, Box::new(make)).unwrap()]
-    }
 }
 
 #[test]

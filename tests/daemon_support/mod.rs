@@ -16,7 +16,7 @@ use wakegate::config::Audio;
 use wakegate::model::Model;
 use wakegate::pipeline::{Activation, Event, Observer, Pipeline, Report};
 use wakegate::review::Feed;
-use wakegate::runtime::{Counters, Ear, Ended, Fanout, Sink, Work, Worker};
+use wakegate::runtime::{Counters, Ear, Ended, Fanout, Judge, Sink, Work, Worker};
 use wakegate::{Error, ErrorKind, Result};
 
 /// Longest that anything may take before a test fails.
@@ -201,4 +201,43 @@ pub fn tiny(verifier: &str, intended_at: f32) -> Model {
     crate::cli_support::package_of(directory.path(), "spotter", verifier);
     let model = Model::open(directory.path()).unwrap();
     model.with_thresholds(Some(intended_at), Some(intended_at), None).unwrap()
+}
+
+/// Panics when it has heard `at` samples, in the lives that `lives` says.
+pub struct Bomb {
+    inner: Box<dyn Judge>,
+    heard: usize,
+    at: usize,
+}
+
+impl Judge for Bomb {
+    fn push(&mut self, samples: &[f32], on: &mut dyn FnMut(Activation)) -> Result<()> {
+        self.heard += samples.len();
+        assert!(self.heard < self.at, "a bomb, for the test");
+        self.inner.push(samples, on)
+    }
+    fn finish(&mut self, on: &mut dyn FnMut(Activation)) -> Result<()> {
+        self.inner.finish(on)
+    }
+    fn reset(&mut self) -> Result<()> {
+        self.inner.reset()
+    }
+    fn waiting(&self) -> usize {
+        self.inner.waiting()
+    }
+}
+
+/// An ear whose first `lives` judges panic after `at` samples each.
+pub fn bomb(at: usize, lives: usize) -> impl FnOnce(&Counters) -> Vec<Ear> {
+    let model = tiny("verifier", 0.001);
+    move |counters| {
+        let built = AtomicUsize::new(0);
+        let make = move || {
+            let inner = Box::new(Pipeline::new(&model)?);
+            let armed = built.fetch_add(1, Ordering::Relaxed) < lives;
+            let at = if armed { at } else { usize::MAX };
+            Ok(Box::new(Bomb { inner, heard: 0, at }) as Box<dyn Judge>)
+        };
+        vec![Ear::with("tiny", "tiny-1", counters, Box::new(make)).unwrap()]
+    }
 }
