@@ -144,4 +144,7 @@ fn nothing_to_listen_to_is_refused() {
                     in wyoming.listen, found neither";
         assert!(stderr(&output).contains(text), "{}", stderr(&output));
     }
+    let output = run_in(folder.path(), &["listen", "--upstream", "tcp://127.0.0.1:1"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("wyoming.upstream has no clients"), "{}", stderr(&output));
 }

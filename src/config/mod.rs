@@ -112,8 +112,14 @@ impl Config {
     /// Checks that there is anything to listen to, once all that can say so has said it.
     ///
     /// # Errors
-    /// [`ErrorKind::Settings`] where there is neither a device nor a server.
+    /// [`ErrorKind::Settings`] where there is neither a device nor a server, or an upstream
+    /// engine without the server that its clients would talk to.
     pub fn has_a_source(&self) -> Result<()> {
+        if self.wyoming.upstream.is_some() && self.wyoming.listen.is_none() {
+            return Err(Error::new(ErrorKind::Settings, "wyoming.upstream has no clients")
+                .expected("an address for them in wyoming.listen")
+                .found("none"));
+        }
         if self.audio.enabled || self.wyoming.listen.is_some() {
             return Ok(());
         }
