@@ -27,21 +27,21 @@ impl Clock for FixedClock {
     }
 }
 
-fn settings() -> Settings {
+pub(super) fn settings() -> Settings {
     Settings { enabled: true, min_free_mb: 0, retention_days: 2.0, ..Settings::default() }
 }
 
-fn open_at(directory: &Path, days: i64) -> crate::Result<Queue> {
+pub(super) fn open_at(directory: &Path, days: i64) -> crate::Result<Queue> {
     let clock = Arc::new(FixedClock(1_772_445_600_000 + days * DAY_MS));
     Queue::open(directory, &settings(), clock)
 }
 
-fn ann() -> Person {
+pub(super) fn ann() -> Person {
     "Ann".parse().unwrap()
 }
 
 /// 16-bit noise that no other seed gives.
-fn noise(seed: u64) -> Vec<f32> {
+pub(super) fn noise(seed: u64) -> Vec<f32> {
     let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(77);
     (0..SAMPLES)
         .map(|_| {
@@ -53,7 +53,7 @@ fn noise(seed: u64) -> Vec<f32> {
         .collect()
 }
 
-fn clip(seed: u64) -> IntendedClip {
+pub(super) fn clip(seed: u64) -> IntendedClip {
     let activation = Activation {
         verdict: Verdict::Intended,
         reason: Reason::Intended,
@@ -74,7 +74,7 @@ fn clip(seed: u64) -> IntendedClip {
 }
 
 /// The clips of a fresh queue, in the order in which they were stored.
-fn fill(directory: &Path) -> Vec<ClipId> {
+pub(super) fn fill(directory: &Path) -> Vec<ClipId> {
     let mut queue = open_at(directory, 0).unwrap();
     queue.give_consent(&ann()).unwrap();
     let ids = (0..2)
@@ -100,6 +100,15 @@ fn child() {
         return;
     }
     let mut queue = open_at(directory, 0).unwrap();
+    if act == "rotations" {
+        for _ in 0..place.parse().unwrap() {
+            // On a machine that is busy enough, waiting for the others has its limit.
+            while let Err(error) = queue.rotate_key(&ann()) {
+                assert!(error.to_string().contains("database is locked"), "{error}");
+            }
+        }
+        return;
+    }
     if act == "loop" {
         for seed in 100.. {
             let Stored::Kept(id) = queue.store(clip(seed)).unwrap() else { panic!() };
@@ -108,6 +117,14 @@ fn child() {
         }
     }
     let first = queue.list(&ann()).unwrap()[0].id.clone();
+    // With this queue open, another process dies in the middle of its own rotation.
+    let act = match act.split_once('@') {
+        Some((act, other)) => {
+            die(directory, "rotate", other);
+            act
+        }
+        None => act,
+    };
     fault::arm(place);
     match act {
         "store" => drop(queue.store(clip(2)).unwrap()),
@@ -121,7 +138,7 @@ fn child() {
     }
 }
 
-fn command(directory: &Path, act: &str, place: &str) -> Command {
+pub(super) fn command(directory: &Path, act: &str, place: &str) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command
         .args(["--exact", "review::crash::child", "--ignored", "--nocapture", "--test-threads=1"])
@@ -132,12 +149,12 @@ fn command(directory: &Path, act: &str, place: &str) -> Command {
 }
 
 /// Runs `act` in a child that dies at `place`.
-fn die(directory: &Path, act: &str, place: &str) {
+pub(super) fn die(directory: &Path, act: &str, place: &str) {
     let output = command(directory, act, place).output().unwrap();
     assert_eq!(output.status.signal(), Some(9), "{act} never came to {place}: {output:?}");
 }
 
-fn files(directory: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+pub(super) fn files(directory: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     std::fs::read_dir(directory)
         .unwrap()
         .map(|entry| entry.unwrap().path())
@@ -164,7 +181,7 @@ fn no_plaintext(directory: &Path, what: &str) {
 }
 
 /// Key and a part of the ciphertext of every clip, as they stand in the database.
-fn secrets(directory: &Path) -> Vec<(String, Vec<u8>, Vec<u8>)> {
+pub(super) fn secrets(directory: &Path) -> Vec<(String, Vec<u8>, Vec<u8>)> {
     let db = rusqlite::Connection::open(directory.join("queue.db")).unwrap();
     let mut query = db.prepare("SELECT id, wrapped_key, sealed FROM clip").unwrap();
     let rows = query.query_map([], |row| {
@@ -175,7 +192,12 @@ fn secrets(directory: &Path) -> Vec<(String, Vec<u8>, Vec<u8>)> {
 }
 
 /// Opens the queue after a crash, checks it, and gives the clips that are left.
-fn check(directory: &Path, days: i64, before: &[(String, Vec<u8>, Vec<u8>)], what: &str) -> u64 {
+pub(super) fn check(
+    directory: &Path,
+    days: i64,
+    before: &[(String, Vec<u8>, Vec<u8>)],
+    what: &str,
+) -> u64 {
     no_plaintext(directory, what);
     let mut queue = open_at(directory, days).unwrap_or_else(|e| panic!("{what}: {e}"));
     assert_eq!(queue.verify_audit().unwrap().problems, Vec::<String>::new(), "{what}");
@@ -241,7 +263,8 @@ fn crash_everywhere(act: &str, days: i64, places: &[&str], turn: &str, before: u
     assert!(turned);
 }
 
-const REKEY: [&str; 6] = [
+pub(super) const REKEY: [&str; 7] = [
+    "key:created",
     "rekey:next_written",
     "rekey:rewrapped",
     "act:committed",
@@ -274,7 +297,7 @@ fn a_crash_while_clips_expire() {
 
 #[test]
 fn a_crash_while_the_key_is_replaced() {
-    crash_everywhere("rotate", 0, &REKEY, "rekey:next_written", 2, 2);
+    crash_everywhere("rotate", 0, &REKEY, "key:created", 2, 2);
 }
 
 #[test]
@@ -289,7 +312,9 @@ fn a_crash_while_the_consent_is_revoked() {
 
 #[test]
 fn a_crash_while_the_queue_is_made() {
-    for place in ["open:key_drafted", "open:key_linked", "open:key_made", "open:committed"] {
+    for place in
+        ["key:created", "open:key_drafted", "open:key_linked", "open:key_made", "open:committed"]
+    {
         let folder = tempfile::tempdir().unwrap();
         let directory = folder.path().join("queue");
         die(&directory, "create", place);

@@ -6,7 +6,9 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
+use rusqlite::{
+    Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params,
+};
 
 use crate::{Error, ErrorKind, Result};
 
@@ -97,6 +99,11 @@ pub(super) fn connect(file: &Path) -> Result<Connection> {
         db.pragma_update(None, name, value).map_err(refused)?;
     }
     Ok(db)
+}
+
+/// Locks the database for writing, before anything of it is read.
+pub(super) fn lock(db: &mut Connection) -> Result<Transaction<'_>> {
+    db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(refused)
 }
 
 /// Whether the tables are not there yet.

@@ -31,6 +31,8 @@ mod fault;
 mod id;
 mod keyfile;
 mod queue;
+#[cfg(test)]
+mod races;
 mod record;
 mod recorder;
 mod reviewing;

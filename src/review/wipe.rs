@@ -34,8 +34,6 @@ impl Queue {
 /// # Errors
 /// [`ErrorKind::Io`](crate::ErrorKind::Io) where a file can't be overwritten or removed.
 pub fn destroy(settings: &Settings) -> Result<()> {
-    let key_path = settings.key_path();
-    keyfile::destroy(&key_path)?;
-    keyfile::destroy_next(&key_path)?;
+    keyfile::destroy_both(&settings.key_path())?;
     db::destroy(&settings.directory)
 }
