@@ -5,9 +5,10 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use super::audit::{Act, Line};
+use super::carve::{Carver, strings_with};
 use super::*;
 use crate::decision::{Reason, Verdict};
 use crate::gate::{AudioBuffer, Clock, Gate, Heard, IntendedClip, LiveAudio, Moment, State};
@@ -162,43 +163,58 @@ pub(super) fn files(directory: &Path) -> Vec<(PathBuf, Vec<u8>)> {
         .collect()
 }
 
-/// No file holds a stretch of a recording.
-fn no_plaintext(directory: &Path, what: &str) {
-    let windows: HashSet<[u8; 64]> = files(directory)
-        .iter()
-        .flat_map(|(_, bytes)| bytes.windows(64))
-        .map(|window| window.try_into().unwrap())
-        .collect();
-    for seed in 0..3 {
-        let samples = noise(seed);
-        let pcm: Vec<u8> =
-            samples.iter().flat_map(|s| ((s * 32_768.0) as i16).to_le_bytes()).collect();
-        let floats: Vec<u8> = samples.iter().flat_map(|s| s.to_le_bytes()).collect();
-        for bytes in [pcm, floats] {
-            assert!(!bytes.chunks_exact(64).any(|c| windows.contains(c)), "{what}: plaintext");
-        }
-    }
+/// What the files of a clip must not hold after it is gone.
+pub(super) struct Secret {
+    id: String,
+    wrapped: Vec<u8>,
+    /// A part of the ciphertext.
+    sealed: Vec<u8>,
+    /// The clip's key in the clear, which no file ever holds.
+    key: Vec<u8>,
 }
 
-/// Key and a part of the ciphertext of every clip, as they stand in the database.
-pub(super) fn secrets(directory: &Path) -> Vec<(String, Vec<u8>, Vec<u8>)> {
+pub(super) fn secrets(directory: &Path) -> Vec<Secret> {
+    let device = keyfile::load(&directory.join("device.key")).unwrap().unwrap();
     let db = rusqlite::Connection::open(directory.join("queue.db")).unwrap();
     let mut query = db.prepare("SELECT id, wrapped_key, sealed FROM clip").unwrap();
     let rows = query.query_map([], |row| {
-        let sealed: Vec<u8> = row.get(2)?;
-        Ok((row.get(0)?, row.get(1)?, sealed[20_000..20_100].to_vec()))
+        let (id, wrapped, sealed): (String, Vec<u8>, Vec<u8>) =
+            (row.get(0)?, row.get(1)?, row.get(2)?);
+        let key = device.unwrap(&id.parse().unwrap(), &wrapped).unwrap().bytes().to_vec();
+        Ok(Secret { id, wrapped, sealed: sealed[20_000..20_100].to_vec(), key })
     });
     rows.unwrap().collect::<rusqlite::Result<_>>().unwrap()
 }
 
+/// No file holds a recording, a file of audio, a key in the clear or the wake word.
+fn carve(directory: &Path, before: &[Secret], what: &str) {
+    let (keys, rest): (Vec<_>, Vec<_>) = files(directory)
+        .into_iter()
+        .partition(|(path, _)| path.file_name().unwrap().to_string_lossy().contains("device.key"));
+    let image: Vec<u8> = rest.into_iter().flat_map(|(_, bytes)| bytes).collect();
+    static RECORDINGS: LazyLock<Carver> =
+        LazyLock::new(|| Carver::new(&[noise(0), noise(1), noise(2)]));
+    assert_eq!(RECORDINGS.find(&image), Vec::<String>::new(), "{what}");
+    let mut carver = Carver::new(&[]);
+    for secret in before {
+        carver = carver.and("a clip's key", &secret.key);
+    }
+    for (_, key) in keys.iter().filter(|(_, key)| key.iter().any(|&byte| byte != 0)) {
+        carver = carver.and("a device key", key);
+    }
+    assert_eq!(carver.find(&image), Vec::<String>::new(), "{what}");
+    let words = strings_with(&image, &["alexa", "tiny-1", "p_intended"]);
+    assert_eq!(words, Vec::<String>::new(), "{what}");
+}
+
+#[test]
+fn the_carver_finds_what_is_there() {
+    super::carve::check_the_carver(&noise(3));
+}
+
 /// Opens the queue after a crash, checks it, and gives the clips that are left.
-pub(super) fn check(
-    directory: &Path,
-    days: i64,
-    before: &[(String, Vec<u8>, Vec<u8>)],
-    what: &str,
-) -> u64 {
-    no_plaintext(directory, what);
+pub(super) fn check(directory: &Path, days: i64, before: &[Secret], what: &str) -> u64 {
+    carve(directory, before, what);
     let mut queue = open_at(directory, days).unwrap_or_else(|e| panic!("{what}: {e}"));
     assert_eq!(queue.verify_audit().unwrap().problems, Vec::<String>::new(), "{what}");
     let names: HashSet<String> = files(directory)
@@ -210,10 +226,10 @@ pub(super) fn check(
     let left: HashSet<String> =
         queue.list(&ann()).unwrap().into_iter().map(|entry| entry.id.to_string()).collect();
     // What is gone has left nothing.
-    for (id, key, sealed) in before.iter().filter(|(id, ..)| !left.contains(id)) {
+    for Secret { id, wrapped, sealed, .. } in before.iter().filter(|s| !left.contains(&s.id)) {
         for (path, bytes) in files(directory) {
             let holds = |needle: &[u8]| bytes.windows(needle.len()).any(|w| w == needle);
-            assert!(!holds(key) && !holds(sealed), "{what}: {id} in {}", path.display());
+            assert!(!holds(wrapped) && !holds(sealed), "{what}: {id} in {}", path.display());
         }
     }
     // Every act that is on record happened, and no other.
@@ -272,7 +288,8 @@ pub(super) const REKEY: [&str; 7] = [
     "rekey:old_overwritten",
     "rekey:promoted",
 ];
-const DELETE: [&str; 4] = ["delete:removed", "delete:logged", "act:committed", "act:scrubbed"];
+const DELETE: [&str; 5] =
+    ["delete:removed", "delete:logged", "act:committed", "scrub:filled", "act:scrubbed"];
 
 #[test]
 fn a_crash_while_a_clip_is_stored() {

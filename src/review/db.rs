@@ -6,25 +6,28 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{
     Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params,
 };
 
+use super::fault;
 use crate::{Error, ErrorKind, Result};
 
 /// Name of the database in the queue's folder.
 const FILE: &str = "queue.db";
 /// The form of the database that this version reads and writes.
-pub(super) const SCHEMA: i64 = 1;
+pub(super) const SCHEMA: i64 = 2;
 /// How long another process may hold the database.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Dates and counts are in the clear, audio and keys never are.
+/// Dates, counts and the names of who did what are in the clear; audio, keys, words and scores
+/// never are.
 const TABLES: &str = "
 CREATE TABLE fact (name TEXT PRIMARY KEY, value ANY) STRICT, WITHOUT ROWID;
 CREATE TABLE clip (
     id TEXT PRIMARY KEY,
-    record TEXT NOT NULL,
+    record BLOB NOT NULL,
     stored_ms INTEGER NOT NULL,
     expires_ms INTEGER NOT NULL,
     wrapped_key BLOB NOT NULL,
@@ -34,7 +37,8 @@ CREATE TABLE clip (
     leased_until_ms INTEGER
 ) STRICT;
 CREATE INDEX clip_by_expiry ON clip (expires_ms);
-CREATE TABLE score (n INTEGER PRIMARY KEY, line TEXT NOT NULL) STRICT;
+CREATE TABLE score (n INTEGER PRIMARY KEY, sealed BLOB NOT NULL) STRICT;
+CREATE TABLE filler (bytes BLOB NOT NULL) STRICT;
 CREATE TABLE consent (
     n INTEGER PRIMARY KEY,
     by TEXT NOT NULL,
@@ -94,10 +98,14 @@ pub(super) fn connect(file: &Path) -> Result<Connection> {
         // What is deleted is overwritten in the file, and nothing spills to a temporary one.
         ("secure_delete", "ON"),
         ("temp_store", "MEMORY"),
+        // In pages: a scrub overwrites all of the log.
+        ("wal_autocheckpoint", "64"),
         ("trusted_schema", "OFF"),
     ] {
         db.pragma_update(None, name, value).map_err(refused)?;
     }
+    // A log is only ever given back to the file system by a scrub.
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(refused)?;
     Ok(db)
 }
 
@@ -164,12 +172,49 @@ pub(super) fn counted(db: &Connection, day: i64, what: &str) -> Result<i64> {
     .map_err(refused)
 }
 
-/// Moves what the write-ahead log holds into the database and empties it, so that nothing
-/// deleted stays in either; `false` where another process is reading.
+/// Moves what the write-ahead log holds into the database, overwrites the log and empties it, so
+/// that nothing deleted stays in either, nor in blocks that the file system takes back; `false`
+/// where another process is reading, or the disk is too full.
 pub(super) fn scrub(db: &Connection) -> Result<bool> {
-    let busy: i64 =
-        db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0)).map_err(refused)?;
-    Ok(busy == 0)
+    let log = db.path().map(|path| format!("{path}-wal"));
+    let bytes = log.and_then(|log| fs::metadata(log).ok()).map_or(0, |about| about.len());
+    if bytes == 0 {
+        return Ok(true);
+    }
+    if !checkpoint(db, "RESTART")? {
+        return Ok(false);
+    }
+    // What is written next goes over the log from its start: as much as it held, and zeros.
+    let fill =
+        format!("BEGIN; INSERT INTO filler VALUES (zeroblob({bytes})); DELETE FROM filler; COMMIT");
+    match db.execute_batch(&fill) {
+        Ok(()) => {}
+        Err(error) => {
+            if !db.is_autocommit() {
+                db.execute_batch("ROLLBACK").map_err(refused)?;
+            }
+            return match error.sqlite_error_code() {
+                Some(rusqlite::ErrorCode::DiskFull | rusqlite::ErrorCode::DatabaseBusy) => {
+                    Ok(false)
+                }
+                _ => Err(refused(error)),
+            };
+        }
+    }
+    fault::point("scrub:filled");
+    checkpoint(db, "TRUNCATE")
+}
+
+/// `false` where another process is in the way.
+fn checkpoint(db: &Connection, mode: &str) -> Result<bool> {
+    let busy: rusqlite::Result<i64> =
+        db.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| row.get(0));
+    match busy {
+        Ok(busy) => Ok(busy == 0),
+        // What it holds is in the database or in the log, and will be tried again.
+        Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull) => Ok(false),
+        Err(error) => Err(refused(error)),
+    }
 }
 
 /// Removes the database's files.
@@ -188,8 +233,15 @@ pub(super) fn destroy(directory: &Path) -> Result<()> {
 
 /// SQLite's error as ours. Its messages never hold values, only statements.
 pub(super) fn refused(error: rusqlite::Error) -> Error {
-    let busy = error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy);
     let refused = Error::new(ErrorKind::Review, "the review queue's database refuses")
         .found(error.to_string());
-    if busy { refused.hint("another wakegate holds it; try again") } else { refused }
+    match error.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::DatabaseBusy) => {
+            refused.hint("another wakegate holds it; try again")
+        }
+        Some(rusqlite::ErrorCode::DiskFull) => refused.hint(
+            "nothing was stored or deleted: free some space; `wakegate review purge --all` needs none",
+        ),
+        _ => refused,
+    }
 }

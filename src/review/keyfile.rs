@@ -122,10 +122,10 @@ fn promote(path: &Path) -> Result<()> {
     sync_folder(path)
 }
 
-/// Overwrites and removes the secret at `path` and the one beside it.
+/// Overwrites and removes the secret at `path` and the one beside it, as far as that goes.
 pub(super) fn destroy_both(path: &Path) -> Result<()> {
-    destroy(path)?;
-    destroy(&beside(path, "next"))
+    let first = destroy(path);
+    destroy(&beside(path, "next")).and(first)
 }
 
 /// Overwrites and removes the secret at `path`, if there is one.

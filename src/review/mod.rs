@@ -22,6 +22,8 @@
 //! ```
 
 mod audit;
+#[cfg(test)]
+mod carve;
 mod consent;
 #[cfg(test)]
 mod crash;

@@ -11,7 +11,7 @@ use super::crypto::DeviceKey;
 use super::id::ClipId;
 use super::settings::Settings;
 use super::time::{Timekeeper, local_day};
-use super::{db, fault, keyfile};
+use super::{consent, db, fault, keyfile, stats};
 use crate::Result;
 use crate::gate::{Clock, Moment};
 
@@ -201,7 +201,8 @@ impl Queue {
 
     /// Replaces the device key, after `first` in the same transaction. Clip keys are wrapped
     /// again, or deleted with their clips where `wipe` is set; `by` and `act` go to the log.
-    /// Gives the number of clips wiped.
+    /// Gives the number of clips wiped. A wipe happens even where the key can't be replaced;
+    /// that is an error afterwards.
     pub(super) fn rekey(
         &mut self,
         wipe: bool,
@@ -210,19 +211,35 @@ impl Queue {
         first: impl FnOnce(&Step<'_>) -> Result<()>,
     ) -> Result<u64> {
         let path = self.key_path.clone();
+        let mut failed = None;
         let wiped = self.act(|step| {
             first(step)?;
-            let next = keyfile::write_next(&path)?;
-            let wiped = if wipe { wipe_all(step)? } else { rewrap(step, &next)? };
-            let note = wipe.then(|| format!("{wiped} clips"));
+            let next = match keyfile::write_next(&path) {
+                // A wipe comes first. Where the key can't be replaced, it is said afterwards.
+                Err(error) if wipe => {
+                    failed = Some(error);
+                    None
+                }
+                next => Some(next?),
+            };
+            let wiped = match &next {
+                Some(next) if !wipe => rewrap(step, next)?,
+                _ => wipe_all(step)?,
+            };
+            let note = wipe.then(|| {
+                let key = if next.is_some() { "" } else { ", the device key stays" };
+                format!("{wiped} clips{key}")
+            });
             step.log(by, act, None, note)?;
-            super::consent::sign_again(step, &next)?;
-            super::stats::sign_certificate_again(step, &next)?;
-            audit::sign_again(step.db, &next)?;
-            db::set_fact(step.db, "key_id", next.id())?;
+            if let Some(next) = &next {
+                sign_again(step, next)?;
+            }
             fault::point("rekey:rewrapped");
             Ok(wiped)
         })?;
+        if let Some(error) = failed {
+            return Err(error.context("every clip is deleted, but the device key stays"));
+        }
         fault::point("rekey:committed");
         // Under a lock of its own: by now another process may have settled it, and be at the
         // next rotation.
@@ -232,6 +249,23 @@ impl Queue {
         fault::point("rekey:promoted");
         Ok(wiped)
     }
+}
+
+impl Drop for Queue {
+    /// Leaves nothing in the write-ahead log: its blocks go back to the file system some day.
+    fn drop(&mut self) {
+        // Where another process has it open, the last one does it; after a crash, the next.
+        let _ = db::scrub(&self.db);
+    }
+}
+
+/// Signs and seals everything but the clips with the next device key, and goes by it.
+fn sign_again(step: &Step<'_>, next: &DeviceKey) -> Result<()> {
+    consent::sign_again(step, next)?;
+    stats::sign_certificate_again(step, next)?;
+    stats::seal_scores_again(step, next)?;
+    audit::sign_again(step.db, next)?;
+    db::set_fact(step.db, "key_id", next.id())
 }
 
 /// Deletes every clip.
