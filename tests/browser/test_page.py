@@ -54,6 +54,7 @@ def test_a_reviewer_works_by_keyboard_alone(host, visit):
     expect(page.locator("#word-name")).to_have_text("“alexa”")
     assert pixels(page, "wave") > 1 and pixels(page, "spectrogram") > 50
     assert pixels(page, "posteriors") > 2, "the spotter's posteriors are drawn"
+    expect(page.locator("#trace-name")).to_contain_text("computed now from the clip by alexa-1")
 
     # Unheard, it can't be judged.
     page.keyboard.press("i")

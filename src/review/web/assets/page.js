@@ -173,10 +173,10 @@ function describe(clip) {
   $("wave").setAttribute("aria-label", `Waveform of ${clip.seconds.toFixed(1)} seconds; the word lies from ${from} to ${to} seconds`);
   $("high-hz").textContent = `${(drawing.high_hz / 1000).toFixed(1)} kHz`;
   $("low-hz").textContent = `${Math.round(drawing.low_hz)} Hz`;
-  $("trace-name").replaceChildren(...(drawing.spotter
-    ? ["Posterior of the word over time", element("i", {}, ", by the spotter; dashed: its threshold")]
-    : ["No posteriors over time: another model judged this"]));
-  const threshold = drawing.spotter?.intended_at;
+  const { spotter } = drawing;
+  $("trace-name").replaceChildren(...traceName(spotter, clip));
+  // The mark of a model that was changed since says nothing about this verdict.
+  const threshold = spotter?.differs ? undefined : spotter?.intended_at;
   const mark = threshold === undefined ? "" : ` From the mark on, ${percent(threshold)}, the verdict is intended.`;
   $("reason").textContent = `${clip.model} heard “${clip.wake_word}” said to the device: not in passing, and no other word.${mark}`;
   $("bars").replaceChildren(
@@ -189,7 +189,18 @@ function describe(clip) {
     fact("Heard", day.toLocaleString("en-GB", { weekday: "short", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" })),
     fact("Deleted at the latest", `in ${span(clip.expires_in_s)}`),
     fact("Scores: word, address", `${clip.p_wake_word.toFixed(2)}, ${clip.p_addressed.toFixed(2)}`),
-    fact("Spotter’s peak", clip.spotter_peak === null ? "none: proposed from outside" : clip.spotter_peak.toFixed(2)));
+    fact("Spotter’s peak, as heard", clip.spotter_peak === null ? "none: proposed from outside" : clip.spotter_peak.toFixed(2)));
+}
+
+/** What the curve is: not what was seen when the word was heard, but computed for this page. */
+function traceName(spotter, clip) {
+  if (!spotter) return [`No posteriors over time: ${clip.model} judged this, and is not installed here`];
+  const name = "Posterior of the word over time";
+  if (spotter.differs) {
+    const peaks = `${clip.spotter_peak.toFixed(2)} when it was heard, ${spotter.peak.toFixed(2)} now`;
+    return [name, element("i", { class: "warn" }, `: ${spotter.model} was changed since, its peak was ${peaks}. Don’t judge by this curve.`)];
+  }
+  return [name, element("i", {}, `, computed now from the clip by ${spotter.model}; dashed: its threshold`)];
 }
 
 function span(seconds) {
