@@ -178,7 +178,7 @@ function describe(clip) {
   // The mark of a model that was changed since says nothing about this verdict.
   const threshold = spotter?.differs ? undefined : spotter?.intended_at;
   const mark = threshold === undefined ? "" : ` From the mark on, ${percent(threshold)}, the verdict is intended.`;
-  $("reason").textContent = `${clip.model} heard “${clip.wake_word}” said to the device: not in passing, and no other word.${mark}`;
+  $("reason").textContent = `${clip.model} heard “${clip.wake_word}” said to the device: not in passing, and no other word.${mark}${traceWarning(spotter, clip)}`;
   $("bars").replaceChildren(
     bar("Said to the device", clip.p_intended, threshold),
     bar("The word in passing", clip.p_not_addressed),
@@ -194,13 +194,16 @@ function describe(clip) {
 
 /** What the curve is: not what was seen when the word was heard, but computed for this page. */
 function traceName(spotter, clip) {
-  if (!spotter) return [`No posteriors over time: ${clip.model} judged this, and is not installed here`];
-  const name = "Posterior of the word over time";
-  if (spotter.differs) {
-    const peaks = `${clip.spotter_peak.toFixed(2)} when it was heard, ${spotter.peak.toFixed(2)} now`;
-    return [name, element("i", { class: "warn" }, `: ${spotter.model} was changed since, its peak was ${peaks}. Don’t judge by this curve.`)];
-  }
-  return [name, element("i", {}, `, computed now from the clip by ${spotter.model}; dashed: its threshold`)];
+  if (!spotter) return [`No curve: ${clip.model} is not installed here`];
+  if (spotter.differs) return [element("b", {}, `Not as heard: ${spotter.model} was changed since`)];
+  return [`Posterior over time, computed now by ${spotter.model}`, element("i", {}, "; dashed: its threshold")];
+}
+
+/** What that means for who judges. */
+function traceWarning(spotter, clip) {
+  if (!spotter?.differs) return "";
+  const peaks = `${clip.spotter_peak.toFixed(2)} when it was heard and is ${spotter.peak.toFixed(2)} now`;
+  return ` Don’t judge by the curve: ${spotter.model} was changed since, the spotter’s peak was ${peaks}.`;
 }
 
 function span(seconds) {
