@@ -156,6 +156,20 @@ fn a_raw_disk_holds_nothing_of_what_was_deleted_expired_or_revoked() {
             queue.label(&ann, id, label).unwrap();
             look("labelled", &gone);
         }
+        // Someone who reads for long keeps the write-ahead log growing.
+        let log = || fs::metadata(directory.join("queue.db-wal")).unwrap().len();
+        let reader = Connection::open(directory.join("queue.db")).unwrap();
+        reader.execute_batch("BEGIN; SELECT * FROM fact;").unwrap();
+        let many: Vec<ClipId> = (0..14).map(|_| store(&mut queue, 5)).collect();
+        assert!(log() > 1 << 20, "{}", log());
+        gone.extend(many.iter().flat_map(|id| secrets(&directory, id)));
+        assert_eq!(queue.delete(&ann, &many[0]).unwrap(), Answer::Done);
+        reader.execute_batch("COMMIT").unwrap();
+        for id in &many[1..] {
+            assert_eq!(queue.delete(&ann, id).unwrap(), Answer::Done);
+        }
+        assert_eq!(log(), 0);
+        look("deleted behind a reader", &gone);
         let key = fs::read(directory.join("device.key")).unwrap();
         gone.extend(ids[2..].iter().map(|id| secrets(&directory, id).remove(0)));
         queue.rotate_key(&ann).unwrap();

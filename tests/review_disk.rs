@@ -192,7 +192,17 @@ fn a_key_in_a_place_that_is_only_read_serves_all_but_a_rotation() {
         assert_eq!(queue.next_for(&person("Ann")).unwrap().unwrap().id, id);
         assert_eq!(queue.delete(&person("Ann"), &id).unwrap(), Answer::Done);
         assert_eq!(queue.verify_audit().unwrap().problems, Vec::<String>::new());
+        // A wipe happens all the same, and says what it could not do.
+        store(&mut queue, 2);
+        let error = queue.revoke_consent(&person("Owner")).unwrap_err().to_string();
+        assert!(error.contains("every clip is deleted, but the device key stays"), "{error}");
+        assert_eq!((queue.consent().unwrap(), queue.left_today().unwrap()), (None, 0));
         drop(queue);
-        reopen(&directory, &settings, &clock).unwrap();
+        let mut queue = reopen(&directory, &settings, &clock).unwrap();
+        assert_eq!(queue.stats().unwrap().queued, 0);
+        drop(queue);
+        let settings = Settings { directory: directory.clone(), ..settings };
+        assert!(wakegate::review::destroy(&settings).is_err(), "the key can't go");
+        assert_eq!(files(&directory), [], "and everything else does");
     });
 }

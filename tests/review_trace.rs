@@ -17,7 +17,7 @@ use web_support::{Page, options};
 
 /// The samples of a recording of the checkout.
 fn samples(name: &str) -> Vec<f32> {
-    let mut source = FileSource::open(&checkout(&format!("data/{name}.flac"))).unwrap();
+    let mut source = FileSource::open(checkout(&format!("data/{name}.flac"))).unwrap();
     let (mut samples, mut block) = (Vec::new(), vec![0.0; 16_000]);
     loop {
         match source.read(&mut block).unwrap() {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{
-    Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params,
+    Connection, ErrorCode, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params,
 };
 
 use super::fault;
@@ -20,6 +20,13 @@ const FILE: &str = "queue.db";
 pub(super) const SCHEMA: i64 = 2;
 /// How long another process may hold the database.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Pages that the write-ahead log holds before it is moved into the database.
+const LOG_PAGES: i64 = 64;
+/// Most bytes by which a scrub lets the database grow.
+const PIECE: u64 = 1 << 20;
+/// How long a scrub waits for other processes; the next act tries again.
+const IMPATIENCE: Duration = Duration::from_millis(250);
 
 /// Dates, counts and the names of who did what are in the clear; audio, keys, words and scores
 /// never are.
@@ -98,12 +105,11 @@ pub(super) fn connect(file: &Path) -> Result<Connection> {
         // What is deleted is overwritten in the file, and nothing spills to a temporary one.
         ("secure_delete", "ON"),
         ("temp_store", "MEMORY"),
-        // In pages: a scrub overwrites all of the log.
-        ("wal_autocheckpoint", "64"),
         ("trusted_schema", "OFF"),
     ] {
         db.pragma_update(None, name, value).map_err(refused)?;
     }
+    db.pragma_update(None, "wal_autocheckpoint", LOG_PAGES).map_err(refused)?;
     // A log is only ever given back to the file system by a scrub.
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(refused)?;
     Ok(db)
@@ -181,28 +187,50 @@ pub(super) fn scrub(db: &Connection) -> Result<bool> {
     if bytes == 0 {
         return Ok(true);
     }
+    // Who deletes does not wait for who reads the audit log at leisure.
+    db.busy_timeout(IMPATIENCE).map_err(refused)?;
+    let is_empty = overwrite(db, bytes);
+    db.busy_timeout(PATIENCE).map_err(refused)?;
+    is_empty
+}
+
+/// Overwrites the write-ahead log, of so many bytes, and empties it.
+fn overwrite(db: &Connection, bytes: u64) -> Result<bool> {
     if !checkpoint(db, "RESTART")? {
         return Ok(false);
     }
-    // What is written next goes over the log from its start: as much as it held, and zeros.
-    let fill =
-        format!("BEGIN; INSERT INTO filler VALUES (zeroblob({bytes})); DELETE FROM filler; COMMIT");
-    match db.execute_batch(&fill) {
-        Ok(()) => {}
-        Err(error) => {
-            if !db.is_autocommit() {
-                db.execute_batch("ROLLBACK").map_err(refused)?;
-            }
-            return match error.sqlite_error_code() {
-                Some(rusqlite::ErrorCode::DiskFull | rusqlite::ErrorCode::DatabaseBusy) => {
-                    Ok(false)
-                }
-                _ => Err(refused(error)),
-            };
+    // What is written next goes over the log from its start: zeros, as much as it held. Each
+    // commit adds to it, if none of them starts it over.
+    db.pragma_update(None, "wal_autocheckpoint", 0).map_err(refused)?;
+    let mut filled = Ok(true);
+    for _ in 0..bytes.div_ceil(PIECE) {
+        filled = fill(db, bytes.min(PIECE));
+        if !matches!(filled, Ok(true)) {
+            break;
         }
+    }
+    db.pragma_update(None, "wal_autocheckpoint", LOG_PAGES).map_err(refused)?;
+    if !filled? {
+        return Ok(false);
     }
     fault::point("scrub:filled");
     checkpoint(db, "TRUNCATE")
+}
+
+/// Commits so many zeros and their removal, which puts them into the log; `false` where another
+/// process is in the way, or the disk is full.
+fn fill(db: &Connection, bytes: u64) -> Result<bool> {
+    let sql = format!(
+        "BEGIN IMMEDIATE; INSERT INTO filler VALUES (zeroblob({bytes})); DELETE FROM filler; COMMIT"
+    );
+    let Err(error) = db.execute_batch(&sql) else { return Ok(true) };
+    if !db.is_autocommit() {
+        db.execute_batch("ROLLBACK").map_err(refused)?;
+    }
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull | ErrorCode::DatabaseBusy) => Ok(false),
+        _ => Err(refused(error)),
+    }
 }
 
 /// `false` where another process is in the way.
@@ -212,7 +240,7 @@ fn checkpoint(db: &Connection, mode: &str) -> Result<bool> {
     match busy {
         Ok(busy) => Ok(busy == 0),
         // What it holds is in the database or in the log, and will be tried again.
-        Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull) => Ok(false),
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::DiskFull) => Ok(false),
         Err(error) => Err(refused(error)),
     }
 }
@@ -236,10 +264,10 @@ pub(super) fn refused(error: rusqlite::Error) -> Error {
     let refused = Error::new(ErrorKind::Review, "the review queue's database refuses")
         .found(error.to_string());
     match error.sqlite_error_code() {
-        Some(rusqlite::ErrorCode::DatabaseBusy) => {
+        Some(ErrorCode::DatabaseBusy) => {
             refused.hint("another wakegate holds it; try again")
         }
-        Some(rusqlite::ErrorCode::DiskFull) => refused.hint(
+        Some(ErrorCode::DiskFull) => refused.hint(
             "nothing was stored or deleted: free some space; `wakegate review purge --all` needs none",
         ),
         _ => refused,
