@@ -89,9 +89,10 @@ impl Queue {
     /// everything but the folder: `settings.directory` is not looked at.
     ///
     /// # Errors
-    /// [`ErrorKind::Settings`] for a setting out of its range, [`ErrorKind::Io`] for a folder
-    /// or file that can't be used, [`ErrorKind::Review`] for a key that others may read, that
-    /// is missing or that is another queue's, and for an altered audit log.
+    /// [`Settings`](crate::ErrorKind::Settings) for a setting out of its range,
+    /// [`Io`](crate::ErrorKind::Io) for a folder or file that can't be used,
+    /// [`Review`](crate::ErrorKind::Review) for a key that others may read, that is missing or
+    /// that is another queue's, and for an altered audit log.
     pub fn open(directory: &Path, settings: &Settings, clock: Arc<dyn Clock>) -> Result<Self> {
         settings.validate()?;
         let settings = Settings { directory: directory.to_owned(), ..settings.clone() };
@@ -135,7 +136,8 @@ impl Queue {
     /// does the same first; this is for the times in which nothing happens.
     ///
     /// # Errors
-    /// As every act: [`ErrorKind::Review`].
+    /// As every act: [`Review`](crate::ErrorKind::Review) where the queue is altered, locked or
+    /// its device key gone, [`Io`](crate::ErrorKind::Io) where the key's file can't be used.
     pub fn sweep(&mut self) -> Result<u64> {
         let before = self.expired_count()?;
         self.act(|_| Ok(()))?;
