@@ -6,6 +6,7 @@ mod daemon;
 mod demo;
 #[cfg(feature = "live")]
 mod devices;
+mod export;
 mod features;
 mod listen;
 mod log;

@@ -22,6 +22,8 @@
 //! ```
 
 mod audit;
+#[cfg(test)]
+mod carve;
 mod consent;
 #[cfg(test)]
 mod crash;
@@ -32,6 +34,8 @@ mod feed;
 mod id;
 mod keyfile;
 mod queue;
+#[cfg(test)]
+mod races;
 mod record;
 mod recorder;
 mod reviewing;
