@@ -171,9 +171,9 @@ fn thresholds(recordings: &[Recording], most: usize) -> Vec<f32> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::event::Detection;
-    use super::super::matching::Span;
     use super::*;
+    use crate::eval::event::Detection;
+    use crate::eval::matching::Span;
 
     const RULES: Rules = Rules { rate_hz: 1, merge: 5, refractory: 20, tolerance: 10 };
 

@@ -136,8 +136,8 @@ pub fn fates(recording: &Recording, events: &[Event], rules: &Rules) -> Vec<Fate
 
 #[cfg(test)]
 mod tests {
-    use super::super::event::events;
     use super::*;
+    use crate::eval::event::events;
 
     const RULES: Rules = Rules { rate_hz: 100, merge: 10, refractory: 30, tolerance: 50 };
 

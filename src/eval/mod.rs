@@ -14,6 +14,7 @@ pub mod figures;
 pub mod groups;
 pub mod intervals;
 pub mod matching;
+pub mod mix;
 mod notes;
 pub mod paired;
 pub mod random;

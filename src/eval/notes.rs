@@ -31,9 +31,10 @@ pub(super) fn of(figures: &Figures, equal: Option<EqualError>) -> Vec<String> {
             .collect();
         if !unseen.is_empty() && targets > 0 {
             say(format!(
-                "{hours:.2} h are too short to show {} false accepts an hour: the miss rate there \
-                 is that without any",
-                unseen.join(" or ")
+                "{} h are too short to show {} false accepts an hour: the miss rate there is that \
+                 without any",
+                if hours < 0.1 { format!("{hours:.4}") } else { format!("{hours:.2}") },
+                listed(&unseen)
             ));
         }
     }
@@ -85,4 +86,12 @@ pub(super) fn of(figures: &Figures, equal: Option<EqualError>) -> Vec<String> {
         say(format!("the 99th percentile of {} delays is close to their largest", delay.n));
     }
     notes
+}
+
+/// `a, b or c`.
+fn listed(items: &[String]) -> String {
+    match items {
+        [before @ .., last] if !before.is_empty() => format!("{} or {last}", before.join(", ")),
+        items => items.concat(),
+    }
 }
