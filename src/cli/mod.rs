@@ -6,6 +6,7 @@ mod daemon;
 mod demo;
 #[cfg(feature = "live")]
 mod devices;
+mod eval;
 mod features;
 mod listen;
 mod log;
@@ -19,6 +20,7 @@ mod review;
 mod score;
 mod scoring;
 mod serve;
+mod wav;
 mod wyoming;
 
 use std::path::{Path, PathBuf};
@@ -51,6 +53,7 @@ enum Command {
     Features(features::Features),
     Review(review::Review),
     Calibrate(calibrate::Calibrate),
+    Eval(eval::Eval),
 }
 
 /// How a command ended that could run.
@@ -85,6 +88,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Features(command) => command.run(),
         Command::Review(command) => command.run(),
         Command::Calibrate(command) => command.run(),
+        Command::Eval(command) => command.run(),
     };
     match result {
         Ok(Outcome::AllWell) => ExitCode::SUCCESS,
