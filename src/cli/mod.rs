@@ -10,6 +10,7 @@ mod eval;
 mod features;
 mod listen;
 mod log;
+mod mix;
 mod model;
 mod ordered;
 mod output;
@@ -54,6 +55,7 @@ enum Command {
     Review(review::Review),
     Calibrate(calibrate::Calibrate),
     Eval(eval::Eval),
+    Mix(mix::Mix),
 }
 
 /// How a command ended that could run.
@@ -89,6 +91,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Review(command) => command.run(),
         Command::Calibrate(command) => command.run(),
         Command::Eval(command) => command.run(),
+        Command::Mix(command) => command.run(),
     };
     match result {
         Ok(Outcome::AllWell) => ExitCode::SUCCESS,
