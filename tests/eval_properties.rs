@@ -4,7 +4,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use wakegate::eval::det::Sweep;
 use wakegate::eval::event::{Detection, Rules, events};
-use wakegate::eval::groups;
+use wakegate::eval::groups::{self, Points};
 use wakegate::eval::matching::{Recording, Span, WHOLE};
 use wakegate::eval::tally::Tally;
 
@@ -83,7 +83,13 @@ proptest! {
         let name = |place: wakegate::eval::tally::Place| {
             (place.recording % 2 + place.span.unwrap_or(0) % 3).to_string()
         };
-        let groups = groups::by(&recordings, &tally, &rules, 0.95, name).unwrap();
+        let lax = [(9.0, Tally::of(&recordings, &rules, |_| true))];
+        let points = Points { here: &tally, at: &lax };
+        let groups = groups::by(&recordings, points, &rules, 0.95, name).unwrap();
+        let missed_lax: u64 =
+            groups.iter().flat_map(|group| &group.miss_at).map(|at| at.frr.k).sum();
+        let expected = lax[0].1.targets().filter(|target| !target.accepted).count();
+        prop_assert_eq!(missed_lax, expected as u64);
         let targets: u64 = groups.iter().map(|group| group.frr.n).sum();
         let missed: u64 = groups.iter().map(|group| group.frr.k).sum();
         let falses: u64 = groups.iter().map(|group| group.false_accepts.count).sum();

@@ -10,7 +10,7 @@ use super::intervals::{Interval, clopper_pearson, poisson};
 use super::matching::{Fate, Recording, fates};
 use super::notes;
 use super::rank::{Ranked, Scored, Stopped};
-use super::tally::Tally;
+use super::tally::{Outcome, Tally};
 use crate::Result;
 
 /// The false accepts an hour at which the miss rate is told.
@@ -147,6 +147,22 @@ pub struct Delay {
     pub p99: f64,
 }
 
+impl Delay {
+    /// The delay of the hits among `targets`; none of none.
+    pub fn of<'a>(targets: impl Iterator<Item = &'a Outcome>, rules: &Rules) -> Option<Self> {
+        let rate = f64::from(rules.rate_hz);
+        let mut seconds: Vec<f64> =
+            targets.filter_map(|t| t.delay).map(|samples| samples as f64 / rate).collect();
+        seconds.sort_by(f64::total_cmp);
+        Some(Self {
+            n: seconds.len(),
+            p50: quantile(&seconds, 0.5)?,
+            p95: quantile(&seconds, 0.95)?,
+            p99: quantile(&seconds, 0.99)?,
+        })
+    }
+}
+
 /// Every figure.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Figures {
@@ -270,7 +286,7 @@ impl Figures {
             triggers: [true_triggers, false_triggers],
             stopped,
             stopped_at,
-            delay_s: delay(&tally, rules),
+            delay_s: Delay::of(tally.targets(), rules),
             brier,
             reliability: calibration::reliability(&probabilities, BINS, confidence)?,
             units: with_target.len(),
@@ -278,7 +294,7 @@ impl Figures {
             band,
             notes: Vec::new(),
         };
-        figures.notes = notes::of(&figures, equal);
+        figures.notes = notes::of(&figures, equal, settings.resamples > 0);
         Ok((figures, tally))
     }
 }
@@ -317,17 +333,4 @@ fn grid(curve: &Curve) -> Vec<f64> {
     let (low, high) = (1.0 / curve.hours, most as f64 / curve.hours);
     let step = (high / low).ln() / (BAND - 1) as f64;
     (0..BAND).map(|n| low * (step * n as f64).exp()).collect()
-}
-
-fn delay(tally: &Tally, rules: &Rules) -> Option<Delay> {
-    let rate = f64::from(rules.rate_hz);
-    let mut seconds: Vec<f64> =
-        tally.targets().filter_map(|t| t.delay).map(|samples| samples as f64 / rate).collect();
-    seconds.sort_by(f64::total_cmp);
-    Some(Delay {
-        n: seconds.len(),
-        p50: quantile(&seconds, 0.5)?,
-        p95: quantile(&seconds, 0.95)?,
-        p99: quantile(&seconds, 0.99)?,
-    })
 }

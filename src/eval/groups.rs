@@ -5,28 +5,59 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::event::Rules;
-use super::figures::{PerHour, Share};
+use super::figures::{Delay, KEPT, PerHour, Share};
 use super::matching::Recording;
-use super::tally::{Place, Tally};
+use super::rank::{Ranked, Scored};
+use super::tally::{Outcome, Place, Tally};
 use crate::Result;
 
-/// A part of the data.
+/// A part of the data. What ranks scores has no interval here: parts are small.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Group {
     /// The value that its labels share.
     pub name: String,
     /// Of its targets, those without an accepted event.
     pub frr: Share,
-    /// Of its labelled negatives, those with one.
+    /// The same at the thresholds at which the whole data has few false accepts an hour.
+    pub miss_at: Vec<GroupMiss>,
+    /// Of its labelled negatives, those with an accepted event.
     pub negatives_accepted: Share,
     /// The false accepts in its recordings, on labelled negatives or not.
     pub false_accepts: PerHour,
+    /// The equal error rate of its targets against its labelled negatives.
+    pub equal_error: Option<f64>,
+    /// The area under the curve of the same.
+    pub auc: Option<f64>,
+    /// Share of its false triggers that are stopped where [`KEPT`] of its true ones are kept.
+    pub stopped: Option<f64>,
+    /// Delay of its hits.
+    pub delay_s: Option<Delay>,
+}
+
+/// The misses of a group where the whole data has at most so many false accepts an hour.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct GroupMiss {
+    /// At most so many.
+    pub false_accepts_per_hour: f64,
+    /// Of its targets, those without an event at that threshold.
+    pub frr: Share,
+}
+
+/// What a system does at one operating point, and at those of few false accepts an hour.
+#[derive(Debug, Clone, Copy)]
+pub struct Points<'a> {
+    /// The operating point.
+    pub here: &'a Tally,
+    /// The others: false accepts an hour, and the tally there.
+    pub at: &'a [(f64, Tally)],
 }
 
 #[derive(Default)]
-struct Counts {
-    missed: [u64; 2],
-    accepted: [u64; 2],
+struct Part<'a> {
+    outcomes: Vec<&'a Outcome>,
+    triggers: Vec<Scored>,
+    /// (missed, targets) at each of the other points.
+    missed: Vec<[u64; 2]>,
     falses: u64,
     exposed: u64,
 }
@@ -38,43 +69,66 @@ struct Counts {
 /// [`ErrorKind::Settings`](crate::ErrorKind::Settings) for a confidence outside of 0 to 1.
 pub fn by(
     recordings: &[Recording],
-    tally: &Tally,
+    points: Points<'_>,
     rules: &Rules,
     confidence: f64,
     name: impl Fn(Place) -> String,
 ) -> Result<Vec<Group>> {
-    let mut groups: BTreeMap<String, Counts> = BTreeMap::new();
-    for outcome in &tally.outcomes {
-        let counts = groups.entry(name(outcome.place)).or_default();
-        let (share, is) = if outcome.wanted {
-            (&mut counts.missed, !outcome.accepted)
-        } else {
-            (&mut counts.accepted, outcome.accepted)
-        };
-        share[0] += u64::from(is);
-        share[1] += 1;
+    let mut parts: BTreeMap<String, Part<'_>> = BTreeMap::new();
+    for outcome in &points.here.outcomes {
+        parts.entry(name(outcome.place)).or_default().outcomes.push(outcome);
+    }
+    for (index, (_, tally)) in points.at.iter().enumerate() {
+        for target in tally.targets() {
+            let part = parts.entry(name(target.place)).or_default();
+            part.missed.resize(points.at.len(), [0, 0]);
+            part.missed[index][0] += u64::from(!target.accepted);
+            part.missed[index][1] += 1;
+        }
+    }
+    for t in &points.here.triggers {
+        let scored = Scored { score: Some(t.score), wanted: t.wanted, unit: t.unit };
+        parts.entry(name(t.place)).or_default().triggers.push(scored);
     }
     let whole = |recording: usize| name(Place { recording, span: None });
     for (number, recording) in recordings.iter().enumerate() {
         let exposed = recording.exposed(rules).unwrap_or(0);
         if exposed > 0 {
-            groups.entry(whole(number)).or_default().exposed += exposed;
+            parts.entry(whole(number)).or_default().exposed += exposed;
         }
     }
-    for found in &tally.false_accepts {
-        groups.entry(whole(found.place.recording)).or_default().falses += 1;
+    for found in &points.here.false_accepts {
+        parts.entry(whole(found.place.recording)).or_default().falses += 1;
     }
-    let group = |(name, counts): (String, Counts)| {
-        let share = |[k, n]: [u64; 2]| Share::new(k, n, confidence);
-        let hours = rules.seconds(counts.exposed) / 3600.0;
+    let rates = points.at.iter().map(|(rate, _)| *rate).collect::<Vec<_>>();
+    let group = |(name, part): (String, Part<'_>)| part.group(name, &rates, rules, confidence);
+    parts.into_iter().map(group).collect()
+}
+
+impl Part<'_> {
+    fn group(self, name: String, rates: &[f64], rules: &Rules, confidence: f64) -> Result<Group> {
+        let trials = self.outcomes.iter();
+        let trials =
+            trials.map(|o| Scored { score: o.score, wanted: o.wanted, unit: o.unit }).collect();
+        let (trials, triggers) = (Ranked::new(trials), Ranked::new(self.triggers));
+        let side = |wanted: bool| self.outcomes.iter().filter(move |o| o.wanted == wanted);
+        let miss_at = rates.iter().zip(&self.missed).map(|(&rate, &[k, n])| {
+            let frr = Share::new(k, n, confidence)?;
+            Ok(GroupMiss { false_accepts_per_hour: rate, frr })
+        });
+        let hours = rules.seconds(self.exposed) / 3600.0;
         Ok(Group {
             name,
-            frr: share(counts.missed)?,
-            negatives_accepted: share(counts.accepted)?,
-            false_accepts: PerHour::new(counts.falses, hours, confidence)?,
+            frr: Share::of(side(true).map(|target| !target.accepted), confidence)?,
+            miss_at: miss_at.collect::<Result<_>>()?,
+            negatives_accepted: Share::of(side(false).map(|n| n.accepted), confidence)?,
+            false_accepts: PerHour::new(self.falses, hours, confidence)?,
+            equal_error: trials.equal_error(None).map(|found| found.rate),
+            auc: trials.auc(None),
+            stopped: triggers.stopped_at(KEPT, None).map(|found| found.stopped),
+            delay_s: Delay::of(side(true).copied(), rules),
         })
-    };
-    groups.into_iter().map(group).collect()
+    }
 }
 
 /// What a system said of the triggers for one reason.

@@ -10,8 +10,8 @@ const FEW_TARGETS: u64 = 30;
 /// Fewer delays than this have no 99th percentile of their own.
 const FEW_DELAYS: usize = 100;
 
-/// The sentences for `figures`.
-pub(super) fn of(figures: &Figures, equal: Option<EqualError>) -> Vec<String> {
+/// The sentences for `figures`; `drawn` is whether there was a bootstrap.
+pub(super) fn of(figures: &Figures, equal: Option<EqualError>, drawn: bool) -> Vec<String> {
     let mut notes = Vec::new();
     let mut say = |text: String| notes.push(text);
     let (targets, hours) = (figures.frr.n, figures.false_accepts.hours);
@@ -44,13 +44,9 @@ pub(super) fn of(figures: &Figures, equal: Option<EqualError>) -> Vec<String> {
     }
     if targets > 0 && figures.units < FEW_UNITS {
         say(format!(
-            "{} with targets {} few for a bootstrap: its intervals are coarse and tend to be narrow",
-            if figures.units == 1 {
-                "1 unit".to_owned()
-            } else {
-                format!("{} units", figures.units)
-            },
-            if figures.units == 1 { "is" } else { "are" },
+            "{} speakers or recordings are few for a bootstrap: its intervals are coarse and tend to \
+             be narrow",
+            figures.units
         ));
     }
     let [wanted, _] = figures.triggers;
@@ -61,26 +57,30 @@ pub(super) fn of(figures: &Figures, equal: Option<EqualError>) -> Vec<String> {
         say("no threshold reaches the equal error rate: more of the targets have no detection"
             .to_owned());
     }
-    let flat = |name: &str, estimate: &Estimate| {
-        let width = estimate.interval.map(|interval| interval.high - interval.low);
-        (width == Some(0.0)).then(|| name.to_owned())
+    let mut estimates = vec![
+        ("equal error rate".to_owned(), figures.equal_error),
+        ("AUC".to_owned(), figures.auc),
+        ("share stopped".to_owned(), figures.stopped),
+    ];
+    estimates.extend(
+        figures
+            .miss_at
+            .iter()
+            .map(|at| (format!("miss rate at {} FA/h", at.false_accepts_per_hour), at.miss_rate)),
+    );
+    let named = |is: &dyn Fn(&Estimate) -> bool| {
+        let some = estimates.iter().filter(|(_, estimate)| is(estimate));
+        some.map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ")
     };
-    let mut flats: Vec<String> = [
-        flat("equal error rate", &figures.equal_error),
-        flat("AUC", &figures.auc),
-        flat("share stopped", &figures.stopped),
-    ]
-    .into_iter()
-    .flatten()
-    .collect();
-    if figures.miss_at.iter().any(|at| flat("", &at.miss_rate).is_some()) {
-        flats.push("miss rate at a rate of false accepts".to_owned());
-    }
-    if !flats.is_empty() {
+    let flat = named(&|e| e.interval.is_some_and(|interval| interval.low == interval.high));
+    if !flat.is_empty() {
         say(format!(
-            "an interval without a width ({}) means too few errors to resample, not certainty",
-            flats.join(", ")
+            "an interval without a width ({flat}) means too few errors to resample, not certainty"
         ));
+    }
+    let without = named(&|e| e.value.is_some() && e.interval.is_none());
+    if drawn && !without.is_empty() {
+        say(format!("too few recordings or speakers for a bootstrap of: {without}"));
     }
     if let Some(delay) = figures.delay_s.filter(|delay| delay.n < FEW_DELAYS) {
         say(format!("the 99th percentile of {} delays is close to their largest", delay.n));

@@ -96,14 +96,15 @@ def test_nothing_is_cut_off(opened, width, scheme):
             const [box, plot] = [text, text.ownerSVGElement].map((e) => e.getBoundingClientRect());
             return box.left < plot.left - 1 || box.right > plot.right + 1 || box.bottom > plot.bottom + 1;
           });
-          const heights = texts.map((text) => {
-            const box = text.getBoundingClientRect();
-            return Math.min(box.width, box.height);
+          const sizes = texts.map((text) => {
+            const plot = text.ownerSVGElement;
+            const scale = plot.getBoundingClientRect().width / plot.viewBox.baseVal.width;
+            return scale * parseFloat(getComputedStyle(text).fontSize);
           });
-          return [Math.min(...heights), outside.map((text) => text.textContent)];
+          return [Math.min(...sizes), outside.map((text) => text.textContent)];
         }"""
     )
-    assert small >= 7 and not out, (small, out)
+    assert small >= 9.5 and not out, (small, out)
 
 
 def test_plots_take_the_colours_of_the_page(opened):

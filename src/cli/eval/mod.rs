@@ -1,5 +1,6 @@
 //! `wakegate eval`: what scores mean, against labels.
 
+mod about;
 mod join;
 pub mod labels;
 mod report;
@@ -7,18 +8,16 @@ mod scores;
 mod table;
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::{self, Read};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 use wakegate::audio::SAMPLE_RATE;
 use wakegate::eval::contest::Contest;
 use wakegate::eval::event::Rules;
 use wakegate::eval::figures::{Figures, Settings};
-use wakegate::eval::groups::{self, Group, ReasonCount};
+use wakegate::eval::groups::{self, Group, Points, ReasonCount};
 use wakegate::eval::matching::Recording;
 use wakegate::eval::tally::Tally;
 use wakegate::{Error, ErrorKind, Result};
@@ -160,7 +159,7 @@ impl Eval {
         });
         let answer = Answer {
             wakegate: env!("CARGO_PKG_VERSION"),
-            command: command_line(),
+            command: about::command_line(),
             inputs: self.inputs()?,
             word,
             events: settings.rules.name(),
@@ -175,7 +174,7 @@ impl Eval {
                 .cloned()
                 .map(|(recording, reason)| Failed { recording, reason })
                 .collect(),
-            notes: notes(&joined, &systems, &system.figures),
+            notes: about::notes(&joined, &systems, &system.figures),
             system,
             against,
             contest: contest.transpose()?,
@@ -277,9 +276,18 @@ impl Eval {
     ) -> Result<Evaluated> {
         let (figures, tally) = Figures::of(recordings, settings)?;
         let (rules, confidence) = (&settings.rules, settings.confidence);
+        let at: Vec<(f64, Tally)> = figures
+            .miss_at
+            .iter()
+            .map(|at| {
+                let least = at.threshold.unwrap_or(f32::INFINITY);
+                (at.false_accepts_per_hour, Tally::of(recordings, rules, |d| d.score >= least))
+            })
+            .collect();
+        let points = Points { here: &tally, at: &at };
         let group = |column: &String| {
             let name = |place| joined.group(labels, column, place);
-            Ok((column.clone(), groups::by(recordings, &tally, rules, confidence, name)?))
+            Ok((column.clone(), groups::by(recordings, points, rules, confidence, name)?))
         };
         Ok(Evaluated {
             name: system.name.clone(),
@@ -295,7 +303,7 @@ impl Eval {
             .iter()
             .chain([&self.labels])
             .chain(&self.against)
-            .map(|path| input(path))
+            .map(|path| about::input(path))
             .collect()
     }
 }
@@ -306,73 +314,6 @@ fn refused(what: &str) -> Error {
 
 fn accepted(threshold: Option<f32>) -> String {
     threshold.map_or("the verdict is intended".to_owned(), |t| format!("p_intended is {t} or more"))
-}
-
-fn input(path: &Path) -> Result<Input> {
-    let unread = |error: io::Error| Error::io("read", path, &error);
-    let mut file = File::open(path).map_err(unread)?;
-    let mut digest = Sha256::new();
-    let (mut block, mut bytes) = (vec![0; 1 << 16], 0);
-    loop {
-        let count = file.read(&mut block).map_err(unread)?;
-        if count == 0 {
-            break;
-        }
-        digest.update(&block[..count]);
-        bytes += count as u64;
-    }
-    let sha256 = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok(Input { path: path.display().to_string(), bytes, sha256 })
-}
-
-/// The command as one could type it again.
-fn command_line() -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=,:+@%".contains(c);
-    let quoted = |word: String| {
-        if !word.is_empty() && word.chars().all(plain) {
-            return word;
-        }
-        format!("'{}'", word.replace('\'', r"'\''"))
-    };
-    let words = std::env::args_os().skip(1).map(|word| quoted(word.to_string_lossy().into_owned()));
-    std::iter::once("wakegate".to_owned()).chain(words).collect::<Vec<_>>().join(" ")
-}
-
-/// What a reader has to know about the data, the library's notes on its size included.
-fn notes(joined: &Joined, systems: &[System], figures: &Figures) -> Vec<String> {
-    let mut notes = Vec::new();
-    if systems.iter().any(|system| system.one_each) {
-        notes.push(
-            "the scores have one line a recording, so that at most one false accept is seen in each: \
-             score with --activations where there can be more"
-                .to_owned(),
-        );
-    }
-    for system in systems.iter().filter(|system| system.left_out > 0) {
-        let (name, count) = (&system.name, system.left_out);
-        notes.push(format!(
-            "{} of other wake words in the scores of {name} left out",
-            output::counted(count, "line")
-        ));
-    }
-    if joined.silent > 0 {
-        notes.push(format!(
-            "{} no line in the scores and {} taken to be without an activation",
-            if joined.silent == 1 {
-                "1 recording has".to_owned()
-            } else {
-                format!("{} recordings have", joined.silent)
-            },
-            if joined.silent == 1 { "is" } else { "are" },
-        ));
-    }
-    if !joined.others.is_empty() {
-        let words: Vec<String> =
-            joined.others.iter().map(|(word, n)| format!("{word} {n}")).collect();
-        notes.push(format!("labels of other words are negatives: {}", words.join(", ")));
-    }
-    notes.extend(figures.notes.iter().cloned());
-    notes
 }
 
 /// Writes `bytes` to `path`, whole or not at all.

@@ -126,8 +126,10 @@ pub fn rows(answer: &Answer, system: &Evaluated) -> Vec<Line> {
         "bootstrap over {}",
         output::counted(figures.units, if answer.speakers > 0 { "speaker" } else { "recording" })
     );
-    rows.push(Line::new("equal error rate", estimate(&figures.equal_error, true), drawn.clone()));
-    rows.push(Line::new("AUC", estimate(&figures.auc, false), drawn));
+    let from = |found: &Estimate| found.value.map_or(String::new(), |_| drawn.clone());
+    let equal = &figures.equal_error;
+    rows.push(Line::new("equal error rate", estimate(equal, true), from(equal)));
+    rows.push(Line::new("AUC", estimate(&figures.auc, false), from(&figures.auc)));
     let [wanted, others] = figures.triggers;
     let stopped =
         figures.stopped_at.map_or(format!("{others} false triggers, {wanted} true"), |at| {

@@ -89,16 +89,17 @@ pub fn of_labels(file: &Path, written: &[&str]) -> Result<Keywords> {
 
 impl Keyword {
     /// Reads the clip, cuts off what is not heard at its edges, and puts it into a room.
+    /// `edges_db`: how far below its loudest it is cut, and the word begins and ends.
     ///
     /// # Errors
     /// Those of the recording, named.
-    pub fn clip(&self, below_db: f64, room: Option<&[f32]>) -> Result<Clip> {
-        self.read(below_db, room).map_err(|error| error.context(self.path.display()))
+    pub fn clip(&self, edges_db: [f64; 2], room: Option<&[f32]>) -> Result<Clip> {
+        self.read(edges_db, room).map_err(|error| error.context(self.path.display()))
     }
 
-    fn read(&self, below_db: f64, room: Option<&[f32]>) -> Result<Clip> {
+    fn read(&self, [cut_db, word_db]: [f64; 2], room: Option<&[f32]>) -> Result<Clip> {
         let samples = read_all(&mut FileSource::open(&self.path)?)?;
-        let heard = audible(&samples, below_db);
+        let heard = audible(&samples, cut_db);
         let refused = |what: &str, found: String| {
             Err(Error::new(ErrorKind::Audio, "there is nothing to lay in")
                 .expected(what)
@@ -108,7 +109,7 @@ impl Keyword {
             return refused("sound", "digital silence".to_owned());
         }
         let word = match self.span_s {
-            None => heard.clone(),
+            None => audible(&samples, word_db),
             Some((start, end)) => {
                 let at = |seconds: f64| (seconds * f64::from(SAMPLE_RATE)).round() as usize;
                 if at(start) >= at(end) || at(end) > samples.len() {

@@ -4,7 +4,7 @@ mod background;
 mod keywords;
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use wakegate::audio::{FileSource, SAMPLE_RATE, find_audio, read_all};
@@ -18,7 +18,7 @@ use background::{Background, Stretch};
 use keywords::{Clip, Keyword, Keywords};
 
 /// Columns of the labels that the mixture has by itself.
-const COLUMNS: [&str; 12] = [
+const COLUMNS: [&str; 13] = [
     "path",
     "start_s",
     "end_s",
@@ -31,6 +31,7 @@ const COLUMNS: [&str; 12] = [
     "background",
     "rir",
     "gain_db",
+    "level_db",
 ];
 /// Largest sample of a mixture: a stream with a larger one is made quieter as a whole.
 const PEAK: f32 = 0.99;
@@ -43,8 +44,8 @@ const PEAK: f32 = 0.99;
 /// With several --snr-db there is a set of streams for each, alike in all but that. The same
 /// seed, files and options give the same bytes.
 ///
-/// A clip's edges are cut where they are --trim-db below its loudest 10 ms; without times in
-/// --keyword-labels, what is left is the word. Exit code: 0 written, 2 could not run.
+/// A clip's edges are cut where they are --trim-db below its loudest 10 ms. Without times in
+/// --keyword-labels, the word is what is at most --word-db below them. Exit code: 0 written, 2 could not run.
 #[derive(Args)]
 pub struct Mix {
     /// Clips of the word, or folders of them
@@ -82,6 +83,12 @@ pub struct Mix {
     /// How far below its loudest 10 ms the edge of a clip is cut
     #[arg(long, value_name = "DB", default_value_t = 40.0)]
     trim_db: f64,
+    /// How far below its loudest 10 ms a word begins and ends, where no label says it
+    #[arg(long, value_name = "DB", default_value_t = 15.0)]
+    word_db: f64,
+    /// Cut out 50 ms of background that are quieter than this, in dB of full scale
+    #[arg(long, value_name = "DB", default_value_t = -70.0, allow_negative_numbers = true)]
+    floor_db: f64,
     /// Seed of everything that is drawn
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
@@ -110,6 +117,7 @@ struct Writer<'a> {
     snr: Snr,
     rooms: &'a [PathBuf],
     background: Background,
+    folder: &'a Path,
     labels: csv::Writer<Vec<u8>>,
     streams: usize,
     samples: usize,
@@ -122,32 +130,30 @@ impl Mix {
             Some(file) => keywords::of_labels(file, &COLUMNS)?,
             None => keywords::of_paths(&self.keywords, self.word.as_deref().unwrap_or_default())?,
         };
-        let background = Background::new(files(&self.background)?, self.seed);
+        let background = Background::new(files(&self.background)?, self.floor_db, self.seed);
         let rooms = if self.rir.is_empty() { Vec::new() } else { files(&self.rir)? };
         let responses = rooms
             .iter()
             .map(|path| read_all(&mut FileSource::open(path)?))
             .collect::<Result<Vec<_>>>()?;
-        fs::create_dir(&self.out).map_err(|error| {
-            Error::io("make", &self.out, &error).hint("name a folder that is not there yet")
-        })?;
-        let snr = match self.snr {
-            SnrChoice::MeanPower => Snr::MeanPower,
-            SnrChoice::PeakFrame => Snr::PeakFrame,
-        };
-        let labels = csv::WriterBuilder::new()
-            .delimiter(b'\t')
-            .quote_style(csv::QuoteStyle::Never)
-            .from_writer(Vec::new());
-        let mut writer =
-            Writer { mix: &self, snr, rooms: &rooms, background, labels, streams: 0, samples: 0 };
-        let head = COLUMNS.iter().copied().chain(keywords.extra.iter().map(String::as_str));
-        writer.row(head)?;
-        self.lay(&keywords, &responses, &mut writer)?;
-        let seconds = writer.samples as f64 / f64::from(SAMPLE_RATE);
-        let streams = writer.end()?;
+        if self.out.exists() {
+            return Err(Error::new(ErrorKind::Io, format!("{} is there", self.out.display()))
+                .hint("name a folder that is not there yet"));
+        }
+        // Made beside it and moved at the end: what is there is whole.
+        let mut partial = self.out.as_os_str().to_owned();
+        partial.push(".part");
+        let partial = PathBuf::from(partial);
+        fs::create_dir(&partial).map_err(|e| Error::io("make", &partial, &e))?;
+        let mixed = self.write(&partial, &keywords, &rooms, &responses, background);
+        if mixed.is_err() {
+            // The error that is returned says why.
+            let _ = fs::remove_dir_all(&partial);
+        }
+        let (streams, seconds) = mixed?;
+        fs::rename(&partial, &self.out).map_err(|e| Error::io("make", &self.out, &e))?;
         anstream::eprintln!(
-            "{} of {} in {}, {:.1} min: {}",
+            "{} at {} in {}, {:.1} min: {}",
             counted(keywords.all.len(), "clip"),
             counted(self.snr_db.len(), "ratio"),
             counted(streams, "stream"),
@@ -157,11 +163,40 @@ impl Mix {
         Ok(Outcome::AllWell)
     }
 
+    /// Writes everything to `folder`; how many streams there are, and how many seconds.
+    fn write(
+        &self,
+        folder: &Path,
+        keywords: &Keywords,
+        rooms: &[PathBuf],
+        responses: &[Vec<f32>],
+        background: Background,
+    ) -> Result<(usize, f64)> {
+        let snr = match self.snr {
+            SnrChoice::MeanPower => Snr::MeanPower,
+            SnrChoice::PeakFrame => Snr::PeakFrame,
+        };
+        let labels = csv::WriterBuilder::new()
+            .delimiter(b'\t')
+            .quote_style(csv::QuoteStyle::Never)
+            .from_writer(Vec::new());
+        let (streams, samples) = (0, 0);
+        let mut writer =
+            Writer { mix: self, snr, rooms, background, folder, labels, streams, samples };
+        let head = COLUMNS.iter().copied().chain(keywords.extra.iter().map(String::as_str));
+        writer.row(head)?;
+        self.lay(keywords, responses, &mut writer)?;
+        let samples = writer.samples;
+        Ok((writer.end()?, seconds(samples)))
+    }
+
     fn check(&self) -> Result<()> {
         let limits = [
             ("--gap-s", self.gap_s, 0.1, 3600.0),
             ("--stream-s", self.stream_s, 1.0, 3600.0),
             ("--trim-db", self.trim_db, 1.0, 200.0),
+            ("--word-db", self.word_db, 1.0, self.trim_db),
+            ("--floor-db", self.floor_db, -120.0, 0.0),
         ];
         let ratios = self.snr_db.iter().map(|&ratio| ("--snr-db", ratio, -60.0, 100.0));
         for (name, value, least, most) in limits.into_iter().chain(ratios) {
@@ -186,7 +221,8 @@ impl Mix {
             let mut random = Random::named(self.seed, &format!("{index} {}", keyword.source));
             let pause = samples(self.gap_s * (0.5 + random.unit()));
             let room = (!rooms.is_empty()).then(|| random.below(rooms.len()));
-            let clip = keyword.clip(self.trim_db, room.map(|room| rooms[room].as_slice()))?;
+            let clip = keyword
+                .clip([self.trim_db, self.word_db], room.map(|room| rooms[room].as_slice()))?;
             let needed = pause + clip.samples.len();
             if at + needed + samples(self.gap_s) > length && !placed.is_empty() {
                 writer.stream(&std::mem::take(&mut placed), at + samples(self.gap_s))?;
@@ -212,30 +248,32 @@ impl Writer<'_> {
         for &snr_db in &self.mix.snr_db {
             let name = format!("{snr_db}dB-{:04}.wav", self.streams);
             let mut mixed = stretch.samples.clone();
-            for place in placed {
-                self.add(&mut mixed, &stretch, place, snr_db)?;
-            }
+            let gains = placed
+                .iter()
+                .map(|place| self.add(&mut mixed, &stretch, place, snr_db))
+                .collect::<Result<Vec<_>>>()?;
             let peak = mixed.iter().fold(0.0_f32, |peak, sample| peak.max(sample.abs()));
             let scale = if peak > PEAK { PEAK / peak } else { 1.0 };
             mixed.iter_mut().for_each(|sample| *sample *= scale);
-            let path = self.mix.out.join(&name);
+            let path = self.folder.join(&name);
             fs::write(&path, wav::bytes(&mixed, self.mix.format))
                 .map_err(|e| Error::io("write", &path, &e))?;
-            for place in placed {
-                self.label(&name, &stretch, place, snr_db, scale)?;
+            for (place, gain) in placed.iter().zip(gains) {
+                self.label(&name, &stretch, place, snr_db, [gain, scale])?;
             }
             self.samples += length;
         }
         Ok(())
     }
 
+    /// Adds one clip; what it is multiplied with.
     fn add(
         &self,
         mixed: &mut [f32],
         stretch: &Stretch,
         place: &Placed<'_>,
         snr_db: f64,
-    ) -> Result<()> {
+    ) -> Result<f32> {
         let Placed { keyword, clip, at, .. } = place;
         let speech = &clip.samples[clip.word.clone()];
         let noise = &stretch.samples[at + clip.word.start..at + clip.word.end];
@@ -245,7 +283,7 @@ impl Writer<'_> {
         for (sample, speech) in mixed[*at..].iter_mut().zip(&clip.samples) {
             *sample += gain * speech;
         }
-        Ok(())
+        Ok(gain)
     }
 
     fn label(
@@ -254,13 +292,15 @@ impl Writer<'_> {
         stretch: &Stretch,
         place: &Placed<'_>,
         snr_db: f64,
-        scale: f32,
+        [gain, scale]: [f32; 2],
     ) -> Result<()> {
         let Placed { keyword, clip, room, at } = place;
         let under = stretch.at(at + clip.word.start);
         let shown = |path: Option<&PathBuf>| {
             path.map_or_else(String::new, |path| path.to_string_lossy().into_owned())
         };
+        let decibels = |factor: f32| 20.0 * f64::from(factor).log10();
+        let level = 10.0 * Snr::MeanPower.level(&clip.samples[clip.word.clone()]).log10();
         let own = [
             name.to_owned(),
             seconds(at + clip.word.start).to_string(),
@@ -273,7 +313,8 @@ impl Writer<'_> {
             keyword.source.clone(),
             shown(under.map(|file| self.background.path(file))),
             shown(room.map(|room| &self.rooms[room])),
-            format!("{:.2}", 20.0 * f64::from(scale).log10()),
+            format!("{:.2}", decibels(scale)),
+            format!("{:.1}", level + decibels(gain) + decibels(scale)),
         ];
         self.row(own.iter().map(String::as_str).chain(keyword.extra.iter().map(String::as_str)))
     }
@@ -291,7 +332,7 @@ impl Writer<'_> {
 
     /// Writes the labels; the number of streams.
     fn end(self) -> Result<usize> {
-        let path = self.mix.out.join("labels.tsv");
+        let path = self.folder.join("labels.tsv");
         let text = self.labels.into_inner().map_err(|error| unwritten(&error))?;
         fs::write(&path, text).map_err(|e| Error::io("write", &path, &e))?;
         Ok(self.streams * self.mix.snr_db.len())

@@ -8,7 +8,7 @@ use crate::cli::eval::table::{self, Line};
 use crate::cli::eval::{Answer, Evaluated};
 
 /// What the page may do: show itself. Nothing is fetched, nothing runs.
-const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; media-src data:; base-uri 'none'; form-action 'none'";
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; media-src data:; base-uri 'none'; form-action 'none'";
 
 /// The whole page.
 pub fn html(answer: &Answer, plots: &Plots, worst: &Worst) -> String {
