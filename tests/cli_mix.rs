@@ -68,8 +68,11 @@ fn samples(path: PathBuf) -> Vec<f32> {
     read_all(&mut FileSource::open(path).unwrap()).unwrap()
 }
 
-/// What is under each label in `out`, without the background: the word alone.
-fn words(folder: &Path, out: &str) -> Vec<(BTreeMap<String, String>, Vec<f32>, Vec<f32>)> {
+/// A label, the word without the background, and the background alone.
+type Word = (BTreeMap<String, String>, Vec<f32>, Vec<f32>);
+
+/// What is under each label in `out`.
+fn words(folder: &Path, out: &str) -> Vec<Word> {
     let background = samples(folder.join("noise/hiss.wav"));
     let rows = labels(&folder.join(out).join("labels.tsv"));
     rows.into_iter()

@@ -7,7 +7,7 @@ use super::calibration::{self, Bin};
 use super::det::{Curve, Sweep};
 use super::event::{Detection, Rules};
 use super::intervals::{Interval, clopper_pearson, poisson};
-use super::matching::{Fate, Recording, fates};
+use super::matching::Recording;
 use super::notes;
 use super::rank::{Ranked, Scored, Stopped};
 use super::tally::{Outcome, Tally};
@@ -192,7 +192,7 @@ pub struct Figures {
     pub delay_s: Option<Delay>,
     /// Mean squared error of the scores as probabilities.
     pub brier: Estimate,
-    /// The scores of the detections as probabilities.
+    /// The scores of the triggers as probabilities.
     pub reliability: Vec<Bin>,
     /// Units with a target: speakers, where the labels name them.
     pub units: usize,
@@ -228,7 +228,8 @@ impl Figures {
                 .map(|t| Scored { score: Some(t.score), wanted: t.wanted, unit: t.unit })
                 .collect(),
         );
-        let judged = judged(recordings, rules);
+        let judged: Vec<(f64, bool, usize)> =
+            tally.triggers.iter().map(|t| (f64::from(t.score), t.wanted, t.unit)).collect();
 
         let curve = sweep.curve(rules, None);
         let grid = grid(&curve);
@@ -297,23 +298,6 @@ impl Figures {
         figures.notes = notes::of(&figures, equal, settings.resamples > 0);
         Ok((figures, tally))
     }
-}
-
-/// The probability, truth and unit of every detection.
-fn judged(recordings: &[Recording], rules: &Rules) -> Vec<(f64, bool, usize)> {
-    let single = Rules { merge: 0, refractory: 0, ..*rules };
-    let mut judged = Vec::new();
-    for recording in recordings {
-        let each = super::event::events(recording.detections(), &single, |_| true);
-        for (event, fate) in each.iter().zip(fates(recording, &each, rules)) {
-            let (wanted, unit) = match fate {
-                Fate::Hit(index) | Fate::Repeat(index) => (true, recording.spans()[index].unit),
-                Fate::False(_) => (false, recording.unit),
-            };
-            judged.push((f64::from(event.score), wanted, unit));
-        }
-    }
-    judged
 }
 
 fn weighted_brier(judged: &[(f64, bool, usize)], weights: &[u32]) -> Option<f64> {

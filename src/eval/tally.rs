@@ -39,6 +39,9 @@ pub struct FalseAccept {
 }
 
 /// A proposal of the first stage, before the second has its say.
+///
+/// One that comes less than the refractory time after a target's, and is not surer, is its echo
+/// and no trigger: where it would be accepted, the target's has been before.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Trigger {
     /// Where.
@@ -138,29 +141,35 @@ impl Tally {
 
     fn trigger(&mut self, number: usize, recording: &Recording, rules: &Rules) {
         let proposed = triggers(recording.detections(), rules);
+        // Number of the trigger of each target, and of the last target with its last time.
         let mut of_target: Vec<Option<usize>> = vec![None; recording.spans().len()];
+        let mut last: Option<(usize, u64)> = None;
         for (event, fate) in proposed.iter().zip(fates(recording, &proposed, rules)) {
-            let (span, wanted) = match fate {
-                Fate::Hit(index) | Fate::Repeat(index) => (Some(index), true),
-                Fate::False(span) => (span, false),
+            let place = |span| Place { recording: number, span };
+            let trigger = |span, wanted, unit| {
+                let Event { score, best, .. } = *event;
+                Trigger { place: place(span), wanted, score, best, unit }
             };
-            let unit = match fate {
-                Fate::Hit(index) | Fate::Repeat(index) => recording.spans()[index].unit,
-                Fate::False(_) => recording.unit,
-            };
-            let place = Place { recording: number, span };
-            let trigger = Trigger { place, wanted, score: event.score, best: event.best, unit };
-            match (fate, span.and_then(|index| of_target[index])) {
-                (Fate::Repeat(_), Some(before)) => {
-                    if event.score > self.triggers[before].score {
-                        self.triggers[before] = trigger;
+            match fate {
+                Fate::Hit(index) | Fate::Repeat(index) => {
+                    let unit = recording.spans()[index].unit;
+                    let trigger = trigger(Some(index), true, unit);
+                    let at = *of_target[index].get_or_insert(self.triggers.len());
+                    if at == self.triggers.len() {
+                        self.triggers.push(trigger);
+                    } else if event.score > self.triggers[at].score {
+                        self.triggers[at] = trigger;
                     }
+                    last = Some((at, event.time));
                 }
-                _ => {
-                    if let Fate::Hit(index) = fate {
-                        of_target[index] = Some(self.triggers.len());
+                Fate::False(span) => {
+                    let echo = last.is_some_and(|(at, time)| {
+                        event.time - time < rules.refractory
+                            && event.score <= self.triggers[at].score
+                    });
+                    if !echo {
+                        self.triggers.push(trigger(span, false, recording.unit));
                     }
-                    self.triggers.push(trigger);
                 }
             }
         }
@@ -242,6 +251,22 @@ mod tests {
         let tally = Tally::of(&[recording], &rules, |d| d.accepted);
         assert_eq!(tally.outcomes.iter().filter(|o| o.accepted).count(), 1);
         assert_eq!((tally.repeats, tally.false_accepts.len()), (1, 0));
+    }
+
+    #[test]
+    fn an_echo_of_a_target_is_no_false_trigger() {
+        // The tolerance ends at 200, the refractory time at 240.
+        let triggers = |first: f32, second: u64| {
+            let detections = vec![detection(140, first), detection(second, 0.9)];
+            let spans = vec![span(100, 150, true)];
+            let recording = Recording::new(Some(1_000), 0, spans, detections);
+            let tally = Tally::of(&[recording], &RULES, |d| d.accepted);
+            tally.triggers.iter().map(|t| (t.wanted, t.score)).collect::<Vec<_>>()
+        };
+        assert_eq!(triggers(0.9, 239), [(true, 0.9)]);
+        assert_eq!(triggers(0.9, 240), [(true, 0.9), (false, 0.9)]);
+        // Surer than the target's, it is accepted where that is not: a false accept.
+        assert_eq!(triggers(0.3, 239), [(true, 0.3), (false, 0.9)]);
     }
 
     #[test]

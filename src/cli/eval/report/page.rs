@@ -172,7 +172,7 @@ fn figures(page: &mut String, answer: &Answer, plots: &Plots) {
     figure(
         "Reliability",
         &format!(
-            "On the diagonal a probability is one. Bars are exact intervals; n = {} detections.{brier}",
+            "On the diagonal a probability is one. Bars are exact intervals; n = {} triggers.{brier}",
             figures.reliability.iter().map(|bin| bin.n).sum::<u64>()
         ),
         &plots.reliability,
