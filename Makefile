@@ -17,7 +17,7 @@ help:
 	@echo "make demo   build wakegate and judge the recordings in data/"
 	@echo "make test   format, lints, tests, docs: everything CI runs"
 	@echo "make train WORD=marvin RECORDINGS=DIR   train a wake word of your own (models/README.md)"
-	@echo "make browser-test   the review page in Chromium alone"
+	@echo "make browser-test   the pages in Chromium alone"
 	@echo "make train-setup   what the training recipe in models/train needs"
 
 demo: system
@@ -36,9 +36,9 @@ check:
 python-tests: $(VENV)/ready
 	cd models/train && ../../$(PYTHON) -m pytest -q
 
-# The review page in Chromium. Where that can't be installed, each test says so and is skipped.
+# The review page and the evaluation report in Chromium. Where that can't be installed, each test says so and is skipped.
 browser-test: system browser $(VENV)/ready
-	cargo build --locked --example review_host
+	cargo build --locked --bin wakegate --example review_host
 	$(PYTHON) -m pytest -q -rs tests/browser
 
 browser:

@@ -6,10 +6,12 @@ mod daemon;
 mod demo;
 #[cfg(feature = "live")]
 mod devices;
+mod eval;
 mod export;
 mod features;
 mod listen;
 mod log;
+mod mix;
 mod model;
 mod ordered;
 mod output;
@@ -20,6 +22,7 @@ mod review;
 mod score;
 mod scoring;
 mod serve;
+mod wav;
 mod wyoming;
 
 use std::path::{Path, PathBuf};
@@ -52,6 +55,8 @@ enum Command {
     Features(features::Features),
     Review(review::Review),
     Calibrate(calibrate::Calibrate),
+    Eval(eval::Eval),
+    Mix(mix::Mix),
 }
 
 /// How a command ended that could run.
@@ -86,6 +91,8 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Features(command) => command.run(),
         Command::Review(command) => command.run(),
         Command::Calibrate(command) => command.run(),
+        Command::Eval(command) => command.run(),
+        Command::Mix(command) => command.run(),
     };
     match result {
         Ok(Outcome::AllWell) => ExitCode::SUCCESS,

@@ -1,4 +1,22 @@
-//! Figures that hold: exact intervals, and thresholds that are certified.
+//! Figures that hold: events in sample time against labels, exact intervals, thresholds that
+//! are certified.
+//!
+//! [`figures::Figures`] is all of it for one system, [`contest::Contest`] for two on the same
+//! recordings. Pure: no files, threads or clock. The definitions are in this folder's README.
 
+pub mod bootstrap;
+pub mod calibration;
 pub mod certify;
+pub mod contest;
+pub mod det;
+pub mod event;
+pub mod figures;
+pub mod groups;
 pub mod intervals;
+pub mod matching;
+pub mod mix;
+mod notes;
+pub mod paired;
+pub mod random;
+pub mod rank;
+pub mod tally;

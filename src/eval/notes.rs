@@ -1,0 +1,97 @@
+//! What the data is too small for. A figure that can't be known is said to be so, beside it.
+
+use super::figures::{Estimate, Figures, KEPT};
+use super::rank::EqualError;
+
+/// Fewer units than this make a bootstrap coarse.
+const FEW_UNITS: usize = 20;
+/// Fewer targets than this say little of a miss rate.
+const FEW_TARGETS: u64 = 30;
+/// Fewer delays than this have no 99th percentile of their own.
+const FEW_DELAYS: usize = 100;
+
+/// The sentences for `figures`; `drawn` is whether there was a bootstrap.
+pub(super) fn of(figures: &Figures, equal: Option<EqualError>, drawn: bool) -> Vec<String> {
+    let mut notes = Vec::new();
+    let mut say = |text: String| notes.push(text);
+    let (targets, hours) = (figures.frr.n, figures.false_accepts.hours);
+    if targets == 0 {
+        say("no label is a target: nothing is known of misses".to_owned());
+    } else if targets < FEW_TARGETS {
+        say(format!("{targets} targets are few: see the width of the miss rate's interval"));
+    }
+    if hours <= 0.0 {
+        say("no hour outside of the targets: nothing is known of false accepts an hour".to_owned());
+    } else {
+        let unseen: Vec<String> = figures
+            .miss_at
+            .iter()
+            .filter(|at| at.false_accepts_per_hour * hours < 1.0)
+            .map(|at| at.false_accepts_per_hour.to_string())
+            .collect();
+        if !unseen.is_empty() && targets > 0 {
+            say(format!(
+                "{} h are too short to show {} false accepts an hour: the miss rate there is that \
+                 without any",
+                if hours < 0.1 { format!("{hours:.4}") } else { format!("{hours:.2}") },
+                listed(&unseen)
+            ));
+        }
+    }
+    if figures.negatives_accepted.n == 0 {
+        say("no label is a negative: there is no equal error rate and no area under the curve"
+            .to_owned());
+    }
+    if targets > 0 && figures.units < FEW_UNITS {
+        say(format!(
+            "{} speakers or recordings are few for a bootstrap: its intervals are coarse and tend to \
+             be narrow",
+            figures.units
+        ));
+    }
+    let [wanted, _] = figures.triggers;
+    if wanted > 0 && (wanted as f64) * (1.0 - KEPT) < 1.0 {
+        say(format!("{} % of {wanted} true triggers are all of them", KEPT * 100.0));
+    }
+    if equal.is_some_and(|found| !found.reached) {
+        say("no threshold reaches the equal error rate: more of the targets have no detection"
+            .to_owned());
+    }
+    let mut estimates = vec![
+        ("equal error rate".to_owned(), figures.equal_error),
+        ("AUC".to_owned(), figures.auc),
+        ("share stopped".to_owned(), figures.stopped),
+    ];
+    estimates.extend(
+        figures
+            .miss_at
+            .iter()
+            .map(|at| (format!("miss rate at {} FA/h", at.false_accepts_per_hour), at.miss_rate)),
+    );
+    let named = |is: &dyn Fn(&Estimate) -> bool| {
+        let some = estimates.iter().filter(|(_, estimate)| is(estimate));
+        some.map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ")
+    };
+    let flat = named(&|e| e.interval.is_some_and(|interval| interval.low == interval.high));
+    if !flat.is_empty() {
+        say(format!(
+            "an interval without a width ({flat}) means too few errors to resample, not certainty"
+        ));
+    }
+    let without = named(&|e| e.value.is_some() && e.interval.is_none());
+    if drawn && !without.is_empty() {
+        say(format!("too few recordings or speakers for a bootstrap of: {without}"));
+    }
+    if let Some(delay) = figures.delay_s.filter(|delay| delay.n < FEW_DELAYS) {
+        say(format!("the 99th percentile of {} delays is close to their largest", delay.n));
+    }
+    notes
+}
+
+/// `a, b or c`.
+fn listed(items: &[String]) -> String {
+    match items {
+        [before @ .., last] if !before.is_empty() => format!("{} or {last}", before.join(", ")),
+        items => items.concat(),
+    }
+}
