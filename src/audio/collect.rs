@@ -100,10 +100,15 @@ fn sorted_names(folder: &Path) -> std::io::Result<Vec<OsString>> {
     Ok(names)
 }
 
-fn is_audio(path: &Path) -> bool {
-    path.extension()
-        .and_then(|e| e.to_str())
-        .is_some_and(|e| AUDIO_EXTENSIONS.contains(&e.to_ascii_lowercase().as_str()))
+/// Whether a file of this name is audio, by its ending (one of [`AUDIO_EXTENSIONS`]).
+pub fn is_audio(path: &Path) -> bool {
+    ends_in(path, &AUDIO_EXTENSIONS)
+}
+
+/// Whether the ending of `path`, in any case, is one of `endings`.
+pub(super) fn ends_in(path: &Path, endings: &[&str]) -> bool {
+    let ending = path.extension().and_then(|e| e.to_str());
+    ending.is_some_and(|e| endings.contains(&e.to_ascii_lowercase().as_str()))
 }
 
 fn problem(path: &Path, error: Error) -> Found {
