@@ -42,6 +42,7 @@ pub mod model;
 pub mod pipeline;
 pub mod review;
 pub mod runtime;
+pub mod table;
 pub mod wyoming;
 
 pub use error::{Error, ErrorKind, Result};

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// What each module of the library may name of the others. A new module needs a line here,
 /// and the line needs to agree with the design.
-const MAY_USE: [(&str, &[&str]); 12] = [
+const MAY_USE: [(&str, &[&str]); 13] = [
     ("error", &[]),
     ("frontend", &["error"]),
     ("decision", &["error"]),
@@ -16,6 +16,7 @@ const MAY_USE: [(&str, &[&str]); 12] = [
     ("pipeline", &["error", "frontend", "model", "decision"]),
     ("runtime", &["error", "audio", "config", "decision", "model", "pipeline"]),
     ("eval", &["error"]),
+    ("table", &["error"]),
     ("gate", &["error", "decision", "pipeline"]),
     ("review", &["error", "decision", "eval", "frontend", "gate", "model", "pipeline"]),
     ("wyoming", &["error", "audio", "model", "decision", "pipeline"]),
@@ -25,10 +26,11 @@ const MAY_USE: [(&str, &[&str]); 12] = [
 const REEXPORTED: [&str; 3] = ["Error", "ErrorKind", "Result"];
 
 /// Crates that one module alone may name: its file, and the folder beside it.
-const GUARDED: [(&str, &str); 8] = [
+const GUARDED: [(&str, &str); 9] = [
     ("ort", "model/onnx"),
     ("ort_tract", "model/onnx"),
     ("cpal", "audio/capture"),
+    ("parquet", "table"),
     // Threads are plain threads everywhere else.
     ("tokio", "review/web"),
     ("tokio_rustls", "review/web"),
