@@ -29,7 +29,7 @@ mod sniff;
 
 #[cfg(feature = "live")]
 pub use capture::{Card, CardSettings, DeviceInfo, Form, devices};
-pub use collect::{AUDIO_EXTENSIONS, Found, find_audio, is_audio, read_all};
+pub use collect::{AUDIO_EXTENSIONS, Found, find_audio, find_files, is_audio, read_all};
 pub use file::FileSource;
 pub use input::{Fault, FaultSender, Input, Stream, faults};
 pub use part::FilePart;

@@ -30,6 +30,15 @@ impl FilePart {
         Ok(Self::new(file, 0, length))
     }
 
+    /// The `length` bytes of the same file from byte `start` of this part on, no further than it
+    /// goes.
+    #[must_use]
+    pub fn stretch(&self, start: u64, length: u64) -> Self {
+        let start = start.min(self.length);
+        let length = length.min(self.length - start);
+        Self { file: Arc::clone(&self.file), start: self.start + start, length, at: 0 }
+    }
+
     /// Length in bytes.
     pub fn length(&self) -> u64 {
         self.length
@@ -79,6 +88,9 @@ mod tests {
         assert_eq!(other.seek(SeekFrom::Start(9)).unwrap(), 9);
         assert_eq!(other.read(&mut [0; 4]).unwrap(), 0);
         assert!(other.seek(SeekFrom::Current(-10)).is_err());
+        other.stretch(1, 3).read_to_string(&mut text).unwrap();
+        other.stretch(4, 9).read_to_string(&mut text).unwrap();
+        assert_eq!((text.as_str(), other.stretch(7, 2).length()), ("23456563456", 0));
         // A part that promises more than the file holds ends with the file.
         let mut long = FilePart::new(file, 8, 100);
         assert_eq!((long.length(), long.read_to_string(&mut text).unwrap()), (100, 2));
