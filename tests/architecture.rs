@@ -12,7 +12,7 @@ const MAY_USE: [(&str, &[&str]); 14] = [
     ("decision", &["error"]),
     ("audio", &["error"]),
     ("config", &["error", "audio"]),
-    ("corpus", &["error", "audio"]),
+    ("corpus", &["error", "audio", "table"]),
     ("model", &["error", "frontend"]),
     ("pipeline", &["error", "frontend", "model", "decision"]),
     ("runtime", &["error", "audio", "config", "decision", "model", "pipeline"]),

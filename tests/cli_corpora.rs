@@ -105,7 +105,7 @@ fn every_container_and_any_number_of_threads_give_the_same_scores() {
         &["--manifest", "m.parquet", MANIFEST[0], MANIFEST[1]],
     ];
     for (input, threads) in inputs.iter().zip(["2", "5", "1"].iter().cycle()) {
-        let output = score(&folder, &[input, &["--activations", "--threads", threads]].concat());
+        let output = score(&folder, &[*input, &["--activations", "--threads", *threads]].concat());
         assert_eq!(judged(&output), expected, "{input:?}");
     }
     // What a stream is told, whatever its chunks.
@@ -278,7 +278,7 @@ fn what_cannot_be_meant_is_refused_before_anything_is_scored() {
         (&["wav", "--output", "done.csv", "--resume", "--queue", "q"], "stored twice"),
         (&["--manifest", "m.csv"], "has no column \"path\""),
         (&["--manifest", "m.csv", "--column", "path"], "expected MEANING=NAME"),
-        (&["--manifest", "m.csv", "--column", "path=file", "--carry", "verdict"], "carried"),
+        (&["--manifest", "m.jsonl", "--carry", "verdict"], "a column can't be carried"),
         (&["--manifest", "m.csv", "--column", "path=file", "--carry", "age"], "no column \"age\""),
         (&["wav", "--raw", "mp3"], "s16le"),
         (&["wav", "--raw-rate", "8000"], "--raw"),

@@ -324,7 +324,8 @@ mod tests {
             .filter_map(|(end, closing)| closing.then_some(end))
             .collect();
         assert_eq!(ends.len(), 3);
-        for cut in 0..=text.len() {
+        let near_ends = |cut: &usize| ends.iter().any(|end| cut.abs_diff(*end) < 3);
+        for cut in (0..=text.len()).filter(|cut| cut % 11 == 0 || near_ends(cut)) {
             fs::write(&path, &text[..cut]).unwrap();
             let mut tally = Tally::default();
             let mut journal = Journal::resume(&output, &run, &mut tally).unwrap();

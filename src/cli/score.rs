@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
 use clap::Args;
 use serde_json::{Value, json};
@@ -75,7 +76,7 @@ impl Score {
         let corpus = self.inputs.open()?;
         let model = self.engine.open()?;
         // A model that can't be loaded is no recording's fault: say so before the first record.
-        drop(self.scorer(&model)?);
+        let first = self.scorer(&model)?;
         let mut tally = Tally::default();
         let shape = Shape {
             names: corpus.has_columns(),
@@ -91,7 +92,7 @@ impl Score {
         let progress = Progress::new(&corpus);
         let report =
             Report { manifest: model.manifest(), shape, destination, progress, tally, sink };
-        self.score(&corpus, &model, threads, report)
+        self.score(&corpus, &model, first, threads, report)
     }
 
     fn scorer(&self, model: &Model) -> Result<Scorer> {
@@ -120,21 +121,32 @@ impl Score {
         &self,
         corpus: &Corpus,
         model: &Model,
+        first: Scorer,
         threads: usize,
         mut report: Report<'_>,
     ) -> Result<Outcome> {
         let policy = report.sink.as_ref().map(Sink::policy);
         let skip = Skip { done: report.destination.take_done(), ..Skip::default() };
         let measure = report.progress.is_shown();
+        // It takes as long to load as some hundred seconds of audio to score.
+        let first = Mutex::new(Some(first));
+        let scorer = || match first.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            Some(first) => Ok(first),
+            None => self.scorer(model),
+        };
         ordered::in_order(
             Bounds { threads, held: corpus.settings().member_limit },
             |give| skip.feed(corpus, measure, give),
-            || self.scorer(model).map(|scorer| scorer.with_excerpts(policy.as_ref())),
+            || scorer().map(|scorer| scorer.with_excerpts(policy.as_ref())),
             |scorer, about: &About, audio: Result<Recording>| {
+                let start = Instant::now();
                 let source = audio?.open(&about.path, corpus.settings())?;
+                let opening = start.elapsed();
                 let trigger =
                     about.trigger_s.or(self.trigger_at).map(trigger_sample).transpose()?;
-                scorer.score(source, trigger)
+                let mut scored = scorer.score(source, trigger)?;
+                scored.spent.decode += opening;
+                Ok(scored)
             },
             |about, result| {
                 let skipped = skip.bytes.swap(0, Ordering::Relaxed);

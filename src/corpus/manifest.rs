@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value};
 
 use super::grouping::Visit;
-use super::{Item, Settings, parquet};
+use super::{Item, Settings};
+use crate::table::ParquetReader;
 use crate::{Error, ErrorKind, Result};
 
 /// A table with a recording a row.
@@ -38,7 +39,10 @@ impl Manifest {
             }
             Form::JsonLines if is_stdin(path) => {}
             Form::JsonLines => drop(open(path)?),
-            Form::Parquet => parquet::check(path, &settings.columns)?,
+            Form::Parquet => {
+                let names = ParquetReader::open(path)?.names();
+                settings.columns.check(&names, &path.to_string_lossy())?;
+            }
         }
         Ok(Self { path: path.to_owned(), form })
     }
@@ -61,7 +65,7 @@ impl Manifest {
         let result = match self.form {
             Form::Csv(delimiter) => self.csv(delimiter, settings, visit),
             Form::JsonLines => self.json_lines(settings, visit),
-            Form::Parquet => parquet::visit(&self.path, settings, visit),
+            Form::Parquet => self.parquet(settings, visit),
         };
         result.unwrap_or_else(|error| {
             visit(Item::problem(self.path.to_string_lossy().into_owned(), error))
@@ -132,6 +136,19 @@ impl Manifest {
             }
         }
         Ok(true)
+    }
+
+    fn parquet(&self, settings: &Settings, visit: &mut Visit<'_>) -> Result<bool> {
+        let mut number = 0;
+        let columns = &settings.columns;
+        ParquetReader::open(&self.path)?.rows(&|name| columns.name(name), &mut |row| {
+            number += 1;
+            let get = |name: &str| {
+                let cell = row.iter().find(|(column, _)| column == name);
+                cell.map_or(Value::Null, |(_, value)| value.clone())
+            };
+            visit(columns.row(&get, settings, self.place(number)))
+        })
     }
 
     /// What a row is called that names nothing itself.

@@ -9,7 +9,6 @@ mod archive;
 mod columns;
 mod grouping;
 mod manifest;
-mod parquet;
 mod paths;
 mod recording;
 mod tar;
