@@ -29,8 +29,11 @@ fn decode_raw(bytes: &[u8], form: RawForm) -> (Vec<f32>, Vec<String>) {
     (read_all(&mut source).unwrap(), source.warnings().to_vec())
 }
 
-/// Code words of ITU-T G.711 and their values on 16 bits.
-const G711: [(&str, u16, &[(u8, i16)]); 2] = [
+/// Name, format in a WAV header, and code words with their values on 16 bits.
+type Law = (&'static str, u16, &'static [(u8, i16)]);
+
+/// The two codes of ITU-T G.711.
+const G711: [Law; 2] = [
     (
         "ulaw",
         7,

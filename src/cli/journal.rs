@@ -103,26 +103,18 @@ impl Journal {
         }
         let mut done = Vec::new();
         let mut whole = lines.at;
-        read_closed(
-            &mut lines,
-            &mut |records, closing| {
-                if closing.done != done.len() {
-                    return Ok(false);
-                }
-                let Some(of) = unhex(&closing.of) else { return Ok(false) };
-                let records: Vec<Record> =
-                    match records.iter().map(|line| serde_json::from_slice(line)).collect() {
-                        Ok(records) => records,
-                        Err(_) => return Ok(false),
-                    };
-                let failed = closing.failed.as_deref().unwrap_or("other");
-                tally.add(closing.samples.ok_or(failed), &records);
-                done.push(of);
-                Ok(true)
-            },
-            &mut whole,
-        )
-        .map_err(io)?;
+        while let Some((records, closing)) = lines.next_closed().map_err(io)? {
+            let records: serde_json::Result<Vec<Record>> =
+                records.iter().map(|line| serde_json::from_slice(line)).collect();
+            let (Ok(records), Some(of)) = (records, unhex(&closing.of)) else { break };
+            if closing.done != done.len() {
+                break;
+            }
+            let failed = closing.failed.as_deref().unwrap_or("other");
+            tally.add(closing.samples.ok_or(failed), &records);
+            done.push(of);
+            whole = lines.at;
+        }
         drop(lines);
         file.set_len(whole).and_then(|()| file.seek(SeekFrom::End(0))).map_err(io)?;
         tally.resume();
@@ -248,29 +240,18 @@ impl<R: BufRead> Lines<R> {
         self.at += count as u64;
         Ok(Some(&self.line))
     }
-}
 
-/// Hands each recording's lines to `take` until it returns `false` or they are not closed, and
-/// leaves in `whole` where the last that it took ends.
-fn read_closed<R: BufRead>(
-    lines: &mut Lines<R>,
-    take: &mut dyn FnMut(&[Vec<u8>], &Closing) -> io::Result<bool>,
-    whole: &mut u64,
-) -> io::Result<()> {
-    let mut records = Vec::new();
-    while let Some(line) = lines.next()? {
-        if !line.starts_with(CLOSING) {
+    /// The records of the next recording that is closed, and the line that closes it.
+    fn next_closed(&mut self) -> io::Result<Option<(Vec<Vec<u8>>, Closing)>> {
+        let mut records = Vec::new();
+        while let Some(line) = self.next()? {
+            if line.starts_with(CLOSING) {
+                return Ok(serde_json::from_slice(line).ok().map(|closing| (records, closing)));
+            }
             records.push(line.to_vec());
-            continue;
         }
-        let Ok(closing) = serde_json::from_slice(line) else { return Ok(()) };
-        if !take(&records, &closing)? {
-            return Ok(());
-        }
-        records.clear();
-        *whole = lines.at;
+        Ok(None)
     }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -24,15 +24,17 @@ impl Progress {
     pub fn new(corpus: &Corpus) -> Self {
         let bar = ProgressBar::no_length();
         if !bar.is_hidden() {
-            let template = match corpus.bytes() {
-                Some(bytes) => {
-                    bar.set_length(bytes);
-                    "{bar:30} {percent:>3} % {msg}, {eta} left"
-                }
+            let bytes = corpus.bytes();
+            let template = match bytes {
+                Some(_) => "{bar:30} {percent:>3} % {msg}, {eta} left",
                 None => "{spinner} {msg}, {elapsed}",
             };
             if let Ok(style) = ProgressStyle::with_template(template) {
                 bar.set_style(style);
+            }
+            bar.set_message("nothing yet");
+            if let Some(bytes) = bytes {
+                bar.set_length(bytes);
             }
         }
         let start = Instant::now();

@@ -23,7 +23,7 @@ impl FileSource {
     ///
     /// An [`Io`](crate::ErrorKind::Io) error where there is no readable file at `path`, an
     /// [`Audio`](crate::ErrorKind::Audio) error where it is no audio of a supported format or its header
-    /// is damaged. A file without samples is told by the first [`read`](Source::read).
+    /// is damaged. A file without samples is told by the first [`read`](crate::audio::Source::read).
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         Self::over(container::probe(container::open(path)?, path)?, path)
