@@ -61,9 +61,18 @@ fn a_run_that_is_killed_again_and_again_comes_to_the_same_file() {
     let folder = folder.path();
     let rows = fs::read_to_string(folder.join("m.jsonl")).unwrap();
     let rows: Vec<&str> = rows.lines().collect();
-    for output in ["out.jsonl", "out.csv", "out.parquet"] {
+    // The last kill is before the output is made, in the place of an older one.
+    for (output, kills) in
+        [("out.jsonl", &[1, 4, 5, 9][..]), ("out.csv", &[2, 9]), ("out.parquet", &[7, COUNT])]
+    {
+        let whole = format!("whole-{output}");
+        let arguments = ["score", "--model", "tiny", "--activations", "--manifest", "m.jsonl"];
+        let once = run_in(folder, &[&arguments[..], &["--output", &whole]].concat());
+        assert_eq!(once.status.code(), Some(1));
+        let expected = fs::read(folder.join(&whole)).unwrap();
+        assert!(!expected.is_empty());
         // It gets no more rows than it is to have done when it is killed.
-        for (turn, rows_given) in [1, 4, 5, 9].into_iter().enumerate() {
+        for (turn, &rows_given) in kills.iter().enumerate() {
             let (mut child, mut pipe) = start(folder, output, turn > 0);
             for row in &rows[..rows_given] {
                 writeln!(pipe, "{row}").unwrap();
@@ -80,21 +89,25 @@ fn a_run_that_is_killed_again_and_again_comes_to_the_same_file() {
             assert_eq!(ended.status.code(), None, "SIGKILL: {ended:?}");
             assert!(!folder.join(output).exists(), "nothing is there before all is");
         }
+        // Whoever scored one of these again would find something else.
+        let done = *kills.last().unwrap();
+        let kept: Vec<Vec<u8>> =
+            (0..done).map(|k| fs::read(folder.join(format!("{k}.wav"))).unwrap()).collect();
+        (0..done).for_each(|k| fs::write(folder.join(format!("{k}.wav")), "gone").unwrap());
+        fs::write(folder.join(output), "an older one").unwrap();
         let (child, mut pipe) = start(folder, output, true);
         rows.iter().for_each(|row| writeln!(pipe, "{row}").unwrap());
         drop(pipe);
         let ended = child.wait_with_output().unwrap();
         assert_eq!(ended.status.code(), Some(1), "one is no audio: {ended:?}");
-        assert!(stderr(&ended).contains("9 of them were done before"), "{ended:?}");
+        let before = format!("{done} of them were done before");
+        assert!(stderr(&ended).contains(&before), "{ended:?}");
         let all = format!("{} recordings scored, ", COUNT - 1);
         assert!(stderr(&ended).contains(&all) && stderr(&ended).contains("; 1 failed (1 audio)"));
 
-        let whole = format!("whole-{output}");
-        let arguments = ["score", "--model", "tiny", "--activations", "--manifest", "m.jsonl"];
-        let once = run_in(folder, &[&arguments[..], &["--output", &whole]].concat());
-        assert_eq!(once.status.code(), Some(1));
-        let expected = fs::read(folder.join(&whole)).unwrap();
-        assert!(!expected.is_empty());
+        for (k, bytes) in kept.iter().enumerate() {
+            fs::write(folder.join(format!("{k}.wav")), bytes).unwrap();
+        }
         assert_eq!(fs::read(folder.join(output)).unwrap(), expected, "{output}");
         assert!(!folder.join(format!("{output}.journal")).exists());
 
