@@ -126,6 +126,27 @@ fn every_container_and_any_number_of_threads_give_the_same_scores() {
     }
 }
 
+#[test]
+fn the_projects_recordings_score_alike_in_a_folder_a_shard_and_a_manifest() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = cli_support::checkout("data");
+    let mut paths: Vec<_> = fs::read_dir(&data).unwrap().map(|e| e.unwrap().path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|ending| ending == "flac"));
+    paths.sort();
+    let names: Vec<&str> = paths.iter().map(|p| p.file_name().unwrap().to_str().unwrap()).collect();
+    let members: Vec<_> =
+        names.iter().zip(&paths).map(|(name, path)| (*name, fs::read(path).unwrap())).collect();
+    fs::write(folder.path().join("s.tar"), tar(&members)).unwrap();
+    let rows: Vec<Vec<String>> =
+        paths.iter().map(|path| vec![path.to_str().unwrap().to_owned()]).collect();
+    parquet(&folder.path().join("m.parquet"), &["path"], &rows);
+    let score = |input: &[&str]| judged(&run_in(folder.path(), &[&["score"], input].concat()));
+    let expected = score(&[data.to_str().unwrap()]);
+    assert!(expected.len() > 20, "{} recordings", expected.len());
+    assert_eq!(score(&["s.tar", "--threads", "2"]), expected);
+    assert_eq!(score(&["--manifest", "m.parquet", "--threads", "3"]), expected);
+}
+
 /// The rows of a CSV file by column, without those of the header.
 fn csv_rows(path: &Path) -> Vec<BTreeMap<String, String>> {
     let mut reader = csv::Reader::from_path(path).unwrap();

@@ -16,7 +16,7 @@ pub struct Inputs {
     paths: Vec<PathBuf>,
     /// Read more paths from this file, one a line; - for stdin
     #[arg(long, value_name = "FILE")]
-    list: Option<PathBuf>,
+    list: Vec<PathBuf>,
     /// Take a recording from every row of this table: .csv, .tsv, .jsonl, .parquet, or - for JSON
     /// lines on stdin
     #[arg(long, value_name = "FILE")]
@@ -59,9 +59,7 @@ impl Inputs {
         };
         let mut corpus = Corpus::new(settings);
         self.paths.iter().for_each(|path| corpus.add_path(path));
-        if let Some(list) = &self.list {
-            corpus.add_list(list)?;
-        }
+        self.list.iter().try_for_each(|list| corpus.add_list(list))?;
         self.manifest.iter().try_for_each(|manifest| corpus.add_manifest(manifest))?;
         Ok(corpus)
     }
