@@ -12,7 +12,7 @@ use wakegate::corpus::About;
 use wakegate::table::WholeFile;
 use wakegate::{Error, ErrorKind, Result};
 
-use super::export::{Format, RecordWriter, Shape};
+use super::formats::{Format, RecordWriter, Shape};
 use super::journal::Journal;
 use super::record::Record;
 use super::tally::Tally;

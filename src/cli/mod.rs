@@ -7,8 +7,9 @@ mod demo;
 mod destination;
 #[cfg(feature = "live")]
 mod devices;
-mod export;
+
 mod features;
+mod formats;
 mod inputs;
 mod journal;
 mod listen;

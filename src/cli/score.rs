@@ -13,7 +13,7 @@ use wakegate::model::{Manifest, Model};
 use wakegate::{Error, ErrorKind, Result};
 
 use super::destination::{Destination, OutputOptions};
-use super::export::Shape;
+use super::formats::Shape;
 use super::inputs::Inputs;
 use super::journal::fingerprint;
 use super::ordered::{self, Bounds, Give};
