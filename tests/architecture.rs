@@ -11,16 +11,19 @@ const MAY_USE: [(&str, &[&str]); 14] = [
     ("frontend", &["error"]),
     ("decision", &["error"]),
     ("audio", &["error"]),
-    ("config", &["error", "audio"]),
+    ("config", &["error", "audio", "review", "wyoming"]),
     ("corpus", &["error", "audio", "table"]),
     ("model", &["error", "frontend"]),
     ("pipeline", &["error", "frontend", "model", "decision"]),
-    ("runtime", &["error", "audio", "config", "decision", "model", "pipeline"]),
+    (
+        "runtime",
+        &["error", "audio", "config", "decision", "gate", "model", "pipeline", "review", "wyoming"],
+    ),
     ("eval", &["error"]),
     ("table", &["error"]),
     ("gate", &["error", "decision", "pipeline"]),
     ("review", &["error", "decision", "eval", "frontend", "gate", "model", "pipeline"]),
-    ("wyoming", &["error", "audio", "model", "decision", "pipeline"]),
+    ("wyoming", &["error", "audio", "model", "decision", "pipeline", "review"]),
 ];
 
 /// Names that the crate root gives again, and the module they are from.

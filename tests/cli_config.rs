@@ -39,13 +39,13 @@ fn what_is_refused_says_where_and_what_was_meant() {
     for (text, message) in [
         (
             "[audio]\nring_s = 2.0\ndevise = \"USB\"\n",
-            "line 3: unknown key devise: expected device, rate_hz, channels, channel, ring_s, \
-             stall_s, retry_max_s, preroll_s, found devise (hint: did you mean device?)",
+            "line 3: unknown key devise: expected enabled, device, rate_hz, channels, channel, \
+             ring_s, stall_s, retry_max_s, found devise (hint: did you mean device?)",
         ),
         (
             "\n\n[hook]\n",
             "line 3: unknown key hook: expected audio, wake_word, hooks, mqtt, metrics, runtime, \
-             log, found hook (hint: did you mean hooks?)",
+             log, wyoming, review, found hook (hint: did you mean hooks?)",
         ),
         (
             "[log]\nlevel = \"loud\"\n",

@@ -7,6 +7,8 @@ use std::path::Path;
 use std::process::Output;
 
 use cli_support::{checkout, json_lines, run_in, stderr};
+use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::record::Field;
 
 /// Runs and expects an exit code.
 fn run(folder: &Path, code: i32, arguments: &[&str]) -> Output {
@@ -79,6 +81,8 @@ fn a_corpus_goes_through_the_gate_and_a_leak_is_gone() {
     let json = json_lines(&review(folder, 0, &["export", "--json", "--by", "Ann"]));
     assert_eq!(json[0]["label"], "accidental");
 
+    exported_alike(folder, &csv);
+
     let verified = json_lines(&review(folder, 0, &["audit", "verify"]));
     let lines = verified[0]["lines"].as_u64().unwrap();
     let shown = json_lines(&review(folder, 0, &["audit", "show"]));
@@ -102,6 +106,51 @@ fn a_corpus_goes_through_the_gate_and_a_leak_is_gone() {
             &mark.replace(':', ":0").replace(":00", ":01")[..mark.len()],
         ],
     );
+}
+
+/// The three forms hold the same, in a file as on stdout.
+fn exported_alike(folder: &Path, csv: &str) {
+    let export = |arguments: &[&str]| {
+        review(folder, 0, &[&["export", "--by", "Ann"], arguments].concat()).stdout
+    };
+    export(&["--out", "labels.csv"]);
+    assert_eq!(fs::read_to_string(folder.join("labels.csv")).unwrap(), csv);
+    export(&["--out", "labels.txt", "--format", "json"]);
+    export(&["--out", "labels.parquet"]);
+    let json = fs::read_to_string(folder.join("labels.txt")).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    for bytes in
+        [fs::read(folder.join("labels.parquet")).unwrap(), export(&["--format", "parquet"])]
+    {
+        let reader = SerializedFileReader::new(bytes::Bytes::from(bytes)).unwrap();
+        let about = reader.metadata().file_metadata().key_value_metadata().unwrap().clone();
+        let said = |key: &str| about.iter().find(|pair| pair.key == key).unwrap().value.clone();
+        assert_eq!(said("wakegate.schema_version").as_deref(), Some("1"));
+        assert_eq!(said("wakegate.rows").as_deref(), Some("labelled activations"));
+        let rows: Vec<_> = reader.get_row_iter(None).unwrap().map(|row| row.unwrap()).collect();
+        assert_eq!(rows.len(), 1);
+        let columns: Vec<(&String, &Field)> = rows[0].get_column_iter().collect();
+        let names: Vec<&str> = columns.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names.join(","), csv.lines().next().unwrap());
+        for (name, value) in columns {
+            match value {
+                Field::Str(text) => assert_eq!(json[name], text.as_str(), "{name}"),
+                Field::Double(number) => {
+                    assert_eq!(json[name].as_f64().unwrap() as f32, *number as f32, "{name}");
+                }
+                other => panic!("{name}: {other}"),
+            }
+        }
+    }
+    // What can't be told or written leaves what was there.
+    let unknown = review(folder, 2, &["export", "--out", "labels.xls"]);
+    assert!(stderr(&unknown).contains(".csv, .jsonl or .parquet"), "{unknown:?}");
+    review(folder, 2, &["export", "--out", "missing/labels.csv"]);
+    review(folder, 2, &["export", "--out", "queue", "--format", "csv"]);
+    let mut names: Vec<_> =
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["labels.csv", "labels.parquet", "labels.txt", "queue", "settings.toml"]);
 }
 
 #[test]

@@ -5,16 +5,16 @@ mod cli_support;
 mod daemon_support;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use cli_support::{RATE, speech_like};
-use daemon_support::{Fake, Opening, Rig, ear, feed, offline, plays, tiny};
+use daemon_support::{Fake, Opening, Rig, bomb, ear, feed, offline, plays, tiny};
 use wakegate::audio::Fault;
 use wakegate::decision::Verdict;
 use wakegate::pipeline::Activation;
-use wakegate::runtime::{Counters, Ear, Ended, Judge, Order};
-use wakegate::{Error, ErrorKind, Result};
+use wakegate::runtime::{Counters, Ended, Order};
+use wakegate::{Error, ErrorKind};
 
 /// Frames of a ring that is short.
 const RING: usize = 4_000;
@@ -51,7 +51,7 @@ fn nothing_is_judged_across_lost_audio() {
         feed(writer, &samples[resumed..]);
     }));
     let fake = Fake { ends: true, ring_frames: RING, ..Fake::new([play]) };
-    let (ended, told, counters) = Rig::start(fake, false, ear(&model)).end();
+    let (ended, told, counters) = Rig::start(fake, ear(&model)).end();
     assert_eq!(ended, Ended::SourceEnded);
     assert_eq!(activations(&told), expected);
     assert_eq!((counters.gaps.get(), counters.overruns.get()), (1, 1));
@@ -79,7 +79,7 @@ fn an_overrun_of_the_device_is_a_gap_and_what_waited_is_abandoned() {
         feed(writer, &samples[cut..]);
     }));
     let fake = Fake { ends: true, ..Fake::new([play]) };
-    let (ended, told, counters) = Rig::start(fake, false, ear(&model)).end();
+    let (ended, told, counters) = Rig::start(fake, ear(&model)).end();
     assert_eq!(ended, Ended::SourceEnded);
     assert_eq!(activations(&told), expected);
     assert_eq!((counters.gaps.get(), counters.xruns.get()), (1, 1));
@@ -102,7 +102,7 @@ fn a_sample_that_is_no_number_costs_its_block_and_nothing_else() {
         .collect();
     samples[bad + 50] = f32::NAN;
     let fake = Fake { ends: true, ..Fake::new([plays(samples)]) };
-    let (ended, told, counters) = Rig::start(fake, false, ear(&model)).end();
+    let (ended, told, counters) = Rig::start(fake, ear(&model)).end();
     assert_eq!(ended, Ended::SourceEnded);
     assert_eq!(activations(&told), expected);
     assert_eq!((counters.audio_errors.get(), counters.gaps.get()), (1, 1));
@@ -114,7 +114,7 @@ fn a_model_that_says_no_number_gets_no_verdict_and_the_others_go_on() {
     let samples = speech_like(12.0, 3);
     let count = offline(&sound, &samples).len();
     let fake = Fake { ends: true, ..Fake::new([plays(samples)]) };
-    let rig = Rig::start(fake, true, |counters| {
+    let rig = Rig::start(fake, |counters| {
         let mut ears = ear(&broken)(counters);
         ears.extend(ear(&sound)(counters));
         ears
@@ -129,50 +129,11 @@ fn a_model_that_says_no_number_gets_no_verdict_and_the_others_go_on() {
 fn only_broken_models_are_no_sign_of_life() {
     let broken = tiny("verifier_nan", 0.001);
     let fake = Fake { ends: true, ..Fake::new([plays(speech_like(12.0, 3))]) };
-    let (_, told, counters) = Rig::start(fake, true, ear(&broken)).end();
+    let (_, told, counters) = Rig::start(fake, ear(&broken)).end();
     assert!(told.is_empty());
     assert!(counters.model_errors.get() > 0);
     // What could not be judged is not in the number that health and watchdog rest on.
     assert!(counters.judged_samples.get() < 12 * RATE as u64);
-}
-
-/// Panics when it has heard `at` samples, in the lives that `lives` says.
-struct Bomb {
-    inner: Box<dyn Judge>,
-    heard: usize,
-    at: usize,
-}
-
-impl Judge for Bomb {
-    fn push(&mut self, samples: &[f32], on: &mut dyn FnMut(Activation)) -> Result<()> {
-        self.heard += samples.len();
-        assert!(self.heard < self.at, "a bomb, for the test");
-        self.inner.push(samples, on)
-    }
-    fn finish(&mut self, on: &mut dyn FnMut(Activation)) -> Result<()> {
-        self.inner.finish(on)
-    }
-    fn reset(&mut self) -> Result<()> {
-        self.inner.reset()
-    }
-    fn waiting(&self) -> usize {
-        self.inner.waiting()
-    }
-}
-
-/// An ear whose first `lives` judges panic after `at` samples each.
-fn bomb(at: usize, lives: usize) -> impl FnOnce(&Counters) -> Vec<Ear> {
-    let model = tiny("verifier", 0.001);
-    move |counters| {
-        let built = AtomicUsize::new(0);
-        let make = move || {
-            let inner = Box::new(wakegate::pipeline::Pipeline::new(&model)?);
-            let armed = built.fetch_add(1, Ordering::Relaxed) < lives;
-            let at = if armed { at } else { usize::MAX };
-            Ok(Box::new(Bomb { inner, heard: 0, at }) as Box<dyn Judge>)
-        };
-        vec![Ear::with("tiny", "tiny-1", counters, Box::new(make)).unwrap()]
-    }
 }
 
 #[test]
@@ -188,7 +149,7 @@ fn a_panic_costs_what_was_heard_and_the_pipeline_is_built_anew() {
         )
         .collect();
     let fake = Fake { ends: true, ..Fake::new([plays(samples)]) };
-    let (ended, told, counters) = Rig::start(fake, false, bomb(panicked, 1)).end();
+    let (ended, told, counters) = Rig::start(fake, bomb(panicked, 1)).end();
     assert_eq!(ended, Ended::SourceEnded);
     assert_eq!((counters.panics.get(), counters.gaps.get()), (1, 1));
     assert_eq!(activations(&told), expected);
@@ -197,7 +158,7 @@ fn a_panic_costs_what_was_heard_and_the_pipeline_is_built_anew() {
 #[test]
 fn panic_after_panic_ends_the_thread() {
     let fake = Fake { ends: true, ..Fake::new([plays(speech_like(16.0, 3))]) };
-    let (ended, _, counters) = Rig::start(fake, false, bomb(at(0.5), usize::MAX)).end();
+    let (ended, _, counters) = Rig::start(fake, bomb(at(0.5), usize::MAX)).end();
     assert_eq!(ended, Ended::Panicked);
     assert_eq!(counters.panics.get(), 5);
 }
@@ -224,7 +185,7 @@ fn a_card_that_is_unplugged_is_opened_again() {
     }));
     let fake = Fake::new([Opening::Refused, unplugged, Opening::Refused, plays(after)]);
     let tried = Arc::clone(&fake.tried);
-    let rig = Rig::start(fake, false, ear(&model));
+    let rig = Rig::start(fake, ear(&model));
     rig.wait_until("the second half", |c| c.judged_samples.get() == 10 * RATE as u64);
     rig.worker.order(Order::Stop);
     let (ended, told, counters) = rig.end();
@@ -240,7 +201,7 @@ fn a_card_that_falls_silent_is_opened_again() {
     let model = tiny("verifier", 0.001);
     let samples = speech_like(4.0, 3);
     let fake = Fake::new([plays(samples.clone()), plays(samples)]);
-    let rig = Rig::start(fake, false, ear(&model));
+    let rig = Rig::start(fake, ear(&model));
     rig.wait_until("both halves", |c| c.judged_samples.get() == 8 * RATE as u64);
     rig.wait_until("the second silence", |c| c.device_faults.get() >= 2);
     assert!(!rig.counters.is_flowing());
@@ -257,7 +218,7 @@ fn a_stop_in_the_middle_of_a_candidate_passes_nothing() {
     let victim = whole.iter().find(|a| a.end_sample > at(6.0) as u64).unwrap();
     let cut = (victim.end_sample as usize + victim.decided_sample as usize) / 2 / 160 * 160;
     let before = whole.iter().filter(|a| a.decided_sample <= cut as u64).count();
-    let rig = Rig::start(Fake::new([plays(samples[..cut].to_vec())]), true, ear(&model));
+    let rig = Rig::start(Fake::new([plays(samples[..cut].to_vec())]), ear(&model));
     rig.wait_until("the candidate", |c| c.judged_samples.get() == cut as u64);
     rig.worker.order(Order::Stop);
     let (ended, told, counters) = rig.end();
@@ -276,6 +237,7 @@ fn an_impatient_worker_says_why_the_device_can_t_be_opened() {
         audio: daemon_support::audio(),
         ears: ear(&model)(&counters),
         fanout: wakegate::runtime::Fanout::default(),
+        feed: None,
         counters: counters.clone(),
         priority: 0,
         patient: false,

@@ -221,14 +221,22 @@ fn the_end_of_a_stream_gives_what_was_heard() {
 }
 
 #[test]
-fn a_wiped_tape_gives_nothing() {
+fn a_tape_that_starts_over_gives_nothing_and_counts_from_there() {
     let mut tape = Tape::new(&open_settings().policy().unwrap());
     let mut never = |_: Heard, _: LiveAudio| panic!("nothing was to be given");
     tape.push(&noise(160_000, 1), &mut never);
     tape.take(intended(8.0, 8.5), &mut never);
-    tape.wipe();
-    tape.finish(&mut never);
-    assert_eq!(tape.samples(), 0);
+    assert_eq!(tape.restart(500_000), [intended(8.0, 8.5)], "it comes back without audio");
+    let samples = noise(160_000, 2);
+    tape.push(&samples, &mut never);
+    assert_eq!(tape.samples(), 660_000);
+    tape.take(intended(34.0, 34.5), &mut never);
+    let mut given = Vec::new();
+    tape.finish(&mut |_, audio| {
+        given.push((audio.first_sample, audio.buffer.samples().to_vec()));
+    });
+    // From a second before the word to four behind it.
+    assert_eq!(given, [(528_000, samples[28_000..116_000].to_vec())]);
 }
 
 #[test]

@@ -115,7 +115,8 @@ fn an_altered_clip_is_never_played_and_the_others_are() {
         "UPDATE clip SET sealed = zeroblob(length(sealed)) WHERE rowid = 1",
         "UPDATE clip SET sealed = substr(sealed, 1, 1000) WHERE rowid = 1",
         "UPDATE clip SET wrapped_key = zeroblob(length(wrapped_key)) WHERE rowid = 1",
-        "UPDATE clip SET record = replace(record, 'alexa', 'alexb') WHERE rowid = 1",
+        "UPDATE clip SET record = zeroblob(length(record)) WHERE rowid = 1",
+        "UPDATE clip SET record = (SELECT record FROM clip WHERE rowid = 2) WHERE rowid = 1",
         // A longer life in the column that the sweep goes by.
         "UPDATE clip SET expires_ms = expires_ms + 1 WHERE rowid = 1",
         // Another clip's audio, key, or both under this name.
@@ -143,6 +144,56 @@ fn an_altered_clip_is_never_played_and_the_others_are() {
         Queue::audit_lines(queue.directory(), &mut take).unwrap();
         assert_eq!(damaged, 1, "{sql}");
         assert_eq!(queue.verify_audit().unwrap().problems, Vec::<String>::new());
+    }
+}
+
+#[test]
+fn a_clip_whose_record_is_altered_is_not_listed_and_an_altered_score_is_not_exported() {
+    let victim = Victim::new();
+    victim.alter("UPDATE clip SET record = zeroblob(length(record)) WHERE rowid = 1");
+    let mut queue = victim.open().unwrap();
+    let ann = person("Ann");
+    let listed = queue.list(&ann).unwrap();
+    assert_eq!(listed.len(), 2);
+    for entry in &listed {
+        assert_eq!(queue.label(&ann, &entry.id, Label::Intended).unwrap(), Answer::Done);
+    }
+    assert_eq!(queue.labelled_scores(&ann).unwrap().len(), 2);
+    // Doubled, moved, or replaced: a row is of use in its place alone.
+    for sql in [
+        "INSERT INTO score SELECT 3, sealed FROM score WHERE n = 1",
+        "UPDATE score SET sealed = (SELECT sealed FROM score WHERE n = 1) WHERE n = 2",
+        "UPDATE score SET sealed = zeroblob(length(sealed)) WHERE n = 1",
+    ] {
+        victim.alter_again(sql);
+    }
+    assert!(queue.labelled_scores(&ann).unwrap().is_empty());
+    let mut said = String::new();
+    let mut take = |line: String| {
+        said = line;
+        Ok(())
+    };
+    Queue::audit_lines(queue.directory(), &mut take).unwrap();
+    assert!(said.contains("0 scores, 3 altered"), "{said}");
+    queue.rotate_key(&ann).unwrap();
+    assert!(queue.labelled_scores(&ann).unwrap().is_empty());
+}
+
+#[test]
+fn scores_outlive_a_rotation_and_nothing_of_them_is_in_the_clear() {
+    let victim = Victim::new();
+    let mut queue = victim.open().unwrap();
+    let ann = person("Ann");
+    let id = queue.next_for(&ann).unwrap().unwrap().id;
+    queue.label(&ann, &id, Label::Accidental).unwrap();
+    let scores = queue.labelled_scores(&ann).unwrap();
+    assert_eq!(scores.len(), 1);
+    queue.rotate_key(&ann).unwrap();
+    assert_eq!(queue.labelled_scores(&ann).unwrap(), scores);
+    for (name, bytes) in files(&victim.directory) {
+        for word in ["alexa", "tiny-1", "p_intended", "0.97"] {
+            assert!(!holds(&bytes, word.as_bytes()), "{word} in {name}");
+        }
     }
 }
 

@@ -5,8 +5,8 @@ mod review_support;
 use std::sync::Arc;
 
 use review_support::{
-    DAY_MS, HOUR_MS, HandClock, START_MS, clip, files, holds, noise, open_settings, person, queue,
-    reopen, store,
+    DAY_MS, HOUR_MS, HandClock, clip, files, holds, noise, open_settings, person, queue, reopen,
+    store,
 };
 use wakegate::ErrorKind;
 use wakegate::gate::Stop;
@@ -229,45 +229,6 @@ fn clips_expire_on_time_on_read_and_by_the_sweep() {
     assert_eq!(expired, 2);
     assert_eq!(queue.stats().unwrap().days.iter().map(|day| day.expired).sum::<u64>(), 2);
     sound(&queue);
-}
-
-#[test]
-fn a_clock_set_back_lengthens_no_life() {
-    let fixture = Fixture::with(Settings { retention_days: 2.0, ..open_settings() });
-    let mut queue = fixture.queue();
-    store(&mut queue, 1);
-    fixture.clock.pass(DAY_MS);
-    queue.sweep().unwrap();
-    drop(queue);
-    // A machine without a battery for its clock starts in 1970.
-    fixture.clock.set(0);
-    let mut queue = fixture.reopen().unwrap();
-    assert_eq!(queue.stats().unwrap().clock_behind_s, (START_MS + DAY_MS) / 1000);
-    assert_eq!(queue.left_today().unwrap(), 1);
-    fixture.clock.pass(DAY_MS);
-    assert_eq!(queue.sweep().unwrap(), 1, "a day of running is a day");
-    // A clip stored under the wrong clock expires all the same.
-    store(&mut queue, 2);
-    fixture.clock.set(START_MS + 4 * DAY_MS);
-    assert_eq!(queue.sweep().unwrap(), 1);
-    sound(&queue);
-}
-
-#[test]
-fn a_clock_set_back_gives_no_second_daily_cap() {
-    let fixture = Fixture::with(Settings { daily_cap: 2, ..open_settings() });
-    let mut queue = fixture.queue();
-    store(&mut queue, 1);
-    store(&mut queue, 2);
-    assert_eq!(queue.gate_state().unwrap().stored_today, 2);
-    assert_eq!(queue.store(clip(3)).unwrap(), Stored::Dropped(Stop::DailyCap));
-    fixture.clock.set(START_MS - DAY_MS);
-    assert_eq!(queue.store(clip(3)).unwrap(), Stored::Dropped(Stop::DailyCap));
-    fixture.clock.set(START_MS + DAY_MS);
-    store(&mut queue, 3);
-    let stats = queue.stats().unwrap();
-    assert_eq!(stats.days[0].stopped["daily_cap"], 2);
-    assert_eq!((stats.days[0].stored, stats.days[1].stored), (2, 1));
 }
 
 #[test]

@@ -34,8 +34,8 @@ impl Fixture {
 
 fn metric(recorder: &Recorder, name: &str, reason: Option<&str>) -> u64 {
     let metrics = recorder.metrics();
-    let found = metrics.iter().find(|(n, label, _)| *n == name && label.map(|l| l.1) == reason);
-    found.unwrap_or_else(|| panic!("no metric {name}")).2
+    let found = metrics.iter().find(|metric| metric.name == name && metric.reason == reason);
+    found.unwrap_or_else(|| panic!("no metric {name}")).value
 }
 
 #[test]

@@ -46,7 +46,7 @@ fn statuses(client: &Client) -> Vec<u16> {
 
 #[test]
 fn without_both_secrets_nothing_opens() {
-    let Scene { page, .. } = scene(&options(&["Ann"]));
+    let Scene { page, folder: _folder, .. } = scene(&options(&["Ann"]));
     let ann = page.log_in("Ann");
     let no_cookie = Client { cookie: None, ..ann.clone() };
     let no_token = Client { token: None, ..ann.clone() };
@@ -71,7 +71,7 @@ fn without_both_secrets_nothing_opens() {
 
 #[test]
 fn a_link_works_once_and_not_for_ever() {
-    let Scene { page, clock, .. } = scene(&options(&["Ann"]));
+    let Scene { page, clock, folder: _folder } = scene(&options(&["Ann"]));
     let (first, _) = page.secret("Ann");
     let ann = page.log_in("Ann");
     let mut thief = Client::of(page.address());
@@ -95,7 +95,7 @@ fn a_link_works_once_and_not_for_ever() {
 
 #[test]
 fn who_lost_their_page_ends_its_session_with_the_cookie() {
-    let Scene { page, .. } = scene(&options(&["Ann"]));
+    let Scene { page, folder: _folder, .. } = scene(&options(&["Ann"]));
     let ann = page.log_in("Ann");
     let id = ann.next().unwrap();
     let reopened = Client { token: None, ..ann.clone() };
@@ -108,7 +108,7 @@ fn who_lost_their_page_ends_its_session_with_the_cookie() {
 #[test]
 fn guesses_are_counted_by_address_and_forgiven_in_time() {
     let limits = Limits { failures: 3, failures_s: 60, ..Limits::default() };
-    let Scene { page, clock, .. } = scene(&Options { limits, ..options(&["Ann"]) });
+    let Scene { page, clock, folder: _folder } = scene(&Options { limits, ..options(&["Ann"]) });
     let mut client = Client::of(page.address());
     for guess in ["", "x", &"f".repeat(32)] {
         assert_eq!(client.log_in(guess).status, 403);
@@ -126,7 +126,7 @@ fn guesses_are_counted_by_address_and_forgiven_in_time() {
 #[test]
 fn sessions_end_when_idle_and_in_any_case() {
     let limits = Limits { idle_s: 600, session_s: 1500, ..Limits::default() };
-    let Scene { page, clock, .. } = scene(&Options { limits, ..options(&["Ann"]) });
+    let Scene { page, clock, folder: _folder } = scene(&Options { limits, ..options(&["Ann"]) });
     let ann = page.log_in("Ann");
     clock.pass(599_000);
     assert_eq!(ann.standing()["session_s"], 1, "a page that asks by itself is idle");
@@ -145,7 +145,7 @@ fn sessions_end_when_idle_and_in_any_case() {
 
 #[test]
 fn audio_that_nobody_fetches_does_not_wait() {
-    let Scene { page, clock, .. } = scene(&options(&["Ann"]));
+    let Scene { page, clock, folder: _folder } = scene(&options(&["Ann"]));
     let ann = page.log_in("Ann");
     let id = ann.next().unwrap();
     clock.pass(60_000);
@@ -154,7 +154,7 @@ fn audio_that_nobody_fetches_does_not_wait() {
 
 #[test]
 fn another_page_is_refused() {
-    let Scene { page, .. } = scene(&options(&["Ann"]));
+    let Scene { page, folder: _folder, .. } = scene(&options(&["Ann"]));
     let ann = page.log_in("Ann");
     let port = page.address().port();
     for origin in [
@@ -187,7 +187,7 @@ fn another_page_is_refused() {
 
 #[test]
 fn a_foreign_name_for_this_address_is_refused() {
-    let Scene { page, .. } = scene(&options(&["Ann"]));
+    let Scene { page, folder: _folder, .. } = scene(&options(&["Ann"]));
     let ann = page.log_in("Ann");
     let port = page.address().port();
     for host in [
@@ -239,7 +239,7 @@ fn no_path_is_a_file() {
 
 #[test]
 fn what_is_too_large_or_no_request_is_refused() {
-    let Scene { page, .. } = scene(&options(&["Ann"]));
+    let Scene { page, folder: _folder, .. } = scene(&options(&["Ann"]));
     let ann = page.log_in("Ann");
     let large = format!("{{\"secret\":\"{}\"}}", "x".repeat(5000));
     assert_eq!(ann.send("POST", "/api/login", &large).status, 413);
@@ -277,7 +277,7 @@ fn what_is_too_large_or_no_request_is_refused() {
 
 #[test]
 fn every_answer_closes_the_doors_of_the_browser() {
-    let Scene { page, .. } = scene(&options(&["Ann"]));
+    let Scene { page, folder: _folder, .. } = scene(&options(&["Ann"]));
     let ann = page.log_in("Ann");
     let id = ann.next().unwrap();
     for path in
@@ -334,7 +334,7 @@ fn with_tls_it_speaks_nothing_else() {
         tls: Some(files.clone()),
         ..options(&["Ann"])
     };
-    let Scene { page, .. } = scene(&options);
+    let Scene { page, folder: _folder, .. } = scene(&options);
     let port = page.address().port();
     let address = format!("127.0.0.1:{port}").parse().unwrap();
     let plain = format!("GET / HTTP/1.1\r\nHost: box.example:{port}\r\n\r\n");

@@ -19,10 +19,9 @@ fn a_live_stream_gives_what_the_pipeline_gives() {
     let expected = offline(&model, &samples);
     assert!(expected.len() > 3);
     let fake = Fake { ends: true, ..Fake::new([plays(samples)]) };
-    let (ended, told, counters) = Rig::start(fake, false, ear(&model)).end();
+    let (ended, told, counters) = Rig::start(fake, ear(&model)).end();
     assert_eq!(ended, Ended::SourceEnded);
     assert_eq!(told.iter().map(|t| t.activation).collect::<Vec<_>>(), expected);
-    assert!(told.iter().all(|t| t.audio.is_none()));
     let numbers: Vec<u64> = told.iter().map(|t| t.report["activation"].as_u64().unwrap()).collect();
     assert_eq!(numbers, (1..=expected.len() as u64).collect::<Vec<_>>());
     assert_eq!(counters.judged_samples.get(), 12 * RATE as u64);
@@ -47,33 +46,8 @@ fn another_rate_is_converted_as_a_file_is() {
     let expected = offline(&model, &converted);
     assert!(expected.len() > 3);
     let fake = Fake { ends: true, rate: 48_000, ..Fake::new([plays(fast)]) };
-    let (_, told, _) = Rig::start(fake, false, ear(&model)).end();
+    let (_, told, _) = Rig::start(fake, ear(&model)).end();
     assert_eq!(told.iter().map(|t| t.activation).collect::<Vec<_>>(), expected);
-}
-
-#[test]
-fn audio_is_lent_for_intended_activations_and_to_who_wants_it() {
-    let samples = speech_like(12.0, 3);
-    for (threshold, intended) in [(0.001, true), (1.0, false)] {
-        let model = tiny("verifier", threshold);
-        let fake = Fake { ends: true, ..Fake::new([plays(samples.clone())]) };
-        let (_, told, _) = Rig::start(fake, true, ear(&model)).end();
-        assert!(told.len() > 3);
-        for told in &told {
-            assert_eq!(told.activation.verdict == Verdict::Intended, intended);
-            let Some((first, audio)) = &told.audio else {
-                assert!(!intended, "an intended activation without audio");
-                continue;
-            };
-            assert!(intended, "an accidental activation lent audio");
-            let first = *first as usize;
-            let start = told.activation.start_sample.saturating_sub(RATE as u64) as usize;
-            assert_eq!(first, start, "a second before the word");
-            let end = (first + audio.len()).min(samples.len());
-            assert_eq!(audio[..end - first], samples[first..end]);
-            assert!(first + audio.len() >= told.activation.end_sample as usize);
-        }
-    }
 }
 
 #[test]
@@ -81,7 +55,7 @@ fn several_wake_words_hear_the_same_stream() {
     let [strict, lax] = [1.0, 0.001].map(|threshold| tiny("verifier", threshold));
     let samples = speech_like(12.0, 3);
     let fake = Fake { ends: true, ..Fake::new([plays(samples.clone())]) };
-    let rig = Rig::start(fake, false, |counters| {
+    let rig = Rig::start(fake, |counters| {
         let mut ears = ear(&strict)(counters);
         ears.extend(ear(&lax)(counters));
         ears
@@ -109,13 +83,14 @@ fn a_slow_receiver_misses_events_and_delays_nobody() {
     let counters = std::sync::Arc::new(wakegate::runtime::Counters::default());
     let mut fanout = Fanout::default();
     let slow = fanout.add("slow", Box::new(Stuck(stuck)), 1, &counters).unwrap();
-    let (quick, told) = daemon_support::keeper(false);
+    let (quick, told) = daemon_support::keeper();
     let quick = fanout.add("quick", quick, 1_000, &counters).unwrap();
     let worker = wakegate::runtime::Worker::start(wakegate::runtime::Work {
         input: Box::new(fake),
         audio: daemon_support::audio(),
         ears: ear(&model)(&counters),
         fanout,
+        feed: None,
         counters: counters.clone(),
         priority: 0,
         patient: true,
@@ -150,7 +125,7 @@ fn wake_words_can_be_changed_while_the_stream_runs() {
         let never = || Ok(Box::new(Deaf) as Box<dyn wakegate::runtime::Judge>);
         vec![Ear::with("never", "deaf-1", counters, Box::new(never)).unwrap()]
     };
-    let rig = Rig::start(fake, false, silent);
+    let rig = Rig::start(fake, silent);
     rig.wait_until("the first half", |c| c.judged_samples.get() == 6 * RATE as u64);
     rig.worker.order(Order::Listen(ear(&model)(&rig.counters)));
     // The order is taken before the next block: the thread looks for it between any two.

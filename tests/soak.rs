@@ -1,4 +1,5 @@
-//! Hours of audio through the real daemon at full speed: memory stays flat.
+//! Hours of audio through the real daemon at full speed, its clips into a review queue that
+//! fills up and expires: memory stays flat.
 //!
 //! A short run belongs to the tests. The long one:
 //! `WAKEGATE_SOAK_HOURS=8 cargo test --test soak -- --nocapture`
@@ -10,7 +11,7 @@ use std::fs;
 use std::io::Write;
 use std::time::Instant;
 
-use cli_support::{RATE, checkout};
+use cli_support::{RATE, checkout, run_in};
 use daemon_support::live::{Live, free_port, metric, pcm};
 use rustix::process::Signal;
 use wakegate::audio::{FileSource, read_all};
@@ -37,7 +38,9 @@ fn memory_stays_flat() {
     let port = free_port();
     let config = format!(
         "[audio]\ndevice = \"-\"\n[metrics]\nlisten = \"127.0.0.1:{port}\"\n\
-         [runtime]\npriority = 0\nmodel_check_s = 1.0\n[[wake_word]]\nmodel = \"alexa\"\n"
+         [runtime]\npriority = 0\nmodel_check_s = 1.0\n[[wake_word]]\nmodel = \"alexa\"\n\
+         [review]\nenabled = true\ndirectory = \"queue\"\nmin_free_mb = 0\ndaily_cap = 100000\n\
+         max_clips = 40\nretention_days = 0.001\n"
     );
     fs::write(folder.path().join("a.toml"), config).unwrap();
     let package = folder.path().join("alexa");
@@ -46,6 +49,8 @@ fn memory_stays_flat() {
         let file = file.unwrap();
         fs::copy(file.path(), package.join(file.file_name())).unwrap();
     }
+    let consent = ["review", "--config", "a.toml", "consent", "--by", "Owner"];
+    assert_eq!(run_in(folder.path(), &consent).status.code(), Some(0));
     // The demo's recordings, over and over: words, mentions, sound-alikes, noise.
     let mut recordings: Vec<_> =
         fs::read_dir(checkout("data")).unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -77,12 +82,15 @@ fn memory_stays_flat() {
         let count = live.lines.try_iter().count();
         memory.push(resident(pid));
         println!(
-            "{:6.2} h of audio, {:6.1} s: {:6} KiB, {count} activations",
+            "{:6.2} h of audio, {:6.1} s: {:6} KiB, {count} activations, {} clips",
             fed as f64 / RATE as f64 / 3_600.0,
             start.elapsed().as_secs_f64(),
-            memory[part - 1]
+            memory[part - 1],
+            metric(port, "wakegate_review_stored_total").unwrap_or(0.0)
         );
     }
+    assert!(metric(port, "wakegate_review_stored_total") > Some(0.0));
+    assert_eq!(metric(port, "wakegate_review_errors_total"), Some(0.0));
     assert_eq!(metric(port, "wakegate_audio_lost_frames_total"), Some(0.0));
     let (settled, end) = (memory[1], memory[PARTS - 1]);
     assert!(end <= settled + SLACK_KIB, "it grew from {settled} to {end} KiB: {memory:?}");

@@ -35,6 +35,7 @@ impl ConfigCommand {
             }
             Self::Check { file } => {
                 let config = Config::open(&file)?;
+                config.has_a_source().map_err(|error| error.context(file.display()))?;
                 let changes = config::changes(&Config::default(), &config);
                 output::line(format_args!("{}: taken", file.display()))?;
                 for change in changes {

@@ -1,4 +1,4 @@
-//! `wakegate listen` on a microphone: the daemon.
+//! `wakegate listen` on a microphone or for Wyoming clients: the daemon.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -8,19 +8,29 @@ use std::sync::Arc;
 
 use clap::Args;
 use tracing::warn;
-use wakegate::config::{Config, WakeWord};
+use wakegate::config::{Config, Level, WakeWord};
+use wakegate::gate::harden;
 use wakegate::pipeline::{Event, Observer, Report};
 use wakegate::runtime::{Counters, Daemon, End, Ended, ReadAgain, Setup, SinkCounters, Stop};
 use wakegate::{Error, ErrorKind, Result};
 
-use super::{Engine, Outcome, log};
+use super::wyoming::WyomingOptions;
+use super::{Engine, Outcome, log, output};
 
 /// What a microphone is listened to with.
 #[derive(Args)]
 pub struct DaemonArguments {
-    /// The configuration; `wakegate config print` shows all of it
-    #[arg(long, value_name = "FILE", conflicts_with = "input")]
+    /// The configuration; `wakegate config print` shows all of it. With --input, its wake word
+    /// and its [review] count
+    #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Keep what is intended in the review queue in this folder, as [review] with enabled = true
+    /// does; `wakegate review consent` comes first
+    #[arg(long, value_name = "DIR")]
+    queue: Option<PathBuf>,
+    /// File with the queue's device key, in place of the one in its folder
+    #[arg(long, value_name = "FILE")]
+    key_file: Option<PathBuf>,
     /// Input device: an identifier, a name or a part of one, or - for raw PCM on stdin
     #[arg(long, value_name = "NAME", conflicts_with = "input", allow_hyphen_values = true)]
     device: Option<String>,
@@ -30,23 +40,31 @@ pub struct DaemonArguments {
     /// Shell command for each accidental or unsure activation
     #[arg(long, value_name = "CMD", conflicts_with = "input")]
     on_accidental: Option<String>,
+    #[command(flatten)]
+    wyoming: WyomingOptions,
 }
 
 /// Listens until a signal, the end of the source or a failure.
 pub fn run(arguments: DaemonArguments, engine: Engine) -> Result<Outcome> {
+    let arguments = Arc::new(arguments);
     let config = read(&arguments, engine.model.as_deref())?;
     engine.runtime.choose()?;
     let set_level = log::start(config.log.level);
+    for problem in harden().problems {
+        warn!("{problem}");
+    }
     let daemon = Daemon::new()?;
     let counters = Arc::new(Counters::default());
     // A service waits for its sound card; a person wants to know.
     let patient = arguments.config.is_some();
-    let read_again: ReadAgain = Box::new(move || read(&arguments, engine.model.as_deref()));
+    let again = Arc::clone(&arguments);
+    let read_again: ReadAgain = Box::new(move || read(&again, engine.model.as_deref()));
     let mut setup = Setup {
         read_again: Some(read_again).filter(|_| patient),
         patient,
         receivers: Vec::new(),
         set_level,
+        serving: Box::new(|uri| anstream::eprintln!("wakegate serves Wyoming at {uri}")),
         counters: Arc::clone(&counters),
         config,
     };
@@ -54,11 +72,13 @@ pub fn run(arguments: DaemonArguments, engine: Engine) -> Result<Outcome> {
         let lines = Lines::new(daemon.stop(), counters.sink("stdout"))?;
         setup.receivers.push(("stdout", Box::new(lines)));
     }
-    match daemon.run(setup)? {
+    let end = daemon.run(setup)?;
+    arguments.wyoming.tell(&counters);
+    match end {
         End::Worker(Ended::Stopped | Ended::SourceEnded) => Ok(Outcome::AllWell),
         End::Worker(Ended::SourceFailed(error)) if counters.opened.get() == 0 => Err(error),
         End::Worker(Ended::SourceFailed(error)) => {
-            super::output::error(&error);
+            output::error(&error);
             Ok(Outcome::SomeFailed)
         }
         End::Worker(Ended::Panicked) => Ok(Outcome::Panicked),
@@ -67,9 +87,19 @@ pub fn run(arguments: DaemonArguments, engine: Engine) -> Result<Outcome> {
 }
 
 /// The configuration: the file's, and before it what the command line says.
-fn read(arguments: &DaemonArguments, model: Option<&Path>) -> Result<Config> {
-    let DaemonArguments { config, device, on_intended, on_accidental } = arguments;
-    let mut config = config.as_deref().map_or_else(|| Ok(Config::default()), Config::open)?;
+pub fn read(arguments: &DaemonArguments, model: Option<&Path>) -> Result<Config> {
+    let DaemonArguments { config, queue, key_file, device, on_intended, on_accidental, wyoming } =
+        arguments;
+    let file = config.as_deref().map(Config::open).transpose()?;
+    let mut config = file.unwrap_or_else(|| {
+        let mut config = Config::default();
+        if wyoming.is_asked_for() {
+            // Who asks for clients alone gets clients alone, and is at a terminal.
+            config.audio.enabled = device.is_some();
+            config.log.level = Level::Info;
+        }
+        config
+    });
     let replace = |value: &mut Option<String>, new: &Option<String>| {
         if new.is_some() {
             value.clone_from(new);
@@ -78,10 +108,17 @@ fn read(arguments: &DaemonArguments, model: Option<&Path>) -> Result<Config> {
     replace(&mut config.audio.device, device);
     replace(&mut config.hooks.on_intended, on_intended);
     replace(&mut config.hooks.on_accidental, on_accidental);
+    if let Some(queue) = queue {
+        config.review.enabled = true;
+        config.review.directory.clone_from(queue);
+    }
+    config.review.key_file = key_file.clone().or(config.review.key_file);
     if let Some(model) = model {
         config.wake_word = vec![WakeWord { model: Some(model.into()), ..WakeWord::default() }];
     }
+    wyoming.apply(&mut config)?;
     config.validate()?;
+    config.has_a_source()?;
     Ok(config)
 }
 

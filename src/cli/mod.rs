@@ -7,7 +7,7 @@ mod demo;
 mod destination;
 #[cfg(feature = "live")]
 mod devices;
-
+mod export;
 mod features;
 mod formats;
 mod inputs;

@@ -1,4 +1,4 @@
-//! `score --queue`: a corpus through the gate, into a review queue.
+//! Recordings through the gate, into a review queue: `score --queue`, `listen --input`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use wakegate::gate::{
     Clock, Gate, Heard, LiveAudio, Policy, Stop, SystemClock, harden, intended, system_draw,
 };
 use wakegate::pipeline::Activation;
-use wakegate::review::{Queue, Stored};
+use wakegate::review::{Queue, Settings, Stored};
 
 use super::output::{self, counted};
 use super::place::Place;
@@ -30,17 +30,22 @@ impl Sink {
         if !place.names_a_queue() {
             return Ok(None);
         }
-        for problem in harden().problems {
-            output::warning("memory", &problem);
-        }
         let mut settings = place.settings()?;
         // Who names a queue to fill and no settings enables it by that; the consent has to be
         // on record in either case.
         settings.enabled |= !place.has_settings();
+        Self::by(&settings).map(Some)
+    }
+
+    /// Opens the queue that `settings` names.
+    pub fn by(settings: &Settings) -> Result<Self> {
+        for problem in harden().problems {
+            output::warning("memory", &problem);
+        }
         let clock = Arc::new(SystemClock::new());
-        let queue = Queue::open(&settings.directory, &settings, Arc::clone(&clock) as _)?;
+        let queue = Queue::open(&settings.directory, settings, Arc::clone(&clock) as _)?;
         let gate = Gate::new(settings.policy()?, system_draw())?;
-        Ok(Some(Self { gate, queue, clock, stored: 0, stopped: BTreeMap::new() }))
+        Ok(Self { gate, queue, clock, stored: 0, stopped: BTreeMap::new() })
     }
 
     /// What is kept around a word.

@@ -8,6 +8,7 @@ use wakegate::gate::SystemClock;
 use wakegate::review::{self, Answer, ClipId, Label, Mark, Person, Queue, Settings, Stats};
 use wakegate::{Error, ErrorKind, Result};
 
+use super::export::Export;
 use super::output::{self, JsonLines, counted};
 use super::place::Place;
 use super::{Outcome, serve};
@@ -76,17 +77,7 @@ enum Command {
         by: By,
     },
     Serve(serve::Serve),
-    /// Print the labelled scores: numbers only, never audio
-    Export {
-        /// As CSV, the default
-        #[arg(long, conflicts_with = "json")]
-        csv: bool,
-        /// As JSON lines
-        #[arg(long)]
-        json: bool,
-        #[command(flatten)]
-        by: By,
-    },
+    Export(Export),
     /// The audit log
     #[command(subcommand)]
     Audit(Audit),
@@ -153,7 +144,7 @@ impl Review {
             }
             Command::Purge { all: true, by } => wipe(&settings, &by.by),
             Command::Serve(command) => command.run(&settings),
-            Command::Export { json, by, .. } => export(&settings, &by.by, json),
+            Command::Export(command) => command.run(&settings),
             Command::Audit(Audit::Show) => show(&settings),
             Command::Audit(Audit::Verify { expect }) => verify(&settings, expect.as_ref()),
             Command::Key(Key::Rotate(by)) => {
@@ -299,28 +290,6 @@ fn wipe(settings: &Settings, by: &Person) -> Result<Outcome> {
             say("device key and database destroyed, audit log and consent with them");
         }
     }
-    Ok(Outcome::AllWell)
-}
-
-fn export(settings: &Settings, by: &Person, json: bool) -> Result<Outcome> {
-    let scores = open(settings)?.labelled_scores(by)?;
-    if json {
-        let mut lines = JsonLines::stdout();
-        scores.iter().try_for_each(|score| lines.print(score))?;
-    } else {
-        let mut writer = csv::Writer::from_writer(io::stdout().lock());
-        let written = scores
-            .iter()
-            .try_for_each(|score| writer.serialize(score))
-            .and_then(|()| writer.flush().map_err(csv::Error::from));
-        if let Err(error) = written
-            && !matches!(error.kind(), csv::ErrorKind::Io(e) if e.kind() == io::ErrorKind::BrokenPipe)
-        {
-            let refused = Error::new(ErrorKind::Io, "cannot write to stdout");
-            return Err(refused.found(error.to_string()));
-        }
-    }
-    say(&counted(scores.len(), "labelled score"));
     Ok(Outcome::AllWell)
 }
 

@@ -128,7 +128,7 @@ impl Score {
         let policy = report.sink.as_ref().map(Sink::policy);
         let skip = Skip { done: report.destination.take_done(), ..Skip::default() };
         let measure = report.progress.is_shown();
-        // It takes as long to load as some hundred seconds of audio to score.
+        // The networks that were loaded for the check are the first thread's.
         let first = Mutex::new(Some(first));
         let scorer = || match first.lock().unwrap_or_else(PoisonError::into_inner).take() {
             Some(first) => Ok(first),

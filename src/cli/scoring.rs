@@ -123,7 +123,7 @@ impl Scorer {
         pipeline.reset()?;
         let before = pipeline.times();
         if let Some(tape) = &mut self.tape {
-            tape.wipe();
+            tape.restart(0);
         }
         if let Some(sample) = trigger {
             pipeline.judge_at(sample)?;

@@ -13,6 +13,8 @@ const STDIN: &str = "-";
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Audio {
+    /// Whether a device is listened to; without one there are the clients of `[wyoming]`.
+    pub enabled: bool,
     /// Identifier, name or a part of one; `-` for raw PCM on standard input.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub device: Option<String>,
@@ -31,13 +33,12 @@ pub struct Audio {
     pub stall_s: f64,
     /// Longest pause between two attempts to open it, in seconds.
     pub retry_max_s: f64,
-    /// Seconds before the word that the gate may be lent.
-    pub preroll_s: f64,
 }
 
 impl Default for Audio {
     fn default() -> Self {
         Self {
+            enabled: true,
             device: None,
             rate_hz: None,
             channels: None,
@@ -45,7 +46,6 @@ impl Default for Audio {
             ring_s: 2.0,
             stall_s: 2.0,
             retry_max_s: 30.0,
-            preroll_s: 1.0,
         }
     }
 }
@@ -53,7 +53,7 @@ impl Default for Audio {
 impl Audio {
     /// Whether raw PCM is read from standard input.
     pub fn is_stdin(&self) -> bool {
-        self.device.as_deref() == Some(STDIN)
+        self.enabled && self.device.as_deref() == Some(STDIN)
     }
 
     /// The channel that is listened to.
@@ -77,7 +77,6 @@ impl Audio {
         }
         in_range("audio.ring_s", self.ring_s, 0.1, 60.0)?;
         in_range("audio.stall_s", self.stall_s, 0.5, 60.0)?;
-        in_range("audio.retry_max_s", self.retry_max_s, 0.5, 3_600.0)?;
-        in_range("audio.preroll_s", self.preroll_s, 0.0, 10.0)
+        in_range("audio.retry_max_s", self.retry_max_s, 0.5, 3_600.0)
     }
 }

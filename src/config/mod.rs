@@ -19,7 +19,7 @@ pub use changes::changes;
 pub use print::print;
 pub use sections::{Hooks, Level, Log, Metrics, Mqtt, Runtime, WakeWord};
 
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, Result, review, wyoming};
 
 /// The complete configuration, commented, every key at its default.
 pub const DEFAULT: &str = include_str!("default.toml");
@@ -42,8 +42,10 @@ pub struct Config {
     pub runtime: Runtime,
     /// What is said on standard error.
     pub log: Log,
-    // Sections of other modules go here, one line each, with `validate` below and their text in
-    // `default.toml`.
+    /// The server for Wyoming clients.
+    pub wyoming: wyoming::Settings,
+    /// The review queue.
+    pub review: review::Settings,
 }
 
 impl Default for Config {
@@ -56,6 +58,8 @@ impl Default for Config {
             metrics: Metrics::default(),
             runtime: Runtime::default(),
             log: Log::default(),
+            wyoming: wyoming::Settings::default(),
+            review: review::Settings::default(),
         }
     }
 }
@@ -100,7 +104,28 @@ impl Config {
         self.hooks.validate()?;
         self.mqtt.validate()?;
         self.metrics.validate()?;
-        self.runtime.validate()
+        self.runtime.validate()?;
+        self.wyoming.check()?;
+        self.review.validate()
+    }
+
+    /// Checks that there is anything to listen to, once all that can say so has said it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Settings`] where there is neither a device nor a server, or an upstream
+    /// engine without the server that its clients would talk to.
+    pub fn has_a_source(&self) -> Result<()> {
+        if self.wyoming.upstream.is_some() && self.wyoming.listen.is_none() {
+            return Err(Error::new(ErrorKind::Settings, "wyoming.upstream has no clients")
+                .expected("an address for them in wyoming.listen")
+                .found("none"));
+        }
+        if self.audio.enabled || self.wyoming.listen.is_some() {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::Settings, "there is nothing to listen to")
+            .expected("audio.enabled = true, or an address in wyoming.listen")
+            .found("neither"))
     }
 }
 

@@ -17,7 +17,7 @@ const MOST_WAITING: usize = 8;
 /// that still waits where the accidental word begins: no clip holds it.
 pub struct Tape {
     ring: AudioBuffer,
-    /// Samples taken since the start of the stream.
+    /// The stream's sample that comes next.
     end: u64,
     /// Samples before this one are wiped.
     floor: u64,
@@ -56,7 +56,7 @@ impl Tape {
         self.ring.is_locked()
     }
 
-    /// Samples taken since the start of the stream.
+    /// The stream's sample that comes next: how many there were, where none was left out.
     pub fn samples(&self) -> u64 {
         self.end
     }
@@ -106,14 +106,15 @@ impl Tape {
     /// wipes the tape.
     pub fn finish(&mut self, ready: &mut dyn FnMut(Heard, LiveAudio)) {
         self.give(ready, |_, _| true);
-        self.wipe();
+        self.restart(0);
     }
 
-    /// Wipes everything, the clips that wait included, and starts over at sample 0.
-    pub fn wipe(&mut self) {
-        self.waiting.clear();
+    /// Wipes everything; the next sample is the stream's sample `first`. Clips that wait for
+    /// their end are lost, and come back without audio: what follows their word was not heard.
+    pub fn restart(&mut self, first: u64) -> Vec<Heard> {
         self.ring.wipe();
-        (self.end, self.floor) = (0, 0);
+        (self.end, self.floor) = (first, first);
+        self.waiting.drain(..).map(|waiting| waiting.heard).collect()
     }
 
     /// Overwrites what lies before `sample`.

@@ -8,7 +8,8 @@ use crate::decision::Verdict;
 /// Sample rate of the stream in Hz.
 const RATE: f64 = 16_000.0;
 
-/// An activation with what it belongs to. It lends everything and owns nothing.
+/// An activation with what it belongs to. It lends everything, owns nothing, and has no audio:
+/// that goes to the gate alone.
 #[derive(Debug, Clone, Copy)]
 pub struct Event<'a> {
     /// Number of the activation, from 1, since the stream's owner started.
@@ -21,28 +22,6 @@ pub struct Event<'a> {
     pub model: &'a str,
     /// What was decided. Its samples count from the start of the source's stream.
     pub activation: &'a Activation,
-    /// The audio from before the word to the decision. There is none unless the verdict is
-    /// [`Verdict::Intended`].
-    pub audio: Option<AudioAround<'a>>,
-}
-
-/// The audio around an activation: lent for the length of one call, and wiped after it.
-#[derive(Clone, Copy)]
-pub struct AudioAround<'a> {
-    /// Place of the first sample in the source's stream.
-    pub first_sample: u64,
-    /// 16 kHz, mono, full scale at ±1.
-    pub samples: &'a [f32],
-}
-
-// Samples in a log would be a leak.
-impl std::fmt::Debug for AudioAround<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("AudioAround")
-            .field("first_sample", &self.first_sample)
-            .field("samples", &self.samples.len())
-            .finish()
-    }
 }
 
 /// Somebody who acts on activations: a line on stdout, a hook, a queue, a client.
@@ -50,7 +29,7 @@ impl std::fmt::Debug for AudioAround<'_> {
 /// Each observer has a thread and a bounded queue of its own, so a slow one delays nobody else;
 /// what does not fit its queue is dropped and counted. Errors are its own to count and log.
 pub trait Observer: Send {
-    /// Takes one event. The audio that it lends must not be kept, except by the gate.
+    /// Takes one event.
     fn on_activation(&mut self, event: &Event<'_>);
 
     /// Whether events with this verdict are for this observer; asked once, before the first.
@@ -58,14 +37,9 @@ pub trait Observer: Send {
         let _ = verdict;
         true
     }
-
-    /// Whether events are to come with their audio; without a wish none is even copied.
-    fn wants_audio(&self) -> bool {
-        false
-    }
 }
 
-/// An event without its audio, for JSON: what stdout, hooks and messages carry.
+/// An event for JSON: what stdout, hooks and messages carry.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Report<'a> {
     /// As in [`Event::number`].
@@ -119,16 +93,5 @@ impl Event<'_> {
     /// Whether the verdict is [`Verdict::Intended`].
     pub fn is_intended(&self) -> bool {
         self.activation.verdict == Verdict::Intended
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_printed_of_the_audio_is_its_length() {
-        let around = AudioAround { first_sample: 7, samples: &[0.25, -0.5] };
-        assert_eq!(format!("{around:?}"), "AudioAround { first_sample: 7, samples: 2 }");
     }
 }

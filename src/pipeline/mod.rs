@@ -11,7 +11,7 @@ mod shared;
 mod stages;
 
 pub use activation::Activation;
-pub use event::{AudioAround, Event, Observer, Report};
+pub use event::{Event, Observer, Report};
 pub use shared::SharedVerifier;
 
 use std::time::{Duration, Instant};

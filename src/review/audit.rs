@@ -9,7 +9,7 @@
 use std::path::Path;
 use std::str::FromStr;
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 use serde::{Deserialize, Serialize};
 
 use super::crypto::{DeviceKey, HASH_BYTES, hex, sha256};
@@ -141,14 +141,9 @@ impl Queue {
         expect: Option<&Mark>,
     ) -> Result<Verified> {
         let settings = Settings { directory: directory.to_owned(), ..settings.clone() };
-        let key_path = settings.key_path();
-        let key = keyfile::load(&key_path)?.ok_or_else(|| {
-            Error::new(ErrorKind::Review, "the queue's device key is missing")
-                .expected(format!("the key in {}", key_path.display()))
-                .found("no file")
-        })?;
-        let db = db::connect(&db::path(directory))?;
-        let mut verified = verify(&db, &key)?;
+        let mut db = db::connect(&db::path(directory))?;
+        let db = db::lock(&mut db)?;
+        let mut verified = verify(&db, &settings.key_path())?;
         if let Some(mark) = expect {
             let hash: Option<Vec<u8>> = db
                 .query_row("SELECT hash FROM audit WHERE n = ?1", [mark.lines], |row| row.get(0))
@@ -169,9 +164,10 @@ impl Queue {
     /// As [`inspect`](Self::inspect), of the open queue.
     ///
     /// # Errors
-    /// Only where the database can't be read.
+    /// Only where the database or the device key can't be read.
     pub fn verify_audit(&self) -> Result<Verified> {
-        verify(&self.db, &self.key)
+        let tx = Transaction::new_unchecked(&self.db, TransactionBehavior::Immediate);
+        verify(&tx.map_err(db::refused)?, &self.key_path)
     }
 
     /// Calls `take` with each line of the audit log of the queue in `directory`, as it was
@@ -298,8 +294,11 @@ fn lines(db: &Connection, take: &mut dyn FnMut(String) -> Result<()>) -> Result<
     Ok(())
 }
 
-/// Holds every line against the chain, and the chain against its signed head.
-fn verify(db: &Connection, key: &DeviceKey) -> Result<Verified> {
+/// Holds every line against the chain, and the chain against its signed head. The database is
+/// locked, so that the key is the one that signed what is read.
+fn verify(db: &Transaction<'_>, key_path: &Path) -> Result<Verified> {
+    let wanted = db::fact::<String>(db, "key_id")?.unwrap_or_default();
+    let key = keyfile::find(key_path, &wanted)?;
     let mut problems = Vec::new();
     let mut chain = origin().to_vec();
     let mut expected = 0_i64;
@@ -331,7 +330,7 @@ fn verify(db: &Connection, key: &DeviceKey) -> Result<Verified> {
     match Head::read(db)? {
         None => problems.push("the signed end of the log is missing".to_owned()),
         Some(head) => {
-            if !head.is_sound(key)? {
+            if !head.is_sound(&key)? {
                 problems.push("the end of the log was not signed by this device key".to_owned());
             }
             if head.count != expected || head.hash != chain {

@@ -5,9 +5,10 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use super::audit::{Act, Line};
+use super::carve::{Carver, strings_with};
 use super::*;
 use crate::decision::{Reason, Verdict};
 use crate::gate::{AudioBuffer, Clock, Gate, Heard, IntendedClip, LiveAudio, Moment, State};
@@ -27,21 +28,21 @@ impl Clock for FixedClock {
     }
 }
 
-fn settings() -> Settings {
+pub(super) fn settings() -> Settings {
     Settings { enabled: true, min_free_mb: 0, retention_days: 2.0, ..Settings::default() }
 }
 
-fn open_at(directory: &Path, days: i64) -> crate::Result<Queue> {
+pub(super) fn open_at(directory: &Path, days: i64) -> crate::Result<Queue> {
     let clock = Arc::new(FixedClock(1_772_445_600_000 + days * DAY_MS));
     Queue::open(directory, &settings(), clock)
 }
 
-fn ann() -> Person {
+pub(super) fn ann() -> Person {
     "Ann".parse().unwrap()
 }
 
 /// 16-bit noise that no other seed gives.
-fn noise(seed: u64) -> Vec<f32> {
+pub(super) fn noise(seed: u64) -> Vec<f32> {
     let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(77);
     (0..SAMPLES)
         .map(|_| {
@@ -53,7 +54,7 @@ fn noise(seed: u64) -> Vec<f32> {
         .collect()
 }
 
-fn clip(seed: u64) -> IntendedClip {
+pub(super) fn clip(seed: u64) -> IntendedClip {
     let activation = Activation {
         verdict: Verdict::Intended,
         reason: Reason::Intended,
@@ -74,7 +75,7 @@ fn clip(seed: u64) -> IntendedClip {
 }
 
 /// The clips of a fresh queue, in the order in which they were stored.
-fn fill(directory: &Path) -> Vec<ClipId> {
+pub(super) fn fill(directory: &Path) -> Vec<ClipId> {
     let mut queue = open_at(directory, 0).unwrap();
     queue.give_consent(&ann()).unwrap();
     let ids = (0..2)
@@ -100,6 +101,15 @@ fn child() {
         return;
     }
     let mut queue = open_at(directory, 0).unwrap();
+    if act == "rotations" {
+        for _ in 0..place.parse().unwrap() {
+            // On a machine that is busy enough, waiting for the others has its limit.
+            while let Err(error) = queue.rotate_key(&ann()) {
+                assert!(error.to_string().contains("database is locked"), "{error}");
+            }
+        }
+        return;
+    }
     if act == "loop" {
         for seed in 100.. {
             let Stored::Kept(id) = queue.store(clip(seed)).unwrap() else { panic!() };
@@ -108,6 +118,14 @@ fn child() {
         }
     }
     let first = queue.list(&ann()).unwrap()[0].id.clone();
+    // With this queue open, another process dies in the middle of its own rotation.
+    let act = match act.split_once('@') {
+        Some((act, other)) => {
+            die(directory, "rotate", other);
+            act
+        }
+        None => act,
+    };
     fault::arm(place);
     match act {
         "store" => drop(queue.store(clip(2)).unwrap()),
@@ -121,7 +139,7 @@ fn child() {
     }
 }
 
-fn command(directory: &Path, act: &str, place: &str) -> Command {
+pub(super) fn command(directory: &Path, act: &str, place: &str) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command
         .args(["--exact", "review::crash::child", "--ignored", "--nocapture", "--test-threads=1"])
@@ -132,12 +150,12 @@ fn command(directory: &Path, act: &str, place: &str) -> Command {
 }
 
 /// Runs `act` in a child that dies at `place`.
-fn die(directory: &Path, act: &str, place: &str) {
+pub(super) fn die(directory: &Path, act: &str, place: &str) {
     let output = command(directory, act, place).output().unwrap();
     assert_eq!(output.status.signal(), Some(9), "{act} never came to {place}: {output:?}");
 }
 
-fn files(directory: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+pub(super) fn files(directory: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     std::fs::read_dir(directory)
         .unwrap()
         .map(|entry| entry.unwrap().path())
@@ -145,38 +163,58 @@ fn files(directory: &Path) -> Vec<(PathBuf, Vec<u8>)> {
         .collect()
 }
 
-/// No file holds a stretch of a recording.
-fn no_plaintext(directory: &Path, what: &str) {
-    let windows: HashSet<[u8; 64]> = files(directory)
-        .iter()
-        .flat_map(|(_, bytes)| bytes.windows(64))
-        .map(|window| window.try_into().unwrap())
-        .collect();
-    for seed in 0..3 {
-        let samples = noise(seed);
-        let pcm: Vec<u8> =
-            samples.iter().flat_map(|s| ((s * 32_768.0) as i16).to_le_bytes()).collect();
-        let floats: Vec<u8> = samples.iter().flat_map(|s| s.to_le_bytes()).collect();
-        for bytes in [pcm, floats] {
-            assert!(!bytes.chunks_exact(64).any(|c| windows.contains(c)), "{what}: plaintext");
-        }
-    }
+/// What the files of a clip must not hold after it is gone.
+pub(super) struct Secret {
+    id: String,
+    wrapped: Vec<u8>,
+    /// A part of the ciphertext.
+    sealed: Vec<u8>,
+    /// The clip's key in the clear, which no file ever holds.
+    key: Vec<u8>,
 }
 
-/// Key and a part of the ciphertext of every clip, as they stand in the database.
-fn secrets(directory: &Path) -> Vec<(String, Vec<u8>, Vec<u8>)> {
+pub(super) fn secrets(directory: &Path) -> Vec<Secret> {
+    let device = keyfile::load(&directory.join("device.key")).unwrap().unwrap();
     let db = rusqlite::Connection::open(directory.join("queue.db")).unwrap();
     let mut query = db.prepare("SELECT id, wrapped_key, sealed FROM clip").unwrap();
     let rows = query.query_map([], |row| {
-        let sealed: Vec<u8> = row.get(2)?;
-        Ok((row.get(0)?, row.get(1)?, sealed[20_000..20_100].to_vec()))
+        let (id, wrapped, sealed): (String, Vec<u8>, Vec<u8>) =
+            (row.get(0)?, row.get(1)?, row.get(2)?);
+        let key = device.unwrap(&id.parse().unwrap(), &wrapped).unwrap().bytes().to_vec();
+        Ok(Secret { id, wrapped, sealed: sealed[20_000..20_100].to_vec(), key })
     });
     rows.unwrap().collect::<rusqlite::Result<_>>().unwrap()
 }
 
+/// No file holds a recording, a file of audio, a key in the clear or the wake word.
+fn carve(directory: &Path, before: &[Secret], what: &str) {
+    let (keys, rest): (Vec<_>, Vec<_>) = files(directory)
+        .into_iter()
+        .partition(|(path, _)| path.file_name().unwrap().to_string_lossy().contains("device.key"));
+    let image: Vec<u8> = rest.into_iter().flat_map(|(_, bytes)| bytes).collect();
+    static RECORDINGS: LazyLock<Carver> =
+        LazyLock::new(|| Carver::new(&[noise(0), noise(1), noise(2)]));
+    assert_eq!(RECORDINGS.find(&image), Vec::<String>::new(), "{what}");
+    let mut carver = Carver::new(&[]);
+    for secret in before {
+        carver = carver.and("a clip's key", &secret.key);
+    }
+    for (_, key) in keys.iter().filter(|(_, key)| key.iter().any(|&byte| byte != 0)) {
+        carver = carver.and("a device key", key);
+    }
+    assert_eq!(carver.find(&image), Vec::<String>::new(), "{what}");
+    let words = strings_with(&image, &["alexa", "tiny-1", "p_intended"]);
+    assert_eq!(words, Vec::<String>::new(), "{what}");
+}
+
+#[test]
+fn the_carver_finds_what_is_there() {
+    super::carve::check_the_carver(&noise(3));
+}
+
 /// Opens the queue after a crash, checks it, and gives the clips that are left.
-fn check(directory: &Path, days: i64, before: &[(String, Vec<u8>, Vec<u8>)], what: &str) -> u64 {
-    no_plaintext(directory, what);
+pub(super) fn check(directory: &Path, days: i64, before: &[Secret], what: &str) -> u64 {
+    carve(directory, before, what);
     let mut queue = open_at(directory, days).unwrap_or_else(|e| panic!("{what}: {e}"));
     assert_eq!(queue.verify_audit().unwrap().problems, Vec::<String>::new(), "{what}");
     let names: HashSet<String> = files(directory)
@@ -188,10 +226,10 @@ fn check(directory: &Path, days: i64, before: &[(String, Vec<u8>, Vec<u8>)], wha
     let left: HashSet<String> =
         queue.list(&ann()).unwrap().into_iter().map(|entry| entry.id.to_string()).collect();
     // What is gone has left nothing.
-    for (id, key, sealed) in before.iter().filter(|(id, ..)| !left.contains(id)) {
+    for Secret { id, wrapped, sealed, .. } in before.iter().filter(|s| !left.contains(&s.id)) {
         for (path, bytes) in files(directory) {
             let holds = |needle: &[u8]| bytes.windows(needle.len()).any(|w| w == needle);
-            assert!(!holds(key) && !holds(sealed), "{what}: {id} in {}", path.display());
+            assert!(!holds(wrapped) && !holds(sealed), "{what}: {id} in {}", path.display());
         }
     }
     // Every act that is on record happened, and no other.
@@ -241,7 +279,8 @@ fn crash_everywhere(act: &str, days: i64, places: &[&str], turn: &str, before: u
     assert!(turned);
 }
 
-const REKEY: [&str; 6] = [
+pub(super) const REKEY: [&str; 7] = [
+    "key:created",
     "rekey:next_written",
     "rekey:rewrapped",
     "act:committed",
@@ -249,7 +288,8 @@ const REKEY: [&str; 6] = [
     "rekey:old_overwritten",
     "rekey:promoted",
 ];
-const DELETE: [&str; 4] = ["delete:removed", "delete:logged", "act:committed", "act:scrubbed"];
+const DELETE: [&str; 5] =
+    ["delete:removed", "delete:logged", "act:committed", "scrub:filled", "act:scrubbed"];
 
 #[test]
 fn a_crash_while_a_clip_is_stored() {
@@ -274,7 +314,7 @@ fn a_crash_while_clips_expire() {
 
 #[test]
 fn a_crash_while_the_key_is_replaced() {
-    crash_everywhere("rotate", 0, &REKEY, "rekey:next_written", 2, 2);
+    crash_everywhere("rotate", 0, &REKEY, "key:created", 2, 2);
 }
 
 #[test]
@@ -289,7 +329,9 @@ fn a_crash_while_the_consent_is_revoked() {
 
 #[test]
 fn a_crash_while_the_queue_is_made() {
-    for place in ["open:key_drafted", "open:key_linked", "open:key_made", "open:committed"] {
+    for place in
+        ["key:created", "open:key_drafted", "open:key_linked", "open:key_made", "open:committed"]
+    {
         let folder = tempfile::tempdir().unwrap();
         let directory = folder.path().join("queue");
         die(&directory, "create", place);

@@ -29,6 +29,7 @@ type Key = Zeroizing<[u8; KEY_BYTES]>;
 pub(super) struct DeviceKey {
     wrapping: Key,
     signing: Key,
+    sealing: Key,
     id: String,
 }
 
@@ -44,7 +45,12 @@ impl DeviceKey {
             Ok(key)
         };
         let id = hex(&expand("identifier")?[..8]);
-        Ok(Self { wrapping: expand("wrapping")?, signing: expand("signing")?, id })
+        Ok(Self {
+            wrapping: expand("wrapping")?,
+            signing: expand("signing")?,
+            sealing: expand("sealing")?,
+            id,
+        })
     }
 
     /// Tells device keys apart, and says nothing about them.
@@ -63,6 +69,16 @@ impl DeviceKey {
         let mut key = Key::default();
         open(&self.wrapping, &wrap_context(id), wrapped, key.as_mut_slice())?;
         Ok(ClipKey(key))
+    }
+
+    /// `text`, readable only with this device key and in the same context.
+    pub(super) fn seal_text(&self, context: &[u8], text: &str) -> Result<Vec<u8>> {
+        seal_text(&self.sealing, context, text)
+    }
+
+    /// What [`seal_text`](Self::seal_text) sealed.
+    pub(super) fn open_text(&self, context: &[u8], sealed: &[u8]) -> Result<String> {
+        open_text(&self.sealing, context, sealed)
     }
 
     /// A MAC of `data`, of use for `purpose` alone.
@@ -95,6 +111,22 @@ impl ClipKey {
         Ok(Self(key))
     }
 
+    /// The key itself, to be looked for where it must not be.
+    #[cfg(test)]
+    pub(super) fn bytes(&self) -> &[u8] {
+        self.0.as_slice()
+    }
+
+    /// `record` of the clip `id`, readable only with this key.
+    pub(super) fn seal_record(&self, id: &ClipId, record: &str) -> Result<Vec<u8>> {
+        seal_text(&self.0, &record_context(id), record)
+    }
+
+    /// What [`seal_record`](Self::seal_record) sealed for the clip `id`.
+    pub(super) fn open_record(&self, id: &ClipId, sealed: &[u8]) -> Result<String> {
+        open_text(&self.0, &record_context(id), sealed)
+    }
+
     /// Encrypts `pcm` where it is, and gives nonce, ciphertext and tag.
     pub(super) fn seal(&self, context: &[u8], pcm: &mut Guarded<u8>) -> Result<Vec<u8>> {
         seal(&self.0, context, pcm.as_mut_slice())
@@ -109,13 +141,27 @@ impl ClipKey {
     }
 }
 
-/// What a clip's ciphertext is bound to: its id and its record, as they stand in the database.
+/// What a clip's ciphertext is bound to: its id and its record.
 pub(super) fn clip_context(id: &ClipId, record: &str) -> Vec<u8> {
     format!("wakegate clip 1\0{id}\0{record}").into_bytes()
 }
 
 fn wrap_context(id: &ClipId) -> Vec<u8> {
     format!("wakegate clip key 1\0{id}").into_bytes()
+}
+
+fn record_context(id: &ClipId) -> Vec<u8> {
+    format!("wakegate clip record 1\0{id}").into_bytes()
+}
+
+fn seal_text(key: &Key, context: &[u8], text: &str) -> Result<Vec<u8>> {
+    seal(key, context, Zeroizing::new(text.as_bytes().to_vec()).as_mut_slice())
+}
+
+fn open_text(key: &Key, context: &[u8], sealed: &[u8]) -> Result<String> {
+    let mut text = vec![0; sealed.len().saturating_sub(NONCE_BYTES + TAG_BYTES)];
+    open(key, context, sealed, &mut text)?;
+    String::from_utf8(text).map_err(|_| refused("what was decrypted is no text"))
 }
 
 /// Nonce, ciphertext and tag of `plain`, which is ciphertext after it.
@@ -223,6 +269,23 @@ mod tests {
         assert!(device.unwrap(&id('b'), &wrapped).is_err());
         assert!(other.unwrap(&id('a'), &wrapped).is_err());
         assert_ne!(device.id(), other.id());
+    }
+
+    #[test]
+    fn a_sealed_text_opens_only_unchanged_with_its_key_and_in_its_context() {
+        let (device, other) =
+            (DeviceKey::derive(&[1; 32]).unwrap(), DeviceKey::derive(&[2; 32]).unwrap());
+        let mut sealed = device.seal_text(b"1", "a line").unwrap();
+        assert_eq!(device.open_text(b"1", &sealed).unwrap(), "a line");
+        assert!(other.open_text(b"1", &sealed).is_err());
+        assert!(device.open_text(b"2", &sealed).is_err());
+        sealed[30] ^= 1;
+        assert!(device.open_text(b"1", &sealed).is_err());
+        assert!(device.open_text(b"1", &[]).is_err());
+        let key = ClipKey::random().unwrap();
+        let sealed = key.seal_record(&id('a'), "{}").unwrap();
+        assert_eq!(key.open_record(&id('a'), &sealed).unwrap(), "{}");
+        assert!(key.open_record(&id('b'), &sealed).is_err());
     }
 
     #[test]

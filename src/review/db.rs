@@ -6,23 +6,35 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
+use rusqlite::config::DbConfig;
+use rusqlite::{
+    Connection, ErrorCode, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params,
+};
 
+use super::fault;
 use crate::{Error, ErrorKind, Result};
 
 /// Name of the database in the queue's folder.
 const FILE: &str = "queue.db";
 /// The form of the database that this version reads and writes.
-pub(super) const SCHEMA: i64 = 1;
+pub(super) const SCHEMA: i64 = 2;
 /// How long another process may hold the database.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Dates and counts are in the clear, audio and keys never are.
+/// Pages that the write-ahead log holds before it is moved into the database.
+const LOG_PAGES: i64 = 64;
+/// Most bytes by which a scrub lets the database grow.
+const PIECE: u64 = 1 << 20;
+/// How long a scrub waits for other processes; the next act tries again.
+const IMPATIENCE: Duration = Duration::from_millis(250);
+
+/// Dates, counts and the names of who did what are in the clear; audio, keys, words and scores
+/// never are.
 const TABLES: &str = "
 CREATE TABLE fact (name TEXT PRIMARY KEY, value ANY) STRICT, WITHOUT ROWID;
 CREATE TABLE clip (
     id TEXT PRIMARY KEY,
-    record TEXT NOT NULL,
+    record BLOB NOT NULL,
     stored_ms INTEGER NOT NULL,
     expires_ms INTEGER NOT NULL,
     wrapped_key BLOB NOT NULL,
@@ -32,7 +44,8 @@ CREATE TABLE clip (
     leased_until_ms INTEGER
 ) STRICT;
 CREATE INDEX clip_by_expiry ON clip (expires_ms);
-CREATE TABLE score (n INTEGER PRIMARY KEY, line TEXT NOT NULL) STRICT;
+CREATE TABLE score (n INTEGER PRIMARY KEY, sealed BLOB NOT NULL) STRICT;
+CREATE TABLE filler (bytes BLOB NOT NULL) STRICT;
 CREATE TABLE consent (
     n INTEGER PRIMARY KEY,
     by TEXT NOT NULL,
@@ -96,7 +109,15 @@ pub(super) fn connect(file: &Path) -> Result<Connection> {
     ] {
         db.pragma_update(None, name, value).map_err(refused)?;
     }
+    db.pragma_update(None, "wal_autocheckpoint", LOG_PAGES).map_err(refused)?;
+    // A log is only ever given back to the file system by a scrub.
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(refused)?;
     Ok(db)
+}
+
+/// Locks the database for writing, before anything of it is read.
+pub(super) fn lock(db: &mut Connection) -> Result<Transaction<'_>> {
+    db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(refused)
 }
 
 /// Whether the tables are not there yet.
@@ -157,12 +178,71 @@ pub(super) fn counted(db: &Connection, day: i64, what: &str) -> Result<i64> {
     .map_err(refused)
 }
 
-/// Moves what the write-ahead log holds into the database and empties it, so that nothing
-/// deleted stays in either; `false` where another process is reading.
+/// Moves what the write-ahead log holds into the database, overwrites the log and empties it, so
+/// that nothing deleted stays in either, nor in blocks that the file system takes back; `false`
+/// where another process is reading, or the disk is too full.
 pub(super) fn scrub(db: &Connection) -> Result<bool> {
-    let busy: i64 =
-        db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0)).map_err(refused)?;
-    Ok(busy == 0)
+    let log = db.path().map(|path| format!("{path}-wal"));
+    let bytes = log.and_then(|log| fs::metadata(log).ok()).map_or(0, |about| about.len());
+    if bytes == 0 {
+        return Ok(true);
+    }
+    // Who deletes does not wait for who reads the audit log at leisure.
+    db.busy_timeout(IMPATIENCE).map_err(refused)?;
+    let is_empty = overwrite(db, bytes);
+    db.busy_timeout(PATIENCE).map_err(refused)?;
+    is_empty
+}
+
+/// Overwrites the write-ahead log, of so many bytes, and empties it.
+fn overwrite(db: &Connection, bytes: u64) -> Result<bool> {
+    if !checkpoint(db, "RESTART")? {
+        return Ok(false);
+    }
+    // What is written next goes over the log from its start: zeros, as much as it held. Each
+    // commit adds to it, if none of them starts it over.
+    db.pragma_update(None, "wal_autocheckpoint", 0).map_err(refused)?;
+    let mut filled = Ok(true);
+    for _ in 0..bytes.div_ceil(PIECE) {
+        filled = fill(db, bytes.min(PIECE));
+        if !matches!(filled, Ok(true)) {
+            break;
+        }
+    }
+    db.pragma_update(None, "wal_autocheckpoint", LOG_PAGES).map_err(refused)?;
+    if !filled? {
+        return Ok(false);
+    }
+    fault::point("scrub:filled");
+    checkpoint(db, "TRUNCATE")
+}
+
+/// Commits so many zeros and their removal, which puts them into the log; `false` where another
+/// process is in the way, or the disk is full.
+fn fill(db: &Connection, bytes: u64) -> Result<bool> {
+    let sql = format!(
+        "BEGIN IMMEDIATE; INSERT INTO filler VALUES (zeroblob({bytes})); DELETE FROM filler; COMMIT"
+    );
+    let Err(error) = db.execute_batch(&sql) else { return Ok(true) };
+    if !db.is_autocommit() {
+        db.execute_batch("ROLLBACK").map_err(refused)?;
+    }
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull | ErrorCode::DatabaseBusy) => Ok(false),
+        _ => Err(refused(error)),
+    }
+}
+
+/// `false` where another process is in the way.
+fn checkpoint(db: &Connection, mode: &str) -> Result<bool> {
+    let busy: rusqlite::Result<i64> =
+        db.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| row.get(0));
+    match busy {
+        Ok(busy) => Ok(busy == 0),
+        // What it holds is in the database or in the log, and will be tried again.
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::DiskFull) => Ok(false),
+        Err(error) => Err(refused(error)),
+    }
 }
 
 /// Removes the database's files.
@@ -181,8 +261,15 @@ pub(super) fn destroy(directory: &Path) -> Result<()> {
 
 /// SQLite's error as ours. Its messages never hold values, only statements.
 pub(super) fn refused(error: rusqlite::Error) -> Error {
-    let busy = error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy);
     let refused = Error::new(ErrorKind::Review, "the review queue's database refuses")
         .found(error.to_string());
-    if busy { refused.hint("another wakegate holds it; try again") } else { refused }
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseBusy) => {
+            refused.hint("another wakegate holds it; try again")
+        }
+        Some(ErrorCode::DiskFull) => refused.hint(
+            "nothing was stored or deleted: free some space; `wakegate review purge --all` needs none",
+        ),
+        _ => refused,
+    }
 }

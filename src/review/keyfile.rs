@@ -2,9 +2,12 @@
 //!
 //! A rotation writes the new secret beside the old one, lets the database commit to it, and
 //! only then moves it into place: at every moment the database's key is in one of the two.
+//!
+//! Whatever changes a file here is called while the database is locked for writing, so that no
+//! two processes are at it at once; only [`destroy_both`] does not wait for anybody.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Seek, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -55,16 +58,38 @@ pub(super) fn create(path: &Path) -> Result<DeviceKey> {
 /// Removes what a creation that was cut short left. It may be another name of the key itself,
 /// so that its bytes are not overwritten.
 pub(super) fn remove_draft(path: &Path) -> Result<()> {
-    let draft = beside(path, "new");
-    match fs::remove_file(&draft) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(Error::io("remove", &draft, &error))
+    remove(&beside(path, "new")).map(|_| ())
+}
+
+/// The key that the database goes by, `wanted`, and nothing else beside it: the secret of a
+/// rotation that was cut short takes its place if the database has committed to it, and is
+/// destroyed if not.
+///
+/// # Errors
+/// [`ErrorKind::Review`] where neither file holds that key, and as [`load`]. Nothing is
+/// overwritten then.
+pub(super) fn settle(path: &Path, wanted: &str) -> Result<DeviceKey> {
+    let found = load(path);
+    match found {
+        Ok(Some(key)) if key.id() == wanted => {
+            destroy(&beside(path, "next"))?;
+            Ok(key)
         }
-        _ => Ok(()),
+        _ => match load(&beside(path, "next")) {
+            Ok(Some(key)) if key.id() == wanted => {
+                promote(path)?;
+                Ok(key)
+            }
+            _ => {
+                found?.ok_or_else(|| missing(path))?;
+                Err(foreign(path))
+            }
+        },
     }
 }
 
-/// Writes a fresh secret beside the one at `path`, in place of any that was left there.
+/// Writes a fresh secret beside the one at `path`. After [`settle`] nothing that is worth
+/// anything lies there.
 pub(super) fn write_next(path: &Path) -> Result<DeviceKey> {
     let next = beside(path, "next");
     destroy(&next)?;
@@ -74,67 +99,69 @@ pub(super) fn write_next(path: &Path) -> Result<DeviceKey> {
     load(&next)?.ok_or_else(|| no_key(&next, "no"))
 }
 
-/// The key beside the one at `path`.
-pub(super) fn load_next(path: &Path) -> Result<Option<DeviceKey>> {
-    load(&beside(path, "next"))
+/// The key `wanted`, from whichever of the two files holds it; else what the one at `path`
+/// holds. Changes nothing.
+pub(super) fn find(path: &Path, wanted: &str) -> Result<DeviceKey> {
+    let found = load(path);
+    if let Ok(Some(key)) = &found
+        && key.id() == wanted
+    {
+        return found?.ok_or_else(|| missing(path));
+    }
+    match load(&beside(path, "next")) {
+        Ok(Some(key)) if key.id() == wanted => Ok(key),
+        _ => found?.ok_or_else(|| missing(path)),
+    }
 }
 
-/// The old secret, held open so that its own bytes are overwritten, whatever the name means
-/// by then.
-pub(super) struct Old(Option<File>);
+/// Overwrites the old secret and moves the one beside it into its place.
+fn promote(path: &Path) -> Result<()> {
+    overwrite(path)?;
+    fault::point("rekey:old_overwritten");
+    fs::rename(beside(path, "next"), path).map_err(|e| Error::io("replace", path, &e))?;
+    sync_folder(path)
+}
 
-/// Takes hold of the secret at `path`, unless it is missing or may not be written.
-pub(super) fn hold(path: &Path) -> Result<Old> {
+/// Overwrites and removes the secret at `path` and the one beside it, as far as that goes.
+pub(super) fn destroy_both(path: &Path) -> Result<()> {
+    let first = destroy(path);
+    destroy(&beside(path, "next")).and(first)
+}
+
+/// Overwrites and removes the secret at `path`, if there is one.
+fn destroy(path: &Path) -> Result<()> {
+    overwrite(path)?;
+    if remove(path)? { sync_folder(path) } else { Ok(()) }
+}
+
+/// Removes the file at `path`; `false` where there is none.
+fn remove(path: &Path) -> Result<bool> {
+    // Asked first: on a read-only medium even the removal of nothing is refused.
+    match fs::symlink_metadata(path).and_then(|_| fs::remove_file(path)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(Error::io("remove", path, &error)),
+        Ok(()) => Ok(true),
+    }
+}
+
+/// Overwrites the secret at `path`, unless it is missing or may not be written.
+fn overwrite(path: &Path) -> Result<()> {
     let flags = OFlags::NOFOLLOW.bits() as i32;
-    match OpenOptions::new().write(true).custom_flags(flags).open(path) {
-        Ok(file) => Ok(Old(Some(file))),
+    let mut file = match OpenOptions::new().write(true).custom_flags(flags).open(path) {
+        Ok(file) => file,
         Err(error)
             if matches!(
                 error.kind(),
                 io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied
             ) =>
         {
-            Ok(Old(None))
+            return Ok(());
         }
-        Err(error) => Err(Error::io("open", path, &error)),
-    }
-}
-
-/// Overwrites the old secret and moves the one beside it into its place.
-pub(super) fn promote(path: &Path, old: Old) -> Result<()> {
-    if let Old(Some(file)) = old {
-        overwrite(file).map_err(|e| Error::io("overwrite", path, &e))?;
-    }
-    fault::point("rekey:old_overwritten");
-    match fs::rename(beside(path, "next"), path) {
-        // Another process that opened the queue has moved it.
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(Error::io("replace", path, &error)),
-        Ok(()) => sync_folder(path),
-    }
-}
-
-/// Removes a secret that was left beside the one at `path`.
-pub(super) fn destroy_next(path: &Path) -> Result<()> {
-    destroy(&beside(path, "next"))
-}
-
-/// Overwrites and removes the secret at `path`, if there is one.
-pub(super) fn destroy(path: &Path) -> Result<()> {
-    if let Old(Some(file)) = hold(path)? {
-        overwrite(file).map_err(|e| Error::io("overwrite", path, &e))?;
-    }
-    match fs::remove_file(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(Error::io("remove", path, &error)),
-        Ok(()) => sync_folder(path),
-    }
-}
-
-fn overwrite(mut file: File) -> io::Result<()> {
-    file.rewind()?;
-    file.write_all(&[0; KEY_BYTES])?;
-    file.sync_all()
+        Err(error) => return Err(Error::io("open", path, &error)),
+    };
+    file.write_all(&[0; KEY_BYTES])
+        .and_then(|()| file.sync_all())
+        .map_err(|e| Error::io("overwrite", path, &e))
 }
 
 fn write_new(path: &Path) -> Result<()> {
@@ -142,6 +169,7 @@ fn write_new(path: &Path) -> Result<()> {
     random(secret.as_mut_slice())?;
     let open = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
     let mut file = open.map_err(|e| Error::io("create", path, &e))?;
+    fault::point("key:created");
     file.write_all(secret.as_slice())
         .and_then(|()| file.sync_all())
         .map_err(|e| Error::io("write", path, &e))
@@ -182,6 +210,20 @@ fn open_checked(path: &Path) -> Result<Option<File>> {
         ));
     }
     Ok(Some(file))
+}
+
+fn missing(path: &Path) -> Error {
+    Error::new(ErrorKind::Review, "the queue's device key is missing")
+        .expected(format!("the key in {}", path.display()))
+        .found("no file")
+        .hint("name it with key_file; `wakegate review purge --all` starts over")
+}
+
+fn foreign(path: &Path) -> Error {
+    Error::new(ErrorKind::Review, format!("{} is not this queue's device key", path.display()))
+        .expected("the key that the queue was last locked with")
+        .found("another one")
+        .hint("name it with key_file; `wakegate review purge --all` starts over")
 }
 
 fn no_key(path: &Path, found: &str) -> Error {

@@ -22,15 +22,20 @@
 //! ```
 
 mod audit;
+#[cfg(test)]
+mod carve;
 mod consent;
 #[cfg(test)]
 mod crash;
 mod crypto;
 mod db;
 mod fault;
+mod feed;
 mod id;
 mod keyfile;
 mod queue;
+#[cfg(test)]
+mod races;
 mod record;
 mod recorder;
 mod reviewing;
@@ -43,6 +48,7 @@ mod wipe;
 
 pub use audit::{Act, Line, Mark, Verified};
 pub use consent::Consent;
+pub use feed::Feed;
 pub use id::{ClipId, Label, Person};
 pub use queue::Queue;
 pub use record::{LabelledScore, Record};

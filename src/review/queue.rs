@@ -4,16 +4,16 @@ use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rusqlite::{Connection, TransactionBehavior, params};
+use rusqlite::{Connection, Transaction, params};
 
 use super::audit::{self, Act};
 use super::crypto::DeviceKey;
 use super::id::ClipId;
 use super::settings::Settings;
 use super::time::{Timekeeper, local_day};
-use super::{db, fault, keyfile};
+use super::{consent, db, fault, keyfile, stats};
+use crate::Result;
 use crate::gate::{Clock, Moment};
-use crate::{Error, ErrorKind, Result};
 
 /// The part of the program that the audit log names where no person acts.
 pub(super) const DEVICE: &str = "wakegate";
@@ -23,7 +23,6 @@ pub(super) const DEVICE: &str = "wakegate";
 /// Several processes may have the same queue open: each act is one transaction.
 pub struct Queue {
     pub(super) db: Connection,
-    pub(super) key: DeviceKey,
     pub(super) settings: Settings,
     pub(super) directory: PathBuf,
     pub(super) key_path: PathBuf,
@@ -90,24 +89,18 @@ impl Queue {
     /// everything but the folder: `settings.directory` is not looked at.
     ///
     /// # Errors
-    /// [`ErrorKind::Settings`] for a setting out of its range, [`ErrorKind::Io`] for a folder
-    /// or file that can't be used, [`ErrorKind::Review`] for a key that others may read, that
-    /// is missing or that is another queue's, and for an altered audit log.
+    /// [`Settings`](crate::ErrorKind::Settings) for a setting out of its range,
+    /// [`Io`](crate::ErrorKind::Io) for a folder or file that can't be used,
+    /// [`Review`](crate::ErrorKind::Review) for a key that others may read, that is missing or
+    /// that is another queue's, and for an altered audit log.
     pub fn open(directory: &Path, settings: &Settings, clock: Arc<dyn Clock>) -> Result<Self> {
         settings.validate()?;
         let settings = Settings { directory: directory.to_owned(), ..settings.clone() };
         let key_path = settings.key_path();
         let mut db = db::open(directory)?;
-        let key = match settle(&mut db, &key_path, clock.now())? {
-            Settled::Ready(key) => key,
-            Settled::Promote(key, old) => {
-                keyfile::promote(&key_path, old)?;
-                key
-            }
-        };
+        begin(&mut db, &key_path, clock.now())?;
         let mut queue = Self {
             db,
-            key,
             settings,
             directory: directory.to_owned(),
             key_path,
@@ -143,7 +136,8 @@ impl Queue {
     /// does the same first; this is for the times in which nothing happens.
     ///
     /// # Errors
-    /// As every act: [`ErrorKind::Review`].
+    /// As every act: [`Review`](crate::ErrorKind::Review) where the queue is altered, locked or
+    /// its device key gone, [`Io`](crate::ErrorKind::Io) where the key's file can't be used.
     pub fn sweep(&mut self) -> Result<u64> {
         let before = self.expired_count()?;
         self.act(|_| Ok(()))?;
@@ -170,24 +164,21 @@ impl Queue {
 
     /// One act: expires what is due, then runs `act`, all in one transaction.
     pub(super) fn act<T>(&mut self, act: impl FnOnce(&Step<'_>) -> Result<T>) -> Result<T> {
-        self.reload_key()?;
         let moment = self.clock.now();
-        let tx = self
-            .db
-            .transaction_with_behavior(TransactionBehavior::Immediate)
-            .map_err(db::refused)?;
+        let tx = db::lock(&mut self.db)?;
+        let key = settle(&tx, &self.key_path)?;
         let seen = db::fact::<i64>(&tx, "seen_ms")?.unwrap_or(0);
         let now_ms = self.time.advance(&moment, seen);
         db::set_fact(&tx, "seen_ms", now_ms)?;
         let step = Step {
             db: &tx,
-            key: &self.key,
+            key: &key,
             settings: &self.settings,
             now_ms,
             day: local_day(now_ms, &moment),
             erased: Cell::new(false),
         };
-        if !audit::is_head_sound(&tx, &self.key)? {
+        if !audit::is_head_sound(&tx, &key)? {
             // What is due goes all the same; the log can't tell of it any more.
             let due = tx
                 .execute("DELETE FROM clip WHERE expires_ms <= ?1", [now_ms])
@@ -210,25 +201,10 @@ impl Queue {
         Ok(value)
     }
 
-    /// Takes the new device key where another process has replaced it.
-    fn reload_key(&mut self) -> Result<()> {
-        let wanted: Option<String> = db::fact(&self.db, "key_id")?;
-        if wanted.as_deref() == Some(self.key.id()) {
-            return Ok(());
-        }
-        let wanted = wanted.unwrap_or_default();
-        for key in [keyfile::load(&self.key_path)?, keyfile::load_next(&self.key_path)?] {
-            if let Some(key) = key.filter(|key| key.id() == wanted) {
-                self.key = key;
-                return Ok(());
-            }
-        }
-        Err(foreign_key(&self.key_path))
-    }
-
     /// Replaces the device key, after `first` in the same transaction. Clip keys are wrapped
     /// again, or deleted with their clips where `wipe` is set; `by` and `act` go to the log.
-    /// Gives the number of clips wiped.
+    /// Gives the number of clips wiped. A wipe happens even where the key can't be replaced;
+    /// that is an error afterwards.
     pub(super) fn rekey(
         &mut self,
         wipe: bool,
@@ -236,27 +212,62 @@ impl Queue {
         act: Act,
         first: impl FnOnce(&Step<'_>) -> Result<()>,
     ) -> Result<u64> {
-        let old = keyfile::hold(&self.key_path)?;
         let path = self.key_path.clone();
-        let (next, wiped) = self.act(|step| {
+        let mut failed = None;
+        let wiped = self.act(|step| {
             first(step)?;
-            let next = keyfile::write_next(&path)?;
-            let wiped = if wipe { wipe_all(step)? } else { rewrap(step, &next)? };
-            let note = wipe.then(|| format!("{wiped} clips"));
+            let next = match keyfile::write_next(&path) {
+                // A wipe comes first. Where the key can't be replaced, it is said afterwards.
+                Err(error) if wipe => {
+                    failed = Some(error);
+                    None
+                }
+                next => Some(next?),
+            };
+            let wiped = match &next {
+                Some(next) if !wipe => rewrap(step, next)?,
+                _ => wipe_all(step)?,
+            };
+            let note = wipe.then(|| {
+                let key = if next.is_some() { "" } else { ", the device key stays" };
+                format!("{wiped} clips{key}")
+            });
             step.log(by, act, None, note)?;
-            super::consent::sign_again(step, &next)?;
-            super::stats::sign_certificate_again(step, &next)?;
-            audit::sign_again(step.db, &next)?;
-            db::set_fact(step.db, "key_id", next.id())?;
+            if let Some(next) = &next {
+                sign_again(step, next)?;
+            }
             fault::point("rekey:rewrapped");
-            Ok((next, wiped))
+            Ok(wiped)
         })?;
-        self.key = next;
+        if let Some(error) = failed {
+            return Err(error.context("every clip is deleted, but the device key stays"));
+        }
         fault::point("rekey:committed");
-        keyfile::promote(&self.key_path, old)?;
+        // Under a lock of its own: by now another process may have settled it, and be at the
+        // next rotation.
+        db::lock(&mut self.db).and_then(|tx| settle(&tx, &self.key_path)).map_err(|error| {
+            error.context("the device key is replaced, but the old one is still there")
+        })?;
         fault::point("rekey:promoted");
         Ok(wiped)
     }
+}
+
+impl Drop for Queue {
+    /// Leaves nothing in the write-ahead log: its blocks go back to the file system some day.
+    fn drop(&mut self) {
+        // Where another process has it open, the last one does it; after a crash, the next.
+        let _ = db::scrub(&self.db);
+    }
+}
+
+/// Signs and seals everything but the clips with the next device key, and goes by it.
+fn sign_again(step: &Step<'_>, next: &DeviceKey) -> Result<()> {
+    consent::sign_again(step, next)?;
+    stats::sign_certificate_again(step, next)?;
+    stats::seal_scores_again(step, next)?;
+    audit::sign_again(step.db, next)?;
+    db::set_fact(step.db, "key_id", next.id())
 }
 
 /// Deletes every clip.
@@ -303,21 +314,18 @@ fn expire(step: &Step<'_>) -> Result<()> {
     Ok(())
 }
 
-/// How a queue stands when it is opened.
-enum Settled {
-    /// The key in its file is the database's.
-    Ready(DeviceKey),
-    /// A rotation was cut short after its commit: the next key is the database's.
-    Promote(DeviceKey, keyfile::Old),
+/// The key that the database goes by, whoever replaced it last; ends a rotation that was cut
+/// short. `tx` holds the database for writing, so that nobody else is at the files of the key.
+fn settle(tx: &Transaction<'_>, key_path: &Path) -> Result<DeviceKey> {
+    let wanted = db::fact::<String>(tx, "key_id")?.unwrap_or_default();
+    keyfile::settle(key_path, &wanted)
 }
 
-/// Makes the tables of a new queue; of an old one, finds the key that its database goes by.
-fn settle(db: &mut Connection, key_path: &Path, moment: Moment) -> Result<Settled> {
-    let old = keyfile::hold(key_path)?;
-    let tx = db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(db::refused)?;
-    // Nothing else makes or replaces a key while this transaction holds the database.
+/// Makes the tables of a new queue, with its key; settles the key of an old one.
+fn begin(db: &mut Connection, key_path: &Path, moment: Moment) -> Result<()> {
+    let tx = db::lock(db)?;
     keyfile::remove_draft(key_path)?;
-    let settled = if db::is_new(&tx)? {
+    if db::is_new(&tx)? {
         let key = match keyfile::load(key_path)? {
             Some(key) => key,
             None => keyfile::create(key_path)?,
@@ -327,40 +335,10 @@ fn settle(db: &mut Connection, key_path: &Path, moment: Moment) -> Result<Settle
         db::set_fact(&tx, "key_id", key.id())?;
         audit::start(&tx, &key)?;
         audit::append(&tx, &key, moment.unix_ms, DEVICE, Act::Created, None, None)?;
-        Settled::Ready(key)
     } else {
-        let wanted = db::fact::<String>(&tx, "key_id")?.unwrap_or_default();
-        let ours = |key: &DeviceKey| key.id() == wanted;
-        let next = keyfile::load_next(key_path)?;
-        match keyfile::load(key_path) {
-            Ok(Some(key)) if ours(&key) => {
-                keyfile::destroy_next(key_path)?;
-                Settled::Ready(key)
-            }
-            found => match next.filter(ours) {
-                Some(key) => Settled::Promote(key, old),
-                None => {
-                    found?.ok_or_else(|| missing_key(key_path))?;
-                    return Err(foreign_key(key_path));
-                }
-            },
-        }
-    };
+        settle(&tx, key_path)?;
+    }
     tx.commit().map_err(db::refused)?;
     fault::point("open:committed");
-    Ok(settled)
-}
-
-fn missing_key(path: &Path) -> Error {
-    Error::new(ErrorKind::Review, "the queue's device key is missing")
-        .expected(format!("the key in {}", path.display()))
-        .found("no file")
-        .hint("name it with key_file; `wakegate review purge --all` starts over")
-}
-
-fn foreign_key(path: &Path) -> Error {
-    Error::new(ErrorKind::Review, format!("{} is not this queue's device key", path.display()))
-        .expected("the key that the queue was last locked with")
-        .found("another one")
-        .hint("name it with key_file; `wakegate review purge --all` starts over")
+    Ok(())
 }

@@ -7,7 +7,8 @@ use super::time::{day_name, stamp};
 use crate::gate::IntendedClip;
 use crate::{Error, ErrorKind, Result};
 
-/// What is known of a clip. It stands in the clear, but the clip's ciphertext is bound to it.
+/// What is known of a clip. It is encrypted with the clip's own key, and the clip's ciphertext
+/// is bound to it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Record {

@@ -13,7 +13,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounde
 use super::queue::Queue;
 use super::settings::Settings;
 use super::store::Stored;
-use crate::gate::{Clock, Counters, Draw, Gate, Heard, LiveAudio, Stop, intended};
+use crate::gate::{Clock, Counters, Draw, Gate, Heard, LiveAudio, Policy, Stop, intended};
 use crate::pipeline::Activation;
 use crate::{Error, ErrorKind, Result};
 
@@ -30,10 +30,21 @@ pub struct Recorder {
     sender: Option<Sender<Message>>,
     thread: Option<JoinHandle<()>>,
     shared: Arc<Shared>,
+    policy: Policy,
 }
 
-/// A metric: its name, its label if it has one, and its value.
-pub type Metric = (&'static str, Option<(&'static str, &'static str)>, u64);
+/// One line of the metrics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Metric {
+    /// Name as in Prometheus, such as `wakegate_review_stored_total`.
+    pub name: &'static str,
+    /// What it counts, one line.
+    pub help: &'static str,
+    /// The reason that it counts, where it counts by reason.
+    pub reason: Option<&'static str>,
+    /// Its value.
+    pub value: u64,
+}
 
 enum Message {
     Offer(Box<(Heard, LiveAudio)>),
@@ -46,6 +57,8 @@ struct Shared {
     gate: Arc<Counters>,
     stored: AtomicU64,
     errors: AtomicU64,
+    /// Clips without a label when the queue was last looked at.
+    waiting: AtomicU64,
     /// Stops that the day's counts do not hold yet.
     uncounted: Mutex<BTreeMap<&'static str, (Stop, u64)>>,
     last_error: Mutex<Option<Error>>,
@@ -64,6 +77,7 @@ impl Shared {
 
     fn fail(&self, error: Error) {
         self.errors.fetch_add(1, Ordering::Relaxed);
+        tracing::warn!(%error, "the review queue failed: nothing was kept");
         *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
     }
 }
@@ -81,10 +95,11 @@ impl Recorder {
         draw: Draw,
     ) -> Result<Self> {
         settings.validate()?;
-        let gate = Gate::new(settings.policy()?, draw)?;
+        let policy = settings.policy()?;
+        let gate = Gate::new(policy.clone(), draw)?;
         let shared = Arc::new(Shared { gate: gate.counters(), ..Shared::default() });
         if !settings.enabled {
-            return Ok(Self { sender: None, thread: None, shared });
+            return Ok(Self { sender: None, thread: None, shared, policy });
         }
         let queue = Queue::open(directory, settings, Arc::clone(&clock))?;
         let (sender, receiver) = bounded(WAITING);
@@ -96,7 +111,7 @@ impl Recorder {
                 Error::new(ErrorKind::Runtime, "cannot start the review thread")
                     .found(error.to_string())
             })?;
-        Ok(Self { sender: Some(sender), thread: Some(thread), shared })
+        Ok(Self { sender: Some(sender), thread: Some(thread), shared, policy })
     }
 
     /// Takes an activation with the audio around it, as a [`Tape`](crate::gate::Tape) gives
@@ -123,6 +138,16 @@ impl Recorder {
         if let Err(stop) = intended(activation) {
             self.shared.stop(stop);
         }
+    }
+
+    /// Counts an activation whose audio is lost.
+    pub(super) fn stop(&self, stop: Stop) {
+        self.shared.stop(stop);
+    }
+
+    /// What may be kept; `None` where review is off.
+    pub fn policy(&self) -> Option<&Policy> {
+        self.sender.is_some().then_some(&self.policy)
     }
 
     /// Waits until everything offered so far is stored or stopped, and counted.
@@ -152,13 +177,25 @@ impl Recorder {
 
     /// Every counter, by the name that it has in Prometheus.
     pub fn metrics(&self) -> Vec<Metric> {
-        let mut metrics: Vec<Metric> = vec![
-            ("wakegate_gate_admitted_total", None, self.shared.gate.admitted()),
-            ("wakegate_review_stored_total", None, self.stored()),
-            ("wakegate_review_errors_total", None, self.shared.errors.load(Ordering::Relaxed)),
+        let shared = &self.shared;
+        let errors = shared.errors.load(Ordering::Relaxed);
+        let waiting = shared.waiting.load(Ordering::Relaxed);
+        let plain = |name, help, value| Metric { name, help, reason: None, value };
+        let mut metrics = vec![
+            plain(
+                "wakegate_gate_admitted_total",
+                "Activations that the gate let through.",
+                shared.gate.admitted(),
+            ),
+            plain("wakegate_review_stored_total", "Clips stored for review.", self.stored()),
+            plain("wakegate_review_errors_total", "Errors of the review queue.", errors),
+            plain("wakegate_review_waiting_clips", "Clips that wait for a label.", waiting),
         ];
-        metrics.extend(Stop::ALL.map(|stop| {
-            ("wakegate_gate_stopped_total", Some(("reason", stop.as_str())), self.stopped(stop))
+        metrics.extend(Stop::ALL.map(|stop| Metric {
+            name: "wakegate_gate_stopped_total",
+            help: "Activations whose audio was wiped, by reason.",
+            reason: Some(stop.as_str()),
+            value: self.stopped(stop),
         }));
         metrics
     }
@@ -184,6 +221,7 @@ struct Worker {
 
 impl Worker {
     fn run(mut self, receiver: &Receiver<Message>) {
+        self.count();
         loop {
             match receiver.recv_timeout(SWEEP) {
                 Ok(Message::Offer(offer)) => {
@@ -236,8 +274,10 @@ impl Worker {
             std::mem::take(&mut *held)
         };
         let stops: Vec<(Stop, u64)> = uncounted.into_values().collect();
-        if let Err(error) = self.queue.count_stops(&stops) {
-            self.shared.fail(error);
+        let looked = self.queue.count_stops(&stops).and_then(|()| self.queue.left_today());
+        match looked {
+            Ok(waiting) => self.shared.waiting.store(waiting, Ordering::Relaxed),
+            Err(error) => self.shared.fail(error),
         }
     }
 }

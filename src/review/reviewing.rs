@@ -3,12 +3,12 @@
 use rusqlite::{OptionalExtension, params};
 
 use super::audit::Act;
-use super::crypto::clip_context;
-use super::db;
+use super::crypto::{ClipKey, clip_context};
 use super::id::{ClipId, Label, Person};
 use super::queue::{DEVICE, Queue, Step};
 use super::record::{LabelledScore, Record};
 use super::time::stamp;
+use super::{db, stats};
 use crate::gate::AudioBuffer;
 use crate::{Error, ErrorKind, Result};
 
@@ -122,8 +122,7 @@ impl Queue {
                 return Ok(answer);
             }
             let Some((record, _)) = decrypt(step, id)? else { return Ok(Answer::Gone) };
-            let line = LabelledScore::of(&record, step.day, label).to_text()?;
-            step.db.execute("INSERT INTO score (line) VALUES (?1)", [line]).map_err(db::refused)?;
+            stats::keep_score(step, &LabelledScore::of(&record, step.day, label))?;
             step.count(REVIEWED, 1)?;
             let by = reviewer.as_str();
             step.log(by, Act::Labelled, Some(id), Some(label.to_string()))?;
@@ -158,7 +157,8 @@ impl Queue {
         })
     }
 
-    /// Every clip in the queue, oldest first, without its audio.
+    /// Every clip in the queue, oldest first, without its audio. One whose record does not
+    /// decrypt is deleted, and logged as damaged.
     ///
     /// # Errors
     /// As every act.
@@ -167,21 +167,30 @@ impl Queue {
             let mut query = step
                 .db
                 .prepare(
-                    "SELECT id, record, label,
+                    "SELECT id, wrapped_key, record, label,
                             CASE WHEN leased_until_ms > ?1 THEN leased_by END
                      FROM clip ORDER BY stored_ms, id",
                 )
                 .map_err(db::refused)?;
-            let mut rows = query.query([step.now_ms]).map_err(db::refused)?;
+            let rows = query
+                .query_map([step.now_ms], |row| {
+                    Ok((
+                        row.get::<_, String>(0)?,
+                        row.get::<_, Vec<u8>>(1)?,
+                        row.get::<_, Vec<u8>>(2)?,
+                        row.get(3)?,
+                        row.get(4)?,
+                    ))
+                })
+                .and_then(Iterator::collect::<rusqlite::Result<Vec<_>>>)
+                .map_err(db::refused)?;
             let mut entries = Vec::new();
-            while let Some(row) = rows.next().map_err(db::refused)? {
-                let text = |index| row.get::<_, Option<String>>(index).map_err(db::refused);
-                entries.push(Entry {
-                    id: text(0)?.unwrap_or_default().parse()?,
-                    record: Record::parse(&text(1)?.unwrap_or_default())?,
-                    label: text(2)?,
-                    leased_by: text(3)?,
-                });
+            for (id, wrapped, sealed, label, leased_by) in rows {
+                let id: ClipId = id.parse()?;
+                match record(step, &id, &wrapped, &sealed) {
+                    Ok((_, _, record)) => entries.push(Entry { id, record, label, leased_by }),
+                    Err(error) => damaged(step, &id, &error)?,
+                }
             }
             let note = format!("{} clips", entries.len());
             step.log(by.as_str(), Act::Listed, None, Some(note))?;
@@ -235,37 +244,58 @@ fn lease(step: &Step<'_>, reviewer: &Person, id: ClipId) -> Result<Option<Leased
 /// The record and the samples of a clip, which must be the ones that were stored together;
 /// otherwise the clip is deleted, logged as damaged, and there is none.
 fn decrypt(step: &Step<'_>, id: &ClipId) -> Result<Option<(Record, AudioBuffer)>> {
-    let found: Option<(String, i64, Vec<u8>, Vec<u8>)> = step
+    let found: Option<Row> = step
         .db
         .query_row(
             "SELECT record, expires_ms, wrapped_key, sealed FROM clip WHERE id = ?1",
             [id.as_str()],
-            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)),
+            |row| {
+                Ok(Row {
+                    record: row.get(0)?,
+                    expires_ms: row.get(1)?,
+                    wrapped: row.get(2)?,
+                    sealed: row.get(3)?,
+                })
+            },
         )
         .optional()
         .map_err(db::refused)?;
-    let Some((text, expires_ms, wrapped, sealed)) = found else { return Ok(None) };
-    match unseal(step, id, &text, expires_ms, &wrapped, &sealed) {
+    let Some(row) = found else { return Ok(None) };
+    match unseal(step, id, &row) {
         Ok(clip) => Ok(Some(clip)),
-        Err(error) => {
-            step.erase(DEVICE, Act::Damaged, id, Some(error.to_string()))?;
-            Ok(None)
-        }
+        Err(error) => damaged(step, id, &error).map(|()| None),
     }
 }
 
-fn unseal(
+/// What the database holds of a clip.
+struct Row {
+    record: Vec<u8>,
+    expires_ms: i64,
+    wrapped: Vec<u8>,
+    sealed: Vec<u8>,
+}
+
+fn damaged(step: &Step<'_>, id: &ClipId, error: &Error) -> Result<()> {
+    step.erase(DEVICE, Act::Damaged, id, Some(error.to_string())).map(|_| ())
+}
+
+/// A clip's key, and its record as text and in parts.
+fn record(
     step: &Step<'_>,
     id: &ClipId,
-    text: &str,
-    expires_ms: i64,
     wrapped: &[u8],
     sealed: &[u8],
-) -> Result<(Record, AudioBuffer)> {
+) -> Result<(ClipKey, String, Record)> {
     let key = step.key.unwrap(id, wrapped)?;
-    let pcm = key.open(&clip_context(id, text), sealed)?;
-    let record = Record::parse(text)?;
-    if record.expires_ms != expires_ms || record.samples != (pcm.as_slice().len() / 2) as u64 {
+    let text = key.open_record(id, sealed)?;
+    let record = Record::parse(&text)?;
+    Ok((key, text, record))
+}
+
+fn unseal(step: &Step<'_>, id: &ClipId, row: &Row) -> Result<(Record, AudioBuffer)> {
+    let (key, text, record) = record(step, id, &row.wrapped, &row.record)?;
+    let pcm = key.open(&clip_context(id, &text), &row.sealed)?;
+    if record.expires_ms != row.expires_ms || record.samples != (pcm.as_slice().len() / 2) as u64 {
         return Err(Error::new(ErrorKind::Review, "the clip's row is altered")
             .expected("the expiry and length that it was stored with"));
     }

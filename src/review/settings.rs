@@ -20,6 +20,7 @@ pub struct Settings {
     pub directory: PathBuf,
     /// File with the device key, mode 0600 or tighter. Put it on another medium than the queue
     /// where you can. Default: "device.key" in the queue's folder.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub key_file: Option<PathBuf>,
     /// Share of the intended activations that is kept, 0 to 1. Default: 1.0.
     pub sampling_rate: f64,

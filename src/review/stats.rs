@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use rusqlite::params;
 use serde::{Deserialize, Serialize};
 
 use super::audit::Act;
@@ -116,19 +117,21 @@ impl Queue {
         })
     }
 
-    /// The scores of every labelled clip, oldest first: what `wakegate calibrate` takes.
+    /// The scores of every labelled clip, oldest first: what `wakegate calibrate` takes. A line
+    /// that was altered is left out, and the audit log says so.
     ///
     /// # Errors
     /// As every act.
     pub fn labelled_scores(&mut self, by: &Person) -> Result<Vec<LabelledScore>> {
         self.act(|step| {
-            let mut query =
-                step.db.prepare("SELECT line FROM score ORDER BY n").map_err(db::refused)?;
-            let lines = query
-                .query_map([], |row| row.get(0))
-                .and_then(Iterator::collect::<rusqlite::Result<Vec<String>>>)
-                .map_err(db::refused)?;
-            let note = format!("{} scores", lines.len());
+            let sealed = sealed_scores(step)?;
+            let open = |(n, sealed): &(i64, Vec<u8>)| open_score(step.key, *n, sealed).ok();
+            let lines: Vec<String> = sealed.iter().filter_map(open).collect();
+            let altered = match sealed.len() - lines.len() {
+                0 => String::new(),
+                count => format!(", {count} altered"),
+            };
+            let note = format!("{} scores{altered}", lines.len());
             step.log(by.as_str(), Act::Exported, None, Some(note))?;
             lines.iter().map(|line| LabelledScore::parse(line)).collect()
         })
@@ -172,6 +175,52 @@ fn days(step: &Step<'_>) -> Result<Vec<Day>> {
         }
     }
     Ok(days.into_values().collect())
+}
+
+/// What the scores of row `n` are bound to: their place, so that none is doubled or moved.
+fn score_context(n: i64) -> Vec<u8> {
+    format!("wakegate labelled score 1\0{n}").into_bytes()
+}
+
+fn open_score(key: &DeviceKey, n: i64, sealed: &[u8]) -> Result<String> {
+    key.open_text(&score_context(n), sealed)
+}
+
+fn sealed_scores(step: &Step<'_>) -> Result<Vec<(i64, Vec<u8>)>> {
+    let mut query =
+        step.db.prepare("SELECT n, sealed FROM score ORDER BY n").map_err(db::refused)?;
+    query
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
+        .and_then(Iterator::collect::<rusqlite::Result<Vec<_>>>)
+        .map_err(db::refused)
+}
+
+fn write_score(step: &Step<'_>, key: &DeviceKey, n: i64, line: &str) -> Result<()> {
+    let sealed = key.seal_text(&score_context(n), line)?;
+    step.db
+        .execute("INSERT OR REPLACE INTO score (n, sealed) VALUES (?1, ?2)", params![n, sealed])
+        .map_err(db::refused)?;
+    Ok(())
+}
+
+/// Keeps the scores of a clip that has its label.
+pub(super) fn keep_score(step: &Step<'_>, score: &LabelledScore) -> Result<()> {
+    let sql = "SELECT COALESCE(MAX(n), 0) + 1 FROM score";
+    let n = step.db.query_row(sql, [], |row| row.get(0)).map_err(db::refused)?;
+    write_score(step, step.key, n, &score.to_text()?)
+}
+
+/// Seals the scores with the next device key; those that are altered are removed.
+pub(super) fn seal_scores_again(step: &Step<'_>, next: &DeviceKey) -> Result<()> {
+    for (n, sealed) in sealed_scores(step)? {
+        match open_score(step.key, n, &sealed) {
+            Ok(line) => write_score(step, next, n, &line)?,
+            Err(_) => {
+                step.db.execute("DELETE FROM score WHERE n = ?1", [n]).map_err(db::refused)?;
+            }
+        }
+    }
+    Ok(())
 }
 
 fn write_certificate(step: &Step<'_>, key: &DeviceKey, certificate: &Certificate) -> Result<()> {

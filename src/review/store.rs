@@ -108,6 +108,7 @@ fn insert(step: &Step<'_>, clip: &IntendedClip) -> Result<ClipId> {
     let mut pcm = pcm16(clip.audio());
     fault::point("store:plain");
     let sealed = key.seal(&clip_context(&id, &text), &mut pcm)?;
+    let about = key.seal_record(&id, &text)?;
     let wrapped = step.key.wrap(&id, &key)?;
     drop((key, pcm));
     fault::point("store:sealed");
@@ -115,7 +116,7 @@ fn insert(step: &Step<'_>, clip: &IntendedClip) -> Result<ClipId> {
         .execute(
             "INSERT INTO clip (id, record, stored_ms, expires_ms, wrapped_key, sealed)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-            params![id.as_str(), text, record.stored_ms, record.expires_ms, wrapped, sealed],
+            params![id.as_str(), about, record.stored_ms, record.expires_ms, wrapped, sealed],
         )
         .map_err(db::refused)?;
     fault::point("store:inserted");

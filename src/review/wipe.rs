@@ -34,8 +34,7 @@ impl Queue {
 /// # Errors
 /// [`ErrorKind::Io`](crate::ErrorKind::Io) where a file can't be overwritten or removed.
 pub fn destroy(settings: &Settings) -> Result<()> {
-    let key_path = settings.key_path();
-    keyfile::destroy(&key_path)?;
-    keyfile::destroy_next(&key_path)?;
-    db::destroy(&settings.directory)
+    // A key that can't be removed is no reason to keep the rest.
+    let key = keyfile::destroy_both(&settings.key_path());
+    db::destroy(&settings.directory).and(key)
 }

@@ -1,11 +1,13 @@
 //! What the daemon counts. Every number only goes up, and can be read at any time.
 
+use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::ErrorKind;
 use crate::decision::{Reason, Verdict};
+use crate::{ErrorKind, review, wyoming};
 
 /// Upper ends of the buckets of the time that a block takes, in microseconds.
 const STEP_US: [u64; 10] = [100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000];
@@ -135,6 +137,45 @@ pub struct SinkCounters {
     pub killed: Count,
 }
 
+/// A line of the metrics that another module counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shown {
+    /// Its whole name.
+    pub name: &'static str,
+    /// `counter` or `gauge`.
+    pub kind: &'static str,
+    /// What it counts.
+    pub help: &'static str,
+    /// The value of its label `reason`, where it has one.
+    pub reason: Option<&'static str>,
+    /// Its value.
+    pub value: u64,
+}
+
+impl From<wyoming::Metric> for Shown {
+    fn from(metric: wyoming::Metric) -> Self {
+        let wyoming::Metric { name, kind, help, value } = metric;
+        Self { name, kind, help, reason: None, value }
+    }
+}
+
+impl From<review::Metric> for Shown {
+    fn from(metric: review::Metric) -> Self {
+        let review::Metric { name, help, reason, value } = metric;
+        let kind = if name.ends_with("_total") { "counter" } else { "gauge" };
+        Self { name, kind, help, reason, value }
+    }
+}
+
+/// Reads what another module counts.
+struct Show(Box<dyn Fn() -> Vec<Shown> + Send>);
+
+impl fmt::Debug for Show {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries((self.0)()).finish()
+    }
+}
+
 /// Everything that the daemon counts.
 #[derive(Debug)]
 pub struct Counters {
@@ -172,10 +213,12 @@ pub struct Counters {
     pub step: Histogram,
     /// Audio time from a word's end to its verdict, with what waited in the ring.
     pub delay: Histogram,
+    activations: AtomicU64,
     flowing: AtomicBool,
     healthy: AtomicBool,
     ears: Mutex<Vec<Arc<EarCounters>>>,
     sinks: Mutex<Vec<Arc<SinkCounters>>>,
+    others: Mutex<BTreeMap<&'static str, Show>>,
 }
 
 impl Default for Counters {
@@ -198,10 +241,12 @@ impl Default for Counters {
             waiting_frames: Count::default(),
             step: Histogram::new(&STEP_US),
             delay: Histogram::new(&DELAY_US),
+            activations: AtomicU64::new(0),
             flowing: AtomicBool::new(false),
             healthy: AtomicBool::new(false),
             ears: Mutex::default(),
             sinks: Mutex::default(),
+            others: Mutex::default(),
         }
     }
 }
@@ -248,6 +293,30 @@ impl Counters {
     /// Verdicts of a kind, over all wake words.
     pub fn verdicts(&self, verdict: Verdict) -> u64 {
         self.ears().iter().map(|ear| ear.verdict(verdict)).sum()
+    }
+
+    /// The number of the next activation, from 1.
+    pub(super) fn next_activation(&self) -> u64 {
+        self.activations.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Shows what another module counts, in place of what it showed before.
+    pub fn show(&self, module: &'static str, read: impl Fn() -> Vec<Shown> + Send + 'static) {
+        self.lock_others().insert(module, Show(Box::new(read)));
+    }
+
+    /// Shows nothing of that module any more.
+    pub fn hide(&self, module: &str) {
+        self.lock_others().remove(module);
+    }
+
+    /// What the other modules count, each family in one piece.
+    pub fn others(&self) -> Vec<Shown> {
+        self.lock_others().values().flat_map(|show| (show.0)()).collect()
+    }
+
+    fn lock_others(&self) -> MutexGuard<'_, BTreeMap<&'static str, Show>> {
+        self.others.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether audio was judged in the last seconds.

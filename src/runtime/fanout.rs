@@ -7,36 +7,32 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use tracing::warn;
-use zeroize::Zeroizing;
 
 use super::counters::{Counters, SinkCounters, VERDICTS};
 use crate::decision::Verdict;
-use crate::pipeline::{Activation, AudioAround, Event, Observer};
+use crate::pipeline::{Activation, Event, Observer};
 use crate::{Error, ErrorKind, Result};
 
 /// How often a thread that ends is looked at.
 const LOOK: Duration = Duration::from_millis(10);
 
-/// An activation on its way. Its audio is wiped when the last receiver lets go of it.
+/// An activation on its way.
 pub struct Decided {
     pub(super) number: u64,
     pub(super) source: Arc<str>,
     pub(super) wake_word: Arc<str>,
     pub(super) model: Arc<str>,
     pub(super) activation: Activation,
-    pub(super) audio: Option<(u64, Zeroizing<Vec<f32>>)>,
 }
 
 impl Decided {
-    fn event(&self, with_audio: bool) -> Event<'_> {
-        let audio = self.audio.as_ref().filter(|_| with_audio);
+    fn event(&self) -> Event<'_> {
         Event {
             number: self.number,
             source: &self.source,
             wake_word: &self.wake_word,
             model: &self.model,
             activation: &self.activation,
-            audio: audio.map(|(first, samples)| AudioAround { first_sample: *first, samples }),
         }
     }
 }
@@ -52,7 +48,6 @@ struct Way {
     queue: Sender<Arc<Decided>>,
     counters: Arc<SinkCounters>,
     wanted: [bool; VERDICTS.len()],
-    wants_audio: bool,
 }
 
 impl Way {
@@ -82,13 +77,12 @@ impl Fanout {
         let (queue, waiting) = bounded(room);
         let counters = counters.sink(name);
         let wanted = VERDICTS.map(|verdict| observer.wants(verdict));
-        let wants_audio = observer.wants_audio();
         let theirs = Arc::clone(&counters);
         let thread = thread::Builder::new()
             .name(name.to_owned())
             .spawn(move || deliver(&waiting, observer, &theirs))
             .map_err(|e| Error::new(ErrorKind::Io, "cannot start a thread").found(e.to_string()))?;
-        self.ways.push(Way { queue, counters, wanted, wants_audio });
+        self.ways.push(Way { queue, counters, wanted });
         Ok(Sink { name, thread })
     }
 
@@ -97,11 +91,6 @@ impl Fanout {
     pub(super) fn and(mut self, others: &Self) -> Self {
         self.ways.extend(others.ways.iter().cloned());
         self
-    }
-
-    /// Whether anybody is to be lent audio.
-    pub(super) fn wants_audio(&self) -> bool {
-        self.ways.iter().any(|way| way.wants_audio)
     }
 
     /// Hands `decided` to all receivers; whose queue is full misses it, and that is counted.
@@ -117,9 +106,8 @@ impl Fanout {
 }
 
 fn deliver(waiting: &Receiver<Arc<Decided>>, mut observer: Box<dyn Observer>, own: &SinkCounters) {
-    let with_audio = observer.wants_audio();
     for decided in waiting {
-        let event = decided.event(with_audio);
+        let event = decided.event();
         // One event that a receiver can't take is no reason to miss the next.
         match catch_unwind(AssertUnwindSafe(|| observer.on_activation(&event))) {
             Ok(()) => own.delivered.up(),

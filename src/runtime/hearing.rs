@@ -1,4 +1,4 @@
-//! From blocks to activations: conversion, all wake words, the audio they may lend.
+//! From blocks to activations: conversion, all wake words, and the tape for the review queue.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,17 +9,12 @@ use zeroize::Zeroizing;
 use super::counters::Counters;
 use super::ear::Ear;
 use super::fanout::{Decided, Fanout};
-use super::preroll::PreRoll;
 use super::seldom::Seldom;
 use crate::audio::ring::Block;
 use crate::audio::{Resampler, SAMPLE_RATE};
-use crate::decision::Verdict;
 use crate::pipeline::Activation;
+use crate::review::Feed;
 use crate::{Error, ErrorKind, Result};
-
-/// Seconds behind a word's start after which its verdict has come at the latest: the longest
-/// word, the window behind it, and what the first stage takes.
-const LONGEST_S: f64 = 8.0;
 
 /// Everything behind the device, with the source's time: 16 kHz samples since the first block.
 /// Lost audio is part of that time; the time in which no device is open is not.
@@ -31,11 +26,10 @@ pub struct Hearing {
     segment: Option<Segment>,
     /// Samples of the source's time so far.
     position: u64,
-    preroll: PreRoll,
-    preroll_samples: u64,
+    /// The way to the review queue, where there is one.
+    feed: Option<Feed>,
     mono: Zeroizing<Vec<f32>>,
     found: Vec<(usize, Activation)>,
-    number: u64,
     gaps: Seldom,
     errors: Seldom,
 }
@@ -49,10 +43,6 @@ struct Segment {
     origin: u64,
 }
 
-fn samples_of(seconds: f64) -> u64 {
-    (seconds * f64::from(SAMPLE_RATE)).round() as u64
-}
-
 fn to_samples(frames: u64, rate: u32) -> u64 {
     (u128::from(frames) * u128::from(SAMPLE_RATE) / u128::from(rate.max(1))) as u64
 }
@@ -60,9 +50,9 @@ fn to_samples(frames: u64, rate: u32) -> u64 {
 impl Hearing {
     pub fn new(
         source: Arc<str>,
-        preroll_s: f64,
         ears: Vec<Ear>,
         fanout: Fanout,
+        feed: Option<Feed>,
         counters: Arc<Counters>,
     ) -> Self {
         Self {
@@ -72,11 +62,9 @@ impl Hearing {
             counters,
             segment: None,
             position: 0,
-            preroll: PreRoll::new(samples_of(preroll_s + LONGEST_S) as usize),
-            preroll_samples: samples_of(preroll_s),
+            feed,
             mono: Zeroizing::new(Vec::new()),
             found: Vec::new(),
-            number: 0,
             gaps: Seldom::default(),
             errors: Seldom::default(),
         }
@@ -137,8 +125,11 @@ impl Hearing {
         self.emit(0);
         if let Some(error) = failure {
             self.failed(&error);
+            self.forget_audio();
         }
-        self.preroll.restart(self.position);
+        if let Some(feed) = &mut self.feed {
+            feed.finish();
+        }
     }
 
     /// Listens for `ears` in place of those so far.
@@ -153,13 +144,24 @@ impl Hearing {
         self.fanout = fanout;
     }
 
-    /// Another device follows, with another name and pre-roll.
-    pub fn change_source(&mut self, source: Arc<str>, preroll_s: f64) {
+    /// Another device follows, with another name.
+    pub fn change_source(&mut self, source: Arc<str>) {
         self.lost();
         self.source = source;
-        self.preroll = PreRoll::new(samples_of(preroll_s + LONGEST_S) as usize);
-        self.preroll.restart(self.position);
-        self.preroll_samples = samples_of(preroll_s);
+    }
+
+    /// Keeps audio for `feed` from now on, in place of the one so far; whatever that one still
+    /// held is wiped.
+    pub fn review_by(&mut self, feed: Option<Feed>) {
+        self.feed = feed;
+        self.forget_audio();
+    }
+
+    /// Wipes the audio that is held for the review queue.
+    fn forget_audio(&mut self) {
+        if let Some(feed) = &mut self.feed {
+            feed.restart(self.position);
+        }
     }
 
     /// Counts the candidates that will never have a verdict, because everything ends here.
@@ -171,7 +173,7 @@ impl Hearing {
     pub fn rebuild(&mut self) -> Result<()> {
         self.found.clear();
         self.abandon();
-        self.preroll.restart(self.position);
+        self.forget_audio();
         if let Some(segment) = &mut self.segment {
             segment.resampler = Resampler::new(segment.resampler.rate())?;
             // The next block stands after a gap of unknown length.
@@ -204,7 +206,7 @@ impl Hearing {
     /// Starts everything afresh at the source's sample `position`.
     fn restart(&mut self, position: u64) {
         self.position = position;
-        self.preroll.restart(position);
+        self.forget_audio();
         let mut result = Ok(());
         for ear in &mut self.ears {
             result = result.and(ear.restart(position));
@@ -230,7 +232,9 @@ impl Hearing {
     /// Takes what is in `mono` through every wake word. An ear that fails starts afresh; the
     /// others go on.
     fn push(&mut self, waiting: u64) -> Result<()> {
-        self.preroll.push(&self.mono);
+        if let Some(feed) = &mut self.feed {
+            feed.push(&self.mono);
+        }
         self.position += self.mono.len() as u64;
         let mut failure = None;
         for (index, ear) in self.ears.iter_mut().enumerate() {
@@ -241,6 +245,10 @@ impl Hearing {
                 failure = Some(error);
                 restarted?;
             }
+        }
+        if failure.is_some() {
+            // What that ear would have said of it is not known.
+            self.forget_audio();
         }
         self.emit(waiting);
         match failure {
@@ -258,7 +266,6 @@ impl Hearing {
         let mut found = std::mem::take(&mut self.found);
         for (index, activation) in found.drain(..) {
             let ear = &self.ears[index];
-            self.number += 1;
             ear.counters.candidates.up();
             ear.counters.verdicts(activation.verdict, activation.reason).up();
             let late = (self.position + waiting).saturating_sub(activation.end_sample);
@@ -271,20 +278,15 @@ impl Hearing {
                 end_sample = activation.end_sample,
                 "activation"
             );
-            // Nothing but an intended activation ever lends its audio.
-            let lent = activation.verdict == Verdict::Intended && self.fanout.wants_audio();
-            let audio = lent.then(|| {
-                let start = activation.start_sample.saturating_sub(self.preroll_samples);
-                let (first, samples) = self.preroll.since(start);
-                (first, Zeroizing::new(samples.to_vec()))
-            });
+            if let Some(feed) = &mut self.feed {
+                feed.take(&activation, &ear.wake_word, &ear.model);
+            }
             self.fanout.send(Decided {
-                number: self.number,
+                number: self.counters.next_activation(),
                 source: Arc::clone(&self.source),
                 wake_word: Arc::clone(&ear.wake_word),
                 model: Arc::clone(&ear.model),
                 activation,
-                audio,
             });
         }
         self.found = found;

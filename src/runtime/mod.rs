@@ -2,9 +2,11 @@
 //!
 //! ```text
 //! device's callback -> ring -> judging thread -> a bounded queue each -> receivers
-//!                                    ^                                   (stdout, hooks, MQTT, ...)
+//!                                    ^    |                              (stdout, hooks, MQTT, ...)
+//!                                    |    +-> tape -> review thread: the gate and the queue
 //!                                    | orders
 //!                       main thread: signals, reload, watchdog, health
+//! Wyoming clients -> a thread each -> the same queues, the same review thread
 //! ```
 //!
 //! The judging thread never waits for a receiver. All times are sample times, so a clock that
@@ -19,15 +21,19 @@ mod hooks;
 mod http;
 mod mqtt;
 mod notify;
+mod open;
 mod page;
-mod preroll;
 mod priority;
 mod receivers;
+mod reviewed;
+mod satellites;
 mod seldom;
 mod serve;
 mod worker;
 
-pub use counters::{Count, Counters, EarCounters, Histogram, REASONS, SinkCounters, VERDICTS};
+pub use counters::{
+    Count, Counters, EarCounters, Histogram, REASONS, Shown, SinkCounters, VERDICTS,
+};
 pub use ear::{Ear, Judge, MakeJudge};
 pub use fanout::{Decided, Fanout, Sink};
 pub use hooks::{Hook, When};

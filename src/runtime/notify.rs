@@ -18,21 +18,26 @@ pub struct Watch {
     progress: Option<Instant>,
     ready: bool,
     watchdog: bool,
+    /// Whether audio has to come; a server may have no clients for hours.
+    listens: bool,
 }
 
 impl Watch {
-    /// Nothing has been judged yet: the service is starting.
-    pub fn new(counters: Arc<Counters>) -> Self {
-        tell(&[NotifyState::Status("waiting for audio")]);
+    /// Nothing has been judged yet: the service is starting. Where no device is listened to, it
+    /// is well as long as it runs.
+    pub fn new(counters: Arc<Counters>, listens: bool) -> Self {
+        if listens {
+            tell(&[NotifyState::Status("waiting for audio")]);
+        }
         let watchdog = sd_notify::watchdog_enabled().is_some();
-        Self { counters, judged: 0, progress: None, ready: false, watchdog }
+        Self { counters, judged: 0, progress: None, ready: false, watchdog, listens }
     }
 
     /// Looks at what was judged since the last look. Without any progress the service manager
     /// hears nothing, and its watchdog runs down.
     pub fn look(&mut self, now: Instant) {
         let judged = self.counters.judged_samples.get();
-        if judged != self.judged {
+        if judged != self.judged || !self.listens {
             (self.judged, self.progress) = (judged, Some(now));
             if self.watchdog {
                 tell(&[NotifyState::Watchdog]);

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display, Write};
 
-use super::counters::{Counters, Histogram, REASONS, VERDICTS};
+use super::counters::{Counters, Histogram, REASONS, Shown, VERDICTS};
 
 /// All of `counters` in Prometheus' text form.
 pub fn text(counters: &Counters) -> String {
@@ -39,6 +39,7 @@ fn write(out: &mut String, c: &Counters) -> fmt::Result {
     }
     ears(out, c)?;
     sinks(out, c)?;
+    others(out, c)?;
     let help = "Time to take one block of the device through all wake words";
     histogram(out, "step_seconds", help, &c.step)?;
     let help = "Audio time from the end of the word to its verdict";
@@ -102,6 +103,22 @@ fn sinks(out: &mut String, counters: &Counters) -> fmt::Result {
     Ok(())
 }
 
+/// What other modules count, under their own names.
+fn others(out: &mut String, counters: &Counters) -> fmt::Result {
+    let mut family = "";
+    for Shown { name, kind, help, reason, value } in counters.others() {
+        if name != family {
+            writeln!(out, "# HELP {name} {help}\n# TYPE {name} {kind}")?;
+            family = name;
+        }
+        match reason {
+            Some(reason) => writeln!(out, "{name}{{reason={}}} {value}", Label(reason))?,
+            None => writeln!(out, "{name} {value}")?,
+        }
+    }
+    Ok(())
+}
+
 fn head(out: &mut String, name: &str, kind: &str, help: &str) -> fmt::Result {
     writeln!(out, "# HELP wakegate_{name} {help}.\n# TYPE wakegate_{name} {kind}")
 }
@@ -156,6 +173,16 @@ mod tests {
         counters.sink("stdout").dropped.up();
         counters.step.observe(Duration::from_micros(300));
         counters.delay.observe(Duration::from_millis(840));
+        counters.show("wyoming", || {
+            crate::wyoming::Counters::default().metrics().into_iter().map(Shown::from).collect()
+        });
+        let stopped = |reason| crate::review::Metric {
+            name: "wakegate_gate_stopped_total",
+            help: "Activations whose audio was wiped.",
+            reason: Some(reason),
+            value: 2,
+        };
+        counters.show("review", move || vec![stopped("unsure").into(), stopped("low_disk").into()]);
         let text = text(&counters);
         for line in [
             "wakegate_audio_lost_frames_total 480",
@@ -166,6 +193,8 @@ mod tests {
             "wakegate_step_seconds_bucket{le=\"0.0005\"} 1",
             "wakegate_verdict_delay_seconds_bucket{le=\"+Inf\"} 1",
             "wakegate_verdict_delay_seconds_sum 0.84",
+            "wakegate_wyoming_clients 0",
+            "wakegate_gate_stopped_total{reason=\"low_disk\"} 2",
         ] {
             assert!(text.lines().any(|l| l == line), "{line} is not in\n{text}");
         }

@@ -10,14 +10,16 @@ use signal_hook::iterator::{Handle, Signals};
 use tracing::{error, info, warn};
 
 use super::counters::Counters;
-use super::ear::Ear;
 use super::http::Page;
 use super::notify::Watch;
+use super::open;
 use super::receivers::{Named, Receivers};
+use super::reviewed::Reviewed;
+use super::satellites::Satellites;
 use super::worker::{Ended, Order, Work, Worker};
-use crate::audio::{Input, Pipe, SAMPLE_RATE};
-use crate::config::{self, Audio, Config, Level, WakeWord};
+use crate::config::{self, Config, Level};
 use crate::model::Model;
+use crate::wyoming::Uri;
 use crate::{Error, ErrorKind, Result};
 
 /// How often the main thread looks around.
@@ -37,6 +39,8 @@ pub struct Setup {
     pub receivers: Vec<Named>,
     /// Sets how much is said.
     pub set_level: Box<dyn Fn(Level)>,
+    /// Is told where the Wyoming server listens, each time that it starts.
+    pub serving: Box<dyn Fn(&Uri)>,
     /// What is counted.
     pub counters: Arc<Counters>,
 }
@@ -107,33 +111,44 @@ impl Daemon {
     /// # Errors
     /// What keeps it from starting: the configuration, a model, an address.
     pub fn run(self, setup: Setup) -> Result<End> {
-        let Setup { config, read_again, patient, receivers, set_level, counters } = setup;
-        let models = open_models(&config.wake_word)?;
-        let ears = ears(&models, &counters)?;
-        let input = input(&config.audio)?;
-        let page = open_page(&config, &counters)?;
+        let Setup { config, read_again, patient, receivers, set_level, serving, counters } = setup;
+        let models = open::models(&config.wake_word)?;
+        let review = Reviewed::open(&config.review)?;
+        review.show(&counters);
+        let input = config.audio.enabled.then(|| open::input(&config.audio)).transpose()?;
+        let ears = open::ears(&models, &counters, input.is_some())?;
+        let page = open::page(&config, &counters)?;
         let receivers = Receivers::start(receivers, &config, &counters)?;
-        let worker = Worker::start(Work {
-            input,
-            audio: config.audio.clone(),
-            ears,
-            fanout: receivers.fanout(),
-            counters: Arc::clone(&counters),
-            priority: config.runtime.priority,
-            patient,
-        })?;
-        let watch = Watch::new(Arc::clone(&counters));
-        let running = Running {
+        let start = |input| {
+            Worker::start(Work {
+                input,
+                audio: config.audio.clone(),
+                ears,
+                fanout: receivers.fanout(),
+                feed: review.feed(),
+                counters: Arc::clone(&counters),
+                priority: config.runtime.priority,
+                patient,
+            })
+        };
+        let worker = input.map(start).transpose()?;
+        let watch = Watch::new(Arc::clone(&counters), worker.is_some());
+        let mut running = Running {
             config,
             read_again,
             models,
+            review,
+            retired: Vec::new(),
             counters,
             page,
             receivers,
+            satellites: None,
             worker,
             watch,
             set_level,
+            serving,
         };
+        running.satellites = running.serve()?;
         let end = running.until_the_end(&self.calls);
         self.signals.close();
         Ok(end)
@@ -145,12 +160,18 @@ struct Running {
     config: Config,
     read_again: Option<ReadAgain>,
     models: Vec<Model>,
+    review: Reviewed,
+    /// Those before it, as long as they are fed: the judging thread must not wait for their end.
+    retired: Vec<Reviewed>,
     counters: Arc<Counters>,
     page: Option<Page>,
     receivers: Receivers,
-    worker: Worker,
+    satellites: Option<Satellites>,
+    /// None where no device is listened to.
+    worker: Option<Worker>,
     watch: Watch,
     set_level: Box<dyn Fn(Level)>,
+    serving: Box<dyn Fn(&Uri)>,
 }
 
 impl Running {
@@ -163,25 +184,49 @@ impl Running {
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
+            self.retired.retain(Reviewed::is_fed);
             let now = Instant::now();
             self.watch.look(now);
             if now >= models_due {
                 self.check_models();
                 models_due = now + Duration::from_secs_f64(self.config.runtime.model_check_s);
             }
-            if self.worker.has_ended() {
+            if self.worker.as_ref().is_some_and(Worker::has_ended) {
                 break;
             }
         }
         self.watch.stopping();
-        let Self { worker, receivers, .. } = self;
-        worker.order(Order::Stop);
-        let Some(ended) = worker.join(Instant::now() + GRACE) else {
+        let Self { worker, receivers, satellites, review, retired, .. } = self;
+        drop(satellites);
+        if let Some(worker) = &worker {
+            worker.order(Order::Stop);
+        }
+        let ended = worker.map_or(Some(Ended::Stopped), |it| it.join(Instant::now() + GRACE));
+        let Some(ended) = ended else {
             error!("the judging thread does not end: it is left behind");
             return End::Hung;
         };
         receivers.finish(GRACE);
+        // Stores what was offered.
+        drop((review, retired));
         End::Worker(ended)
+    }
+
+    /// Starts the Wyoming server, where there is to be one.
+    fn serve(&self) -> Result<Option<Satellites>> {
+        if self.config.wyoming.listen.is_none() {
+            self.counters.hide("wyoming");
+            return Ok(None);
+        }
+        let satellites = Satellites::start(
+            &self.config.wyoming,
+            self.models.clone(),
+            self.receivers.fanout(),
+            self.review.recorder(),
+            &self.counters,
+        )?;
+        (self.serving)(satellites.address());
+        Ok(Some(satellites))
     }
 
     /// Reads the file again; takes all of it or nothing.
@@ -205,24 +250,38 @@ impl Running {
         let new = read_again()?;
         let old = &self.config;
         // First everything that can fail, so that a refusal leaves everything as it was.
-        let models = open_models(&new.wake_word)?;
+        let models = open::models(&new.wake_word)?;
         let changed = models.len() != self.models.len()
             || models.iter().zip(&self.models).any(|(new, old)| new.manifest() != old.manifest());
-        let ears = if changed { Some(ears(&models, &self.counters)?) } else { None };
+        let listens = self.worker.is_some();
+        let ears = changed.then(|| open::ears(&models, &self.counters, listens)).transpose()?;
         let piped = old.audio.is_stdin() || new.audio.is_stdin();
-        let capture = (new.audio != old.audio && !piped).then(|| input(&new.audio)).transpose()?;
+        // A device that was not there from the start comes, or one goes, at the next start.
+        let fixed = piped || new.audio.enabled != old.audio.enabled || !listens;
+        let capture = new.audio != old.audio && !fixed;
+        let capture = capture.then(|| open::input(&new.audio)).transpose()?;
         let moved = new.metrics != old.metrics;
-        let page = if moved { open_page(&new, &self.counters)? } else { None };
+        let page = if moved { open::page(&new, &self.counters)? } else { None };
+        let reviews = new.review != old.review;
+        let review = reviews.then(|| Reviewed::open(&new.review)).transpose()?;
         let queue = new.runtime.queue != old.runtime.queue;
         if new.hooks != old.hooks || new.mqtt != old.mqtt || queue {
             self.receivers.reconfigure(&new)?;
-            self.worker.order(Order::Report(self.receivers.fanout()));
+            self.order(Order::Report(self.receivers.fanout()));
+            if let Some(satellites) = &self.satellites {
+                satellites.report_to(self.receivers.fanout());
+            }
         }
         if let Some(ears) = ears {
-            self.worker.order(Order::Listen(ears));
+            self.order(Order::Listen(ears));
         }
         if let Some(input) = capture {
-            self.worker.order(Order::Capture(input, new.audio.clone()));
+            self.order(Order::Capture(input, new.audio.clone()));
+        }
+        if let Some(review) = review {
+            review.show(&self.counters);
+            self.order(Order::Review(review.feed()));
+            self.retired.push(std::mem::replace(&mut self.review, review));
         }
         if moved {
             self.page = page;
@@ -230,7 +289,7 @@ impl Running {
         (self.set_level)(new.log.level);
         let later = |key: &str| {
             let start = ["runtime.priority", "runtime.stdout"].contains(&key);
-            start || (piped && key.starts_with("audio."))
+            start || (fixed && key.starts_with("audio."))
         };
         for change in config::changes(old, &new) {
             let key = change.split(':').next().unwrap_or_default();
@@ -238,8 +297,37 @@ impl Running {
             warn!(change, when, "the configuration changed");
         }
         info!(wake_words_anew = changed, "the configuration was read again");
-        (self.config, self.models) = (new, models);
-        Ok(())
+        let served = changed || reviews || new.wyoming != old.wyoming;
+        let old = std::mem::replace(&mut self.config, new);
+        self.models = models;
+        if served { self.serve_anew(old) } else { Ok(()) }
+    }
+
+    /// Starts the Wyoming server again; its clients have to connect again. Where that fails it
+    /// goes on with its old settings, or not at all.
+    fn serve_anew(&mut self, old: Config) -> Result<()> {
+        // It holds the address that the new one may need.
+        self.satellites = None;
+        let error = match self.serve() {
+            Ok(satellites) => {
+                self.satellites = satellites;
+                return Ok(());
+            }
+            Err(error) => error,
+        };
+        self.config.wyoming = old.wyoming;
+        self.satellites = self.serve().unwrap_or_else(|error| {
+            error!(%error, "the Wyoming server is gone; hint: correct the configuration and reload");
+            None
+        });
+        Err(error.context("wyoming: the rest of the configuration was taken"))
+    }
+
+    /// Tells the judging thread, where there is one.
+    fn order(&self, order: Order) {
+        if let Some(worker) = &self.worker {
+            worker.order(order);
+        }
     }
 
     /// Whether the models' files are still what was loaded. What runs is what was loaded.
@@ -251,57 +339,4 @@ impl Running {
             }
         }
     }
-}
-
-fn open_models(words: &[WakeWord]) -> Result<Vec<Model>> {
-    let open = |word: &WakeWord| {
-        let model = word.model.as_deref().map_or_else(Model::embedded, Model::open)?;
-        model.with_thresholds(word.intended_at, word.accidental_below, word.spotter_threshold)
-    };
-    words.iter().map(open).collect()
-}
-
-fn ears(models: &[Model], counters: &Counters) -> Result<Vec<Ear>> {
-    models.iter().map(|model| Ear::new(model.clone(), counters)).collect()
-}
-
-fn open_page(config: &Config, counters: &Arc<Counters>) -> Result<Option<Page>> {
-    let open = |address| Page::open(address, Arc::clone(counters));
-    let page = config.metrics.listen.map(open).transpose()?;
-    if let Some(page) = &page {
-        info!(address = %page.address(), "metrics");
-    }
-    Ok(page)
-}
-
-/// The device that the settings name.
-fn input(audio: &Audio) -> Result<Box<dyn Input>> {
-    if audio.is_stdin() {
-        let rate = audio.rate_hz.unwrap_or(SAMPLE_RATE);
-        let frames = (audio.ring_s * f64::from(rate)).ceil() as usize;
-        let channels = audio.channels.unwrap_or(1).into();
-        let reader = Box::new(std::io::stdin());
-        let pipe = Pipe::new("stdin", reader, rate, channels, audio.chosen_channel(), frames)?;
-        return Ok(Box::new(pipe));
-    }
-    card(audio)
-}
-
-#[cfg(feature = "live")]
-fn card(audio: &Audio) -> Result<Box<dyn Input>> {
-    Ok(Box::new(crate::audio::Card::new(crate::audio::CardSettings {
-        device: audio.device.clone(),
-        rate: audio.rate_hz,
-        channels: audio.channels,
-        channel: audio.chosen_channel(),
-        ring_s: audio.ring_s,
-    })))
-}
-
-#[cfg(not(feature = "live"))]
-fn card(_: &Audio) -> Result<Box<dyn Input>> {
-    Err(Error::new(ErrorKind::Device, "there is no sound card in this program")
-        .expected("audio.device = \"-\", raw PCM on standard input")
-        .found("a program built without the feature live")
-        .hint("build it with --features live"))
 }

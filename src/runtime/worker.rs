@@ -17,6 +17,7 @@ use super::hearing::Hearing;
 use super::priority;
 use crate::audio::Input;
 use crate::config::Audio;
+use crate::review::Feed;
 use crate::{Error, ErrorKind, Result};
 
 /// How long the thread sleeps when there is no block: blocks come every 10 to 100 ms.
@@ -34,6 +35,8 @@ pub enum Order {
     Report(Fanout),
     /// Take another device, or the same with other settings.
     Capture(Box<dyn Input>, Audio),
+    /// Keep audio for this feed of the review queue from now on.
+    Review(Option<Feed>),
     /// End.
     Stop,
 }
@@ -61,6 +64,8 @@ pub struct Work {
     pub ears: Vec<Ear>,
     /// The receivers.
     pub fanout: Fanout,
+    /// The way to the review queue.
+    pub feed: Option<Feed>,
     /// What is counted.
     pub counters: Arc<Counters>,
     /// Real-time priority to ask for; 0 for none.
@@ -125,9 +130,9 @@ struct Shift {
 
 impl Shift {
     fn new(work: Work, orders: Receiver<Order>) -> Self {
-        let Work { input, audio, ears, fanout, counters, patient, .. } = work;
+        let Work { input, audio, ears, fanout, feed, counters, patient, .. } = work;
         let source = input.name().into();
-        let hearing = Hearing::new(source, audio.preroll_s, ears, fanout, Arc::clone(&counters));
+        let hearing = Hearing::new(source, ears, fanout, feed, Arc::clone(&counters));
         let device = Device::new(input, &audio, Arc::clone(&counters), patient);
         Self { device, hearing, counters, orders, panics: Vec::new() }
     }
@@ -215,9 +220,10 @@ impl Shift {
                 Ok(Order::Stop) | Err(TryRecvError::Disconnected) => return Some(Ended::Stopped),
                 Ok(Order::Listen(ears)) => self.hearing.listen_for(ears),
                 Ok(Order::Report(fanout)) => self.hearing.report_to(fanout),
+                Ok(Order::Review(feed)) => self.hearing.review_by(feed),
                 Ok(Order::Capture(input, audio)) => {
                     info!(device = input.name(), "another device");
-                    self.hearing.change_source(input.name().into(), audio.preroll_s);
+                    self.hearing.change_source(input.name().into());
                     let counters = Arc::clone(&self.counters);
                     self.device = Device::new(input, &audio, counters, true);
                 }

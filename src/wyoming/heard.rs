@@ -7,6 +7,7 @@ use super::server::Client;
 use crate::Result;
 use crate::model::Manifest;
 use crate::pipeline::Activation;
+use crate::review::{Feed, Recorder};
 
 /// One judged activation of a client's stream.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,11 +40,18 @@ pub(super) struct Heard {
 #[derive(Clone)]
 pub(super) struct Reporter {
     pub(super) observer: Option<Observer>,
+    /// What takes clips for review, where that is on.
+    pub(super) recorder: Option<Arc<Recorder>>,
     /// Whether clients get them too.
     pub(super) verdict_events: bool,
 }
 
 impl Reporter {
+    /// The way of one stream's audio into the review queue.
+    pub(super) fn feed(&self) -> Option<Feed> {
+        self.recorder.as_ref().and_then(Feed::new)
+    }
+
     /// Counts a verdict, hands it to the observer and sends it to the client.
     ///
     /// # Errors

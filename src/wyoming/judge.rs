@@ -12,6 +12,7 @@ use super::words::{Lease, WakeWords};
 use crate::Result;
 use crate::decision::Verdict;
 use crate::pipeline::Activation;
+use crate::review::{Feed, Recorder};
 
 /// Chunks of which it is known where they lie; at 80 ms each about 80 s.
 const MOST_SENT: usize = 1_024;
@@ -26,6 +27,8 @@ pub(super) struct Judge {
     lag: u64,
     chosen: Vec<usize>,
     stream: Option<Stream>,
+    /// What takes the audio of each stream for review, where that is on.
+    recorder: Option<Arc<Recorder>>,
     /// Number of the stream, so that a late detection of the one before is known as such.
     streams: u64,
     /// The chunks that the engine got, by the stamps that they carried.
@@ -42,6 +45,8 @@ struct Stream {
     forwarded: bool,
     /// End of the last word that was forwarded, by lease.
     last: Vec<Option<u64>>,
+    /// The way into the review queue, where there is one.
+    feed: Option<Feed>,
 }
 
 struct Waiting {
@@ -68,7 +73,12 @@ pub(super) struct Decided {
 }
 
 impl Judge {
-    pub(super) fn new(words: Arc<WakeWords>, counters: Arc<Counters>, lag_ms: u32) -> Self {
+    pub(super) fn new(
+        words: Arc<WakeWords>,
+        counters: Arc<Counters>,
+        lag_ms: u32,
+        recorder: Option<Arc<Recorder>>,
+    ) -> Self {
         let lag = u64::from(lag_ms) * RATE / 1_000;
         let chosen = (0..words.count()).collect();
         Self {
@@ -77,6 +87,7 @@ impl Judge {
             lag,
             chosen,
             stream: None,
+            recorder,
             streams: 0,
             sent: VecDeque::new(),
             stamp: 0,
@@ -121,6 +132,7 @@ impl Judge {
                 converter: Converter::default(),
                 samples: Vec::new(),
                 forwarded: false,
+                feed: self.recorder.as_ref().and_then(Feed::new),
             });
         }
         let Some(stream) = &mut self.stream else { return Ok((self.stamp, Vec::new())) };
@@ -196,15 +208,22 @@ impl Judge {
         stream.samples.clear();
         stream.converter.finish(&mut stream.samples)?;
         let decided = stream.run(&self.words, true)?;
+        if let Some(mut feed) = stream.feed.take() {
+            feed.finish();
+        }
         let forwarded = stream.forwarded;
         self.end();
         Ok((decided, forwarded))
     }
 
-    /// Ends the stream; what waits for a verdict gets none.
+    /// Ends the stream; what waits for a verdict gets none. A clip that waits for its end is cut
+    /// here, unless something in it may still wait for a verdict.
     pub(super) fn end(&mut self) {
-        let Some(stream) = self.stream.take() else { return };
+        let Some(mut stream) = self.stream.take() else { return };
         let open: usize = stream.waiting.iter().map(VecDeque::len).sum();
+        if let Some(feed) = stream.feed.as_mut().filter(|_| open == 0) {
+            feed.finish();
+        }
         self.counters.upstream_unjudged.add(open as u64);
         stream.leases.into_iter().for_each(|lease| self.words.give_back(lease));
     }
@@ -214,6 +233,9 @@ impl Stream {
     /// Feeds the samples to every pipeline, and matches verdicts with detections.
     fn run(&mut self, words: &WakeWords, finish: bool) -> Result<Vec<Decided>> {
         let mut decided = Vec::new();
+        if let Some(feed) = &mut self.feed {
+            feed.push(&self.samples);
+        }
         for (index, Lease { word, pipeline, .. }) in self.leases.iter_mut().enumerate() {
             let mut found = Vec::new();
             pipeline.push(&self.samples, &mut |activation| found.push(activation))?;
@@ -230,6 +252,10 @@ impl Stream {
                 // Engines fire more than once on a word.
                 let again = self.last[index]
                     .is_some_and(|last| (anchor.saturating_sub(last) as f64) < refractory);
+                if let Some(feed) = self.feed.as_mut().filter(|_| !(intended && again)) {
+                    let manifest = words.manifest(*word);
+                    feed.take(&activation, &manifest.wake_word, &manifest.id());
+                }
                 if intended && !again {
                     self.last[index] = Some(anchor);
                     self.forwarded = true;

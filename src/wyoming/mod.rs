@@ -9,6 +9,9 @@
 //!        -> our pipeline     -> verifier around it -> detection, only where it was intended
 //! ```
 //!
+//! Where review is on, each stream has a [`Feed`](crate::review::Feed): its last seconds, of which
+//! the gate gets what was judged intended, cut where the stream or what was judged of it ends.
+//!
 //! Everything fails closed: a client whose audio can't be judged is told and closed, an
 //! upstream detection that can't be judged is dropped, and both are counted in [`Counters`].
 
@@ -41,6 +44,7 @@ pub use net::Uri;
 pub use settings::Settings;
 
 use crate::model::Model;
+use crate::review::Recorder;
 use crate::{Error, ErrorKind, Result};
 use heard::Reporter;
 use own::Own;
@@ -55,7 +59,7 @@ use words::WakeWords;
 /// use wakegate::{model::Model, wyoming::{Server, Settings}};
 ///
 /// let settings = Settings { listen: Some("tcp://127.0.0.1:10400".into()), ..Settings::default() };
-/// let server = Server::start(&settings, vec![Model::embedded()?], None)?;
+/// let server = Server::start(&settings, vec![Model::embedded()?], None, None)?;
 /// println!("{}: {} clients", server.address(), server.counters().clients.value());
 /// # Ok::<(), wakegate::Error>(())
 /// ```
@@ -65,7 +69,8 @@ pub struct Server {
 
 impl Server {
     /// Listens on `settings.listen` and serves the wake words of `models`; with
-    /// `settings.upstream`, judges that engine's detections of them.
+    /// `settings.upstream`, judges that engine's detections of them. The clips of intended ones
+    /// are offered to `recorder`.
     ///
     /// # Errors
     /// [`ErrorKind::Settings`] for a setting outside its range or no address, [`ErrorKind::Io`]
@@ -74,6 +79,7 @@ impl Server {
         settings: &Settings,
         models: Vec<Model>,
         observer: Option<Observer>,
+        recorder: Option<Arc<Recorder>>,
     ) -> Result<Self> {
         settings.check()?;
         let uri = settings.listen_uri()?.ok_or_else(|| {
@@ -81,7 +87,7 @@ impl Server {
                 .expected("wyoming.listen, such as tcp://127.0.0.1:10400")
         })?;
         let counters = Arc::new(Counters::default());
-        let reporter = Reporter { observer, verdict_events: settings.verdict_events };
+        let reporter = Reporter { observer, recorder, verdict_events: settings.verdict_events };
         let upstream = settings.upstream_uri()?;
         let words = WakeWords::new(
             models,

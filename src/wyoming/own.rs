@@ -12,6 +12,7 @@ use super::server::{Client, Service, Session};
 use super::words::{Lease, WakeWords};
 use crate::decision::Verdict;
 use crate::pipeline::Activation;
+use crate::review::Feed;
 use crate::{Error, ErrorKind, Result};
 
 /// Serves wake words with their own spotters.
@@ -55,6 +56,8 @@ struct Stream {
     converter: Converter,
     samples: Vec<f32>,
     detected: bool,
+    /// The way into the review queue, where there is one.
+    feed: Option<Feed>,
 }
 
 impl Session for OwnSession {
@@ -78,6 +81,35 @@ impl Session for OwnSession {
     }
 }
 
+impl Stream {
+    /// Takes `samples` through every pipeline, and to the end of the stream where it is that.
+    fn judge(&mut self, words: &WakeWords, ends: bool) -> Result<Vec<(usize, Activation)>> {
+        let mut found = Vec::new();
+        if let Some(feed) = &mut self.feed {
+            feed.push(&self.samples);
+        }
+        for Lease { word, pipeline, .. } in &mut self.leases {
+            let mut keep = |activation| found.push((*word, activation));
+            pipeline.push(&self.samples, &mut keep)?;
+            if ends {
+                pipeline.finish(&mut keep)?;
+            }
+        }
+        if let Some(feed) = &mut self.feed {
+            for (word, activation) in &found {
+                let manifest = words.manifest(*word);
+                feed.take(activation, &manifest.wake_word, &manifest.id());
+            }
+            if ends {
+                feed.finish();
+            }
+        }
+        // A stream ends once.
+        self.feed = self.feed.take().filter(|_| !ends);
+        Ok(found)
+    }
+}
+
 impl OwnSession {
     fn hear(&mut self, chunk: &Event) -> Result<()> {
         let format = Format::of(chunk, self.start_format)?;
@@ -90,6 +122,7 @@ impl OwnSession {
                     converter: Converter::default(),
                     samples: Vec::new(),
                     detected: false,
+                    feed: self.reporter.feed(),
                 })
             }
         };
@@ -97,10 +130,7 @@ impl OwnSession {
         let timestamp = chunk.get("timestamp");
         stream.converter.push(format, &chunk.payload, timestamp, &mut stream.samples)?;
         self.client.counters.samples.add(stream.samples.len() as u64);
-        let mut found = Vec::new();
-        for Lease { word, pipeline, .. } in &mut stream.leases {
-            pipeline.push(&stream.samples, &mut |activation| found.push((*word, activation)))?;
-        }
+        let found = stream.judge(&self.words, false)?;
         self.report(&found)
     }
 
@@ -110,11 +140,7 @@ impl OwnSession {
         if let Some(stream) = &mut self.stream {
             stream.samples.clear();
             stream.converter.finish(&mut stream.samples)?;
-            for Lease { word, pipeline, .. } in &mut stream.leases {
-                let mut keep = |activation| found.push((*word, activation));
-                pipeline.push(&stream.samples, &mut keep)?;
-                pipeline.finish(&mut keep)?;
-            }
+            found = stream.judge(&self.words, true)?;
         }
         self.report(&found)?;
         let detected = self.stream.as_ref().is_some_and(|stream| stream.detected);
@@ -148,8 +174,17 @@ impl OwnSession {
         Ok(())
     }
 
+    /// Ends the stream without a word to the client. Satellites fall silent once they have
+    /// their detection: a clip that waits is cut there, once all of it has been judged.
     fn end_stream(&mut self) {
-        let Some(stream) = self.stream.take() else { return };
+        let Some(mut stream) = self.stream.take() else { return };
+        if stream.feed.is_some() {
+            stream.samples.clear();
+            let judged = stream.converter.finish(&mut stream.samples);
+            if let Err(error) = judged.and_then(|()| stream.judge(&self.words, true)) {
+                tracing::debug!(%error, "the end of a stream was not judged: nothing of it is kept");
+            }
+        }
         stream.leases.into_iter().for_each(|lease| self.words.give_back(lease));
     }
 }

@@ -46,7 +46,9 @@ impl Service for Proxy {
 
     fn open(&self, client: Client) -> Box<dyn Session> {
         let lag = self.engine.settings.upstream_lag_ms;
-        let judge = Judge::new(Arc::clone(&self.words), Arc::clone(&client.counters), lag);
+        let recorder = self.reporter.recorder.clone();
+        let (words, counters) = (Arc::clone(&self.words), Arc::clone(&client.counters));
+        let judge = Judge::new(words, counters, lag, recorder);
         Box::new(ProxySession {
             teller: Teller {
                 client,

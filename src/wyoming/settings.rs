@@ -15,9 +15,11 @@ use crate::{Error, ErrorKind, Result};
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
     /// Address to listen on: `tcp://HOST:PORT` or `unix://PATH`. Without it there is no server.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub listen: Option<String>,
     /// Address of the wake-word engine whose detections are judged. Without it the server
     /// detects by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub upstream: Option<String>,
     /// How long after the end of the word the upstream engine reports it, in ms of audio;
     /// 0 to 2000. Default: 150. Measured on clean speech: microWakeWord 130 to 235, openWakeWord

@@ -13,10 +13,21 @@ DAY_MS = 24 * 3600 * 1000
 def enter(visit, host, name, **options):
     """Serves, if it is the first, and logs the reviewer in by their link."""
     link = host("link", name)
+    changed = options.pop("changed", False)
     made = visit(link.split("/")[2], **options)
+    if changed:
+        made.context.route("**/api/next", as_if_changed)
     made.page.goto(link)
     expect(made.page.locator("#bar")).to_be_visible()
     return made
+
+
+def as_if_changed(route):
+    """Answers as a server does whose model was changed, under its name, since it judged."""
+    answer = route.fetch()
+    body = answer.json()
+    body["clip"]["drawing"]["spotter"].update(differs=True, peak=0.31)
+    route.fulfill(response=answer, json=body)
 
 
 def shows(page, view):
@@ -54,6 +65,7 @@ def test_a_reviewer_works_by_keyboard_alone(host, visit):
     expect(page.locator("#word-name")).to_have_text("“alexa”")
     assert pixels(page, "wave") > 1 and pixels(page, "spectrogram") > 50
     assert pixels(page, "posteriors") > 2, "the spotter's posteriors are drawn"
+    expect(page.locator("#trace-name")).to_contain_text("computed now by alexa-1")
 
     # Unheard, it can't be judged.
     page.keyboard.press("i")
@@ -230,6 +242,23 @@ def test_it_fits_a_phone_and_nothing_moves(host, visit):
         shows(page, "login")
 
 
+def test_a_model_that_was_changed_since_is_told_and_draws_no_mark(host, visit):
+    host.store(WORDS[0])
+    host("serve", "Ann Ben")
+    mark = "From the mark on"
+    ann = enter(visit, host, "Ann").page
+    shows(ann, "review")
+    expect(ann.locator("#reason")).to_contain_text(mark)
+    ann.locator("#log-out").click()
+    shows(ann, "login")
+    ben = enter(visit, host, "Ben", changed=True).page
+    shows(ben, "review")
+    expect(ben.locator("#trace-name")).to_have_text("Not as heard: alexa-1 was changed since")
+    reason = ben.locator("#reason")
+    expect(reason).to_contain_text(re.compile(r"peak was [01]\.\d\d when it was heard and is 0\.31 now"))
+    expect(reason).not_to_contain_text(mark)
+
+
 def luminance(colour):
     parts = [int(part) / 255 for part in colour[4:-1].split(", ")[:3]]
     linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
@@ -247,7 +276,7 @@ def test_text_has_the_contrast_of_wcag_aa(host, visit):
           return [e.textContent.trim().slice(0, 30), getComputedStyle(e).color, paper];
         }).filter(([, , paper]) => paper.startsWith("rgb("))"""
     for scheme in ("light", "dark"):
-        page = enter(visit, host, "Ann", color_scheme=scheme).page
+        page = enter(visit, host, "Ann", color_scheme=scheme, changed=True).page
         shows(page, "review")
         for view in ("review", "overview"):
             page.locator(f"#to-{view}").click()

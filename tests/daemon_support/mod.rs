@@ -15,7 +15,8 @@ use wakegate::audio::{FaultSender, Input, Stream, faults};
 use wakegate::config::Audio;
 use wakegate::model::Model;
 use wakegate::pipeline::{Activation, Event, Observer, Pipeline, Report};
-use wakegate::runtime::{Counters, Ear, Ended, Fanout, Sink, Work, Worker};
+use wakegate::review::Feed;
+use wakegate::runtime::{Counters, Ear, Ended, Fanout, Judge, Sink, Work, Worker};
 use wakegate::{Error, ErrorKind, Result};
 
 /// Longest that anything may take before a test fails.
@@ -102,29 +103,20 @@ pub fn plays(samples: Vec<f32>) -> Opening {
 pub struct Told {
     pub report: serde_json::Value,
     pub activation: Activation,
-    pub audio: Option<(u64, Vec<f32>)>,
 }
 
 /// A receiver that keeps everything; a test may, nobody else.
-pub struct Keeper {
-    out: Sender<Told>,
-    wants_audio: bool,
-}
+pub struct Keeper(Sender<Told>);
 
-pub fn keeper(wants_audio: bool) -> (Box<dyn Observer>, Receiver<Told>) {
+pub fn keeper() -> (Box<dyn Observer>, Receiver<Told>) {
     let (out, told) = unbounded();
-    (Box::new(Keeper { out, wants_audio }), told)
+    (Box::new(Keeper(out)), told)
 }
 
 impl Observer for Keeper {
     fn on_activation(&mut self, event: &Event<'_>) {
         let report = serde_json::to_value(Report::from(event)).unwrap();
-        let audio = event.audio.map(|audio| (audio.first_sample, audio.samples.to_vec()));
-        let _ = self.out.send(Told { report, activation: *event.activation, audio });
-    }
-
-    fn wants_audio(&self) -> bool {
-        self.wants_audio
+        let _ = self.0.send(Told { report, activation: *event.activation });
     }
 }
 
@@ -142,10 +134,19 @@ pub fn audio() -> Audio {
 
 impl Rig {
     /// A worker on `input` that listens with what `ears` builds.
-    pub fn start(input: Fake, wants_audio: bool, ears: impl FnOnce(&Counters) -> Vec<Ear>) -> Self {
+    pub fn start(input: Fake, ears: impl FnOnce(&Counters) -> Vec<Ear>) -> Self {
+        Self::start_with(input, None, ears)
+    }
+
+    /// The same, with a way into a review queue.
+    pub fn start_with(
+        input: Fake,
+        feed: Option<Feed>,
+        ears: impl FnOnce(&Counters) -> Vec<Ear>,
+    ) -> Self {
         let counters = Arc::new(Counters::default());
         let mut fanout = Fanout::default();
-        let (observer, told) = keeper(wants_audio);
+        let (observer, told) = keeper();
         let sinks = vec![fanout.add("keeper", observer, 1_000, &counters).unwrap()];
         let ears = ears(&counters);
         let worker = Worker::start(Work {
@@ -153,6 +154,7 @@ impl Rig {
             audio: audio(),
             ears,
             fanout,
+            feed,
             counters: Arc::clone(&counters),
             priority: 0,
             patient: true,
@@ -199,4 +201,43 @@ pub fn tiny(verifier: &str, intended_at: f32) -> Model {
     crate::cli_support::package_of(directory.path(), "spotter", verifier);
     let model = Model::open(directory.path()).unwrap();
     model.with_thresholds(Some(intended_at), Some(intended_at), None).unwrap()
+}
+
+/// Panics when it has heard `at` samples, in the lives that `lives` says.
+pub struct Bomb {
+    inner: Box<dyn Judge>,
+    heard: usize,
+    at: usize,
+}
+
+impl Judge for Bomb {
+    fn push(&mut self, samples: &[f32], on: &mut dyn FnMut(Activation)) -> Result<()> {
+        self.heard += samples.len();
+        assert!(self.heard < self.at, "a bomb, for the test");
+        self.inner.push(samples, on)
+    }
+    fn finish(&mut self, on: &mut dyn FnMut(Activation)) -> Result<()> {
+        self.inner.finish(on)
+    }
+    fn reset(&mut self) -> Result<()> {
+        self.inner.reset()
+    }
+    fn waiting(&self) -> usize {
+        self.inner.waiting()
+    }
+}
+
+/// An ear whose first `lives` judges panic after `at` samples each.
+pub fn bomb(at: usize, lives: usize) -> impl FnOnce(&Counters) -> Vec<Ear> {
+    let model = tiny("verifier", 0.001);
+    move |counters| {
+        let built = AtomicUsize::new(0);
+        let make = move || {
+            let inner = Box::new(Pipeline::new(&model)?);
+            let armed = built.fetch_add(1, Ordering::Relaxed) < lives;
+            let at = if armed { at } else { usize::MAX };
+            Ok(Box::new(Bomb { inner, heard: 0, at }) as Box<dyn Judge>)
+        };
+        vec![Ear::with("tiny", "tiny-1", counters, Box::new(make)).unwrap()]
+    }
 }

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use wakegate::model::Model;
 use wakegate::review::Settings;
 use wakegate::review::web::{Event, Limits, Options, Server};
 
@@ -33,18 +34,29 @@ pub struct Page {
 }
 
 impl Page {
-    /// The page of the queue in `directory`.
+    /// The page of the queue in `directory`, without a model.
     pub fn start(
         directory: &Path,
         settings: &Settings,
         clock: &Arc<HandClock>,
         options: &Options,
     ) -> Self {
+        Self::with(directory, settings, clock, options, None)
+    }
+
+    /// As [`start`](Self::start), with a model.
+    pub fn with(
+        directory: &Path,
+        settings: &Settings,
+        clock: &Arc<HandClock>,
+        options: &Options,
+        model: Option<&Model>,
+    ) -> Self {
         let queue = reopen(directory, settings, clock).unwrap();
         let events = Arc::new(Mutex::new(Vec::new()));
         let told = Arc::clone(&events);
         let tell = move |event| told.lock().unwrap().push(event);
-        let server = Server::start(options, queue, None, Arc::clone(clock) as _, tell).unwrap();
+        let server = Server::start(options, queue, model, Arc::clone(clock) as _, tell).unwrap();
         Self { server, events }
     }
 

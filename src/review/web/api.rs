@@ -17,7 +17,7 @@ use serde_json::json;
 
 use super::app::{Acting, App, Watching};
 use super::guard::{MOST_BODY, Refusal, guard};
-use super::picture::{Drawing, Prepared};
+use super::picture::{Drawing, Kept, Prepared};
 use super::{assets, login};
 use crate::Result;
 use crate::eval::intervals::{Interval, clopper_pearson};
@@ -143,7 +143,13 @@ async fn next(
             let clip = desk.queue.next_for(&who)?;
             let now_ms = desk.queue.peek_ms()?;
             let shown = clip.map(|clip| {
-                let (drawing, prepared) = desk.painter.paint(&clip.audio, &clip.record.model)?;
+                let record = &clip.record;
+                let kept = Kept {
+                    model: &record.model,
+                    peak: record.spotter_peak,
+                    word: [record.word_start, record.word_end],
+                };
+                let (drawing, prepared) = desk.painter.paint(&clip.audio, kept)?;
                 Ok((shown(&clip, now_ms, drawing), clip.id, prepared))
             });
             Ok((desk.queue.standing(&who, None)?, shown.transpose()?))

@@ -16,6 +16,11 @@ const HEADER: usize = 44;
 const BANDS: usize = 64;
 /// Natural logarithm of power from the loudest cell down to black: 50 dB.
 const RANGE: f32 = 11.5;
+/// How far the recomputed peak of an unchanged model may lie from the one that was kept: 16-bit
+/// samples and a spotter that starts with the clip move it by a few hundredths.
+const TOLERANCE: f32 = 0.1;
+/// How many samples after a word its peak may come: the spotter's delay and its search.
+const SOON: u64 = 16_000;
 
 /// Bytes for a response. They wipe themselves once they have been sent.
 pub(super) struct Body(Guarded<u8>);
@@ -59,8 +64,20 @@ pub(super) struct Drawing {
 }
 
 /// The spotter's posteriors over the clip.
+///
+/// They are no record of what the spotter said when the word was heard: nothing of that is kept
+/// but its peak. They are computed from the stored samples, when the clip is shown, by the model
+/// that is installed then, from a fresh start. The page says so, and where the model of that
+/// name no longer comes to the peak that was kept.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(super) struct Trace {
+    /// `name-version` of the model that computed them.
+    model: String,
+    /// The highest of them where the word lies.
+    peak: f32,
+    /// Whether that is another peak than the one that was kept when the word was heard: the
+    /// model of this name has been changed since. None where no peak was kept.
+    differs: Option<bool>,
     /// End of the first step in seconds.
     first_s: f64,
     /// Seconds from one step to the next.
@@ -70,6 +87,17 @@ pub(super) struct Trace {
     /// From which posterior of intended on the verdict is intended.
     intended_at: f32,
     posteriors: Vec<f32>,
+}
+
+/// What was kept of a clip when it was heard, as far as a picture needs it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Kept<'a> {
+    /// `name-version` of the model that judged it.
+    pub(super) model: &'a str,
+    /// The spotter's highest posterior, where the spotter proposed it.
+    pub(super) peak: Option<f32>,
+    /// Where the word lies, in samples.
+    pub(super) word: [u64; 2],
 }
 
 /// Makes pictures of clips.
@@ -111,17 +139,17 @@ impl Painter {
         Ok(Self { frontend: FrontEnd::new(&picture)?, spotter: spotter.transpose()? })
     }
 
-    /// Everything about a clip of `audio` that `model` judged.
+    /// Everything about a clip of `audio`, of which this was kept.
     pub(super) fn paint(
         &mut self,
         audio: &AudioBuffer,
-        model: &str,
+        kept: Kept<'_>,
     ) -> Result<(Drawing, Prepared)> {
         let (frames, cells) = spectrogram(&mut self.frontend, audio.samples());
         let spotter = match self.spotter.take() {
-            Some(mut spotter) if spotter.model == model => {
+            Some(mut spotter) if spotter.model == kept.model => {
                 // One that fails is not put back: the clip is shown without it then.
-                let trace = spotter.trace(audio.samples())?;
+                let trace = spotter.trace(audio.samples(), kept)?;
                 self.spotter = Some(spotter);
                 Some(trace)
             }
@@ -145,7 +173,7 @@ impl Painter {
 }
 
 impl Spotter {
-    fn trace(&mut self, samples: &[f32]) -> Result<Trace> {
+    fn trace(&mut self, samples: &[f32], kept: Kept<'_>) -> Result<Trace> {
         self.session.reset()?;
         let bands = self.frontend.mel_bands();
         let mut step = Guarded::<f32>::new(self.frames_per_step * bands);
@@ -168,14 +196,28 @@ impl Spotter {
         result?;
         let seconds = |samples: usize| samples as f64 / f64::from(RATE);
         let (hop, window) = (self.frontend.hop_samples(), self.frontend.window_samples());
+        let (first, step) = ((self.frames_per_step - 1) * hop + window, self.frames_per_step * hop);
+        let peak = peak(&posteriors, first, step, kept.word);
         Ok(Trace {
-            first_s: seconds((self.frames_per_step - 1) * hop + window),
-            step_s: seconds(self.frames_per_step * hop),
+            model: self.model.clone(),
+            peak,
+            differs: kept.peak.map(|kept| (kept - peak).abs() > TOLERANCE),
+            first_s: seconds(first),
+            step_s: seconds(step),
             threshold: self.threshold,
             intended_at: self.intended_at,
             posteriors,
         })
     }
+}
+
+/// The highest of the posteriors of steps that end in the word, or soon after it. The first of
+/// them ends at the sample `first`.
+fn peak(posteriors: &[f32], first: usize, step: usize, word: [u64; 2]) -> f32 {
+    let near = word[0]..=word[1].saturating_add(SOON);
+    let ends = (first as u64..).step_by(step);
+    let inside = ends.zip(posteriors).filter(|(end, _)| near.contains(end));
+    inside.map(|(_, &posterior)| posterior).fold(0.0, f32::max)
 }
 
 /// Frames and cells of the spectrogram, scaled to its loudest cell.
@@ -233,6 +275,10 @@ fn wav(samples: &[f32]) -> Body {
 mod tests {
     use super::*;
 
+    fn kept(model: &str) -> Kept<'_> {
+        Kept { model, peak: None, word: [0, 16_000] }
+    }
+
     fn tone(hz: f32, seconds: f32) -> AudioBuffer {
         let count = (seconds * RATE as f32) as usize;
         let at = |i: usize| 0.4 * (std::f32::consts::TAU * hz * i as f32 / RATE as f32).sin();
@@ -243,7 +289,7 @@ mod tests {
     fn a_tone_lights_one_stretch_of_bands_in_every_frame() {
         let mut painter = Painter::new(None).unwrap();
         let loudest = |painter: &mut Painter, hz: f32| {
-            let (drawing, prepared) = painter.paint(&tone(hz, 0.5), "none-1").unwrap();
+            let (drawing, prepared) = painter.paint(&tone(hz, 0.5), kept("none-1")).unwrap();
             assert_eq!(drawing.bands, BANDS);
             let cells = prepared.cells.unwrap();
             assert_eq!(cells.as_ref().len(), drawing.frames * drawing.bands);
@@ -273,12 +319,14 @@ mod tests {
         crate::model::Runtime::Embedded.choose().unwrap();
         let model = Model::embedded().unwrap();
         let mut painter = Painter::new(Some(&model)).unwrap();
-        let (drawing, _) = painter.paint(&tone(300.0, 2.0), &model.manifest().id()).unwrap();
+        let id = model.manifest().id();
+        let (drawing, _) = painter.paint(&tone(300.0, 2.0), kept(&id)).unwrap();
         let trace = drawing.spotter.unwrap();
+        assert_eq!((&trace.model, trace.differs), (&id, None));
         assert!(!trace.posteriors.is_empty());
         assert!(trace.posteriors.iter().all(|p| (0.0..=1.0).contains(p)));
         let end = trace.first_s + (trace.posteriors.len() - 1) as f64 * trace.step_s;
         assert!(end <= 2.0 && end > 2.0 - 2.0 * trace.step_s, "{end}");
-        assert!(painter.paint(&tone(300.0, 1.0), "other-1").unwrap().0.spotter.is_none());
+        assert!(painter.paint(&tone(300.0, 1.0), kept("other-1")).unwrap().0.spotter.is_none());
     }
 }

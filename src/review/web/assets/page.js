@@ -173,12 +173,12 @@ function describe(clip) {
   $("wave").setAttribute("aria-label", `Waveform of ${clip.seconds.toFixed(1)} seconds; the word lies from ${from} to ${to} seconds`);
   $("high-hz").textContent = `${(drawing.high_hz / 1000).toFixed(1)} kHz`;
   $("low-hz").textContent = `${Math.round(drawing.low_hz)} Hz`;
-  $("trace-name").replaceChildren(...(drawing.spotter
-    ? ["Posterior of the word over time", element("i", {}, ", by the spotter; dashed: its threshold")]
-    : ["No posteriors over time: another model judged this"]));
-  const threshold = drawing.spotter?.intended_at;
+  const { spotter } = drawing;
+  $("trace-name").replaceChildren(...traceName(spotter, clip));
+  // The mark of a model that was changed since says nothing about this verdict.
+  const threshold = spotter?.differs ? undefined : spotter?.intended_at;
   const mark = threshold === undefined ? "" : ` From the mark on, ${percent(threshold)}, the verdict is intended.`;
-  $("reason").textContent = `${clip.model} heard “${clip.wake_word}” said to the device: not in passing, and no other word.${mark}`;
+  $("reason").textContent = `${clip.model} heard “${clip.wake_word}” said to the device: not in passing, and no other word.${mark}${traceWarning(spotter, clip)}`;
   $("bars").replaceChildren(
     bar("Said to the device", clip.p_intended, threshold),
     bar("The word in passing", clip.p_not_addressed),
@@ -189,7 +189,21 @@ function describe(clip) {
     fact("Heard", day.toLocaleString("en-GB", { weekday: "short", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" })),
     fact("Deleted at the latest", `in ${span(clip.expires_in_s)}`),
     fact("Scores: word, address", `${clip.p_wake_word.toFixed(2)}, ${clip.p_addressed.toFixed(2)}`),
-    fact("Spotter’s peak", clip.spotter_peak === null ? "none: proposed from outside" : clip.spotter_peak.toFixed(2)));
+    fact("Spotter’s peak, as heard", clip.spotter_peak === null ? "none: proposed from outside" : clip.spotter_peak.toFixed(2)));
+}
+
+/** What the curve is: not what was seen when the word was heard, but computed for this page. */
+function traceName(spotter, clip) {
+  if (!spotter) return [`No curve: ${clip.model} is not installed here`];
+  if (spotter.differs) return [element("b", {}, `Not as heard: ${spotter.model} was changed since`)];
+  return [`Posterior over time, computed now by ${spotter.model}`, element("i", {}, "; dashed: its threshold")];
+}
+
+/** What that means for who judges. */
+function traceWarning(spotter, clip) {
+  if (!spotter?.differs) return "";
+  const peaks = `${clip.spotter_peak.toFixed(2)} when it was heard and is ${spotter.peak.toFixed(2)} now`;
+  return ` Don’t judge by the curve: ${spotter.model} was changed since, the spotter’s peak was ${peaks}.`;
 }
 
 function span(seconds) {
