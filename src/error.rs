@@ -28,7 +28,7 @@ pub enum ErrorKind {
     Review,
     /// Bytes from a peer that are not the protocol it is to speak.
     Protocol,
-    /// A peer that wants more than a limit of the settings gives it.
+    /// A peer or a file that wants more than a limit of the settings gives it.
     Limit,
 }
 

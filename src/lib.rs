@@ -33,6 +33,7 @@
 
 pub mod audio;
 pub mod config;
+pub mod corpus;
 pub mod decision;
 pub mod error;
 pub mod eval;

@@ -10,7 +10,7 @@ use cli_support::{
 };
 
 /// The keys of a line, in order.
-const KEYS: [&str; 14] = [
+const KEYS: [&str; 15] = [
     "path",
     "audio_s",
     "verdict",
@@ -23,6 +23,7 @@ const KEYS: [&str; 14] = [
     "end_s",
     "decided_s",
     "model",
+    "schema",
     "error",
     "warnings",
 ];
@@ -67,7 +68,7 @@ fn lines_come_in_input_order_whatever_the_number_of_threads() {
         assert_eq!(many.stdout, one.stdout, "{threads} threads");
     }
     assert_eq!(
-        stderr(&one).lines().last().unwrap().split(':').next().unwrap(),
+        stderr(&one).lines().next().unwrap().split(':').next().unwrap(),
         "16 recordings scored, 1.1 min of audio"
     );
 }
@@ -78,7 +79,7 @@ fn a_line_has_the_documented_keys_in_order() {
     write_wav(&folder.path().join("a.wav"), &speech_like(3.0, 3));
     let output = run_in(folder.path(), &["score", "--model", "tiny", "a.wav"]);
     let text = String::from_utf8(output.stdout.clone()).unwrap();
-    assert_eq!(keys(&text), KEYS[..13], "no warnings, no such key");
+    assert_eq!(keys(&text), KEYS[..14], "no warnings, no such key");
     let line = &json_lines(&output)[0];
     assert_eq!(line["audio_s"], 3.0);
     assert_eq!((&line["wake_word"], &line["model"]), (&"tiny".into(), &"tiny-1".into()));
@@ -98,7 +99,7 @@ fn the_line_of_a_recording_is_its_best_activation() {
     assert!(each.len() > 2, "the test needs activations");
     let p = |line: &serde_json::Value| line["p_intended"].as_f64().unwrap();
     let best = each.iter().max_by(|a, b| p(a).total_cmp(&p(b))).unwrap();
-    for key in KEYS[..13].iter().filter(|key| **key != "path") {
+    for key in KEYS[..14].iter().filter(|key| **key != "path") {
         assert_eq!(whole[key], best[key], "{key}");
     }
     for (number, line) in (1..).zip(&each) {
@@ -169,7 +170,7 @@ fn a_recording_that_fails_does_not_stop_the_rest() {
         assert!(line["error"].is_string());
     }
     assert!(lines[3]["error"].is_null() && lines[3]["verdict"].is_string());
-    assert!(stderr(&output).ends_with("; 3 failed\n"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("; 3 failed (1 audio, 2 io)\n"), "{}", stderr(&output));
     let activations = run_in(folder.path(), &[&arguments[..], &["--activations"]].concat());
     assert!(json_lines(&activations)[0]["activation"].is_null());
 }

@@ -42,13 +42,18 @@ pub struct Found {
 ///
 /// What is missing or can't be read is no reason to stop: it stands in the list with its problem.
 pub fn find_audio<P: AsRef<Path>>(paths: &[P]) -> Vec<Found> {
+    find_files(paths, &is_audio)
+}
+
+/// As [`find_audio`], with the files of a folder for whose paths `wanted` is true.
+pub fn find_files<P: AsRef<Path>>(paths: &[P], wanted: &dyn Fn(&Path) -> bool) -> Vec<Found> {
     let mut found = Vec::new();
     for path in paths {
         let path = path.as_ref();
         match fs::metadata(path) {
             Ok(meta) if meta.is_dir() => {
                 let before = found.len();
-                walk(path, &mut Vec::new(), &mut found);
+                walk(path, wanted, &mut Vec::new(), &mut found);
                 if found.len() == before {
                     found.push(problem(path, no_audio(path)));
                 }
@@ -65,7 +70,12 @@ pub fn find_audio<P: AsRef<Path>>(paths: &[P]) -> Vec<Found> {
 
 /// Appends the audio files below `folder`. `above` holds the folders on the way down by their real
 /// paths: a link that leads back to one of them is a loop and is not followed.
-fn walk(folder: &Path, above: &mut Vec<PathBuf>, found: &mut Vec<Found>) {
+fn walk(
+    folder: &Path,
+    wanted: &dyn Fn(&Path) -> bool,
+    above: &mut Vec<PathBuf>,
+    found: &mut Vec<Found>,
+) {
     let names = fs::canonicalize(folder).and_then(|real| Ok((real, sorted_names(folder)?)));
     let (real, names) = match names {
         Ok(pair) => pair,
@@ -78,11 +88,11 @@ fn walk(folder: &Path, above: &mut Vec<PathBuf>, found: &mut Vec<Found>) {
     for name in names {
         let path = folder.join(name);
         match fs::metadata(&path) {
-            Ok(meta) if meta.is_dir() => walk(&path, above, found),
-            Ok(_) if is_audio(&path) => found.push(Found { path, problem: None }),
+            Ok(meta) if meta.is_dir() => walk(&path, wanted, above, found),
+            Ok(_) if wanted(&path) => found.push(Found { path, problem: None }),
             Ok(_) => {}
             Err(e) => {
-                if is_audio(&path) {
+                if wanted(&path) {
                     let error = Error::io("read", &path, &e);
                     found.push(problem(&path, error));
                 }
@@ -100,10 +110,15 @@ fn sorted_names(folder: &Path) -> std::io::Result<Vec<OsString>> {
     Ok(names)
 }
 
-fn is_audio(path: &Path) -> bool {
-    path.extension()
-        .and_then(|e| e.to_str())
-        .is_some_and(|e| AUDIO_EXTENSIONS.contains(&e.to_ascii_lowercase().as_str()))
+/// Whether a file of this name is audio, by its ending (one of [`AUDIO_EXTENSIONS`]).
+pub fn is_audio(path: &Path) -> bool {
+    ends_in(path, &AUDIO_EXTENSIONS)
+}
+
+/// Whether the ending of `path`, in any case, is one of `endings`.
+pub(super) fn ends_in(path: &Path, endings: &[&str]) -> bool {
+    let ending = path.extension().and_then(|e| e.to_str());
+    ending.is_some_and(|e| endings.contains(&e.to_ascii_lowercase().as_str()))
 }
 
 fn problem(path: &Path, error: Error) -> Found {

@@ -1,25 +1,24 @@
 //! Audio files of every supported format, streamed.
 
+mod open;
+
 use std::io::ErrorKind as IoKind;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use symphonia::core::errors::Error as SymphoniaError;
-use symphonia::core::formats::well_known::{FORMAT_ID_AIFF, FORMAT_ID_FLAC, FORMAT_ID_WAVE};
 use symphonia::core::formats::{FormatReader, Track, TrackType};
 use symphonia::core::packet::Packet;
 use symphonia::core::units::TimeBase;
 
 use super::codec::{Codec, Failure, Form, guarded};
-use super::container::{self, FORMATS};
 use super::damage::Damage;
+use super::mix::{Unusable, mix};
 use super::resample::Resampler;
 use super::sniff::cannot_decode;
 use super::{SAMPLE_RATE, Source};
 use crate::error::{Error, ErrorKind, Result};
 
-/// Largest sample taken for audio. Files of floats scaled like 16-bit integers stay below it;
-/// what is above would overflow in the spectrum.
-const MAX_SAMPLE: f32 = 1e6;
 /// Silence put in for one loss is at most this long, in s: a damaged time stamp can ask for years.
 const MAX_GAP_SECONDS: f64 = 60.0;
 /// A jump shorter than this, in s, is a container's rounding and no loss.
@@ -63,6 +62,7 @@ pub struct FileSource {
     damage: Damage,
     warnings: Vec<String>,
     state: State,
+    resampling: Duration,
 }
 
 enum State {
@@ -72,54 +72,6 @@ enum State {
 }
 
 impl FileSource {
-    /// Opens the audio file at `path` and reads its header.
-    ///
-    /// # Errors
-    ///
-    /// An [`Io`](ErrorKind::Io) error where there is no readable file at `path`, an
-    /// [`Audio`](ErrorKind::Audio) error where it is no audio of a supported format or its header
-    /// is damaged. A file without samples is told by the first [`read`](Source::read).
-    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
-        let path = path.as_ref();
-        let reader = container::open(path)?;
-        let found = |text: String| cannot_decode(path).expected(FORMATS).found(text);
-        let track = reader
-            .default_track(TrackType::Audio)
-            .ok_or_else(|| found("a container without an audio track".to_owned()))?;
-        let (codec, form) = Codec::new(track).map_err(found)?;
-        let lossless = [FORMAT_ID_WAVE, FORMAT_ID_AIFF, FORMAT_ID_FLAC];
-        let promised = track.num_frames.filter(|_| lossless.contains(&reader.format_info().format));
-
-        let mut source = Self {
-            path: path.to_owned(),
-            track: track.id,
-            time_base: track.time_base,
-            promised,
-            codec,
-            form: None,
-            resampler: None,
-            interleaved: Vec::new(),
-            mono: Vec::new(),
-            ready: Vec::new(),
-            ready_from: 0,
-            held: None,
-            silence: 0,
-            expected: track.start_ts.get(),
-            position: 0,
-            seconds_before: 0.0,
-            decoded_any: false,
-            broke_off: false,
-            damage: Damage::default(),
-            warnings: Vec::new(),
-            state: State::Reading,
-            reader,
-        };
-        if let Some(form) = form {
-            source.set_form(form)?;
-        }
-        Ok(source)
-    }
-
     /// The file's own rate in Hz (16000 for Opus, which is decoded at that rate); `None` until the
     /// first read where only the packets tell it.
     pub fn input_rate(&self) -> Option<u32> {
@@ -130,6 +82,12 @@ impl FileSource {
     /// [`input_rate`](FileSource::input_rate).
     pub fn channels(&self) -> Option<usize> {
         self.form.map(|form| form.channels)
+    }
+
+    /// How long the conversion to 16 kHz took so far; it is a part of the time of
+    /// [`read`](Source::read).
+    pub fn resampling(&self) -> Duration {
+        self.resampling
     }
 
     /// Seconds given so far, silence included.
@@ -268,40 +226,31 @@ impl FileSource {
 
     /// Fills `mono` with the mean over the channels of `interleaved`.
     fn mix(&mut self, form: Form) -> Result<()> {
-        let usable = |s: &f32| s.abs() <= MAX_SAMPLE;
-        if let Some(at) = self.interleaved.iter().position(|s| !usable(s)) {
+        mix(&self.interleaved, form, &mut self.mono).map_err(|Unusable(at)| {
             let frame = at / form.channels;
             let index = self.position + frame as u64;
             let time = self.time() + frame as f64 / f64::from(form.rate);
-            return Err(Error::new(
-                ErrorKind::Audio,
-                format!("unusable sample in {}", self.path.display()),
-            )
-            .expected("finite samples in range about ±1")
-            .found(format!(
-                "{} at sample {index} ({time:.4} s) of channel {} of {}",
-                self.interleaved[at],
-                at % form.channels + 1,
-                form.channels
-            ))
-            .hint("the program that wrote the file divided by zero or overflowed"));
-        }
-        self.mono.clear();
-        let scale = 1.0 / form.channels as f64;
-        self.mono.extend(self.interleaved.chunks_exact(form.channels).map(|frame| match frame {
-            [one] => *one,
-            all => (all.iter().map(|&s| f64::from(s)).sum::<f64>() * scale) as f32,
-        }));
+            Error::new(ErrorKind::Audio, format!("unusable sample in {}", self.path.display()))
+                .expected("finite samples in range about ±1")
+                .found(format!(
+                    "{} at sample {index} ({time:.4} s) of channel {} of {}",
+                    self.interleaved[at],
+                    at % form.channels + 1,
+                    form.channels
+                ))
+                .hint("the program that wrote the file divided by zero or overflowed")
+        })?;
         self.decoded_any |= !self.mono.is_empty();
         Ok(())
     }
 
     fn give_mono(&mut self) -> Result<()> {
         self.position += self.mono.len() as u64;
-        match &mut self.resampler {
-            Some(resampler) => resampler.push(&self.mono, &mut self.ready),
-            None => Ok(()),
-        }
+        let Some(resampler) = &mut self.resampler else { return Ok(()) };
+        let start = Instant::now();
+        let result = resampler.push(&self.mono, &mut self.ready);
+        self.resampling += start.elapsed();
+        result
     }
 
     fn stopped(&mut self, reason: &str) {

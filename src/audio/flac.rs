@@ -4,7 +4,6 @@
 //! encoders count it in, so that a file of equal blocks claims blocks of varying size; the demuxer
 //! then takes each frame's number for a contradiction and drops all of them.
 
-use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 
 use symphonia::core::io::MediaSource;
@@ -16,22 +15,22 @@ const MAX_BLOCKS: usize = 1_024;
 
 /// A file that may show another least block size than it holds.
 pub(super) struct FixedFlac {
-    file: File,
+    file: Box<dyn MediaSource>,
     at: u64,
     least_block: Option<[u8; 2]>,
 }
 
 impl FixedFlac {
     /// Wraps `file`, which stands at its start, and looks whether it needs the correction.
-    pub(super) fn new(mut file: File) -> io::Result<Self> {
-        let least_block = correction(&mut file)?;
+    pub(super) fn new(mut file: Box<dyn MediaSource>) -> io::Result<Self> {
+        let least_block = correction(file.as_mut())?;
         file.seek(SeekFrom::Start(0))?;
         Ok(Self { file, at: 0, least_block })
     }
 }
 
 /// The greatest block size, where the header claims varying sizes and the first frame equal ones.
-fn correction(file: &mut File) -> io::Result<Option<[u8; 2]>> {
+fn correction(file: &mut dyn MediaSource) -> io::Result<Option<[u8; 2]>> {
     let mut head = [0; 12];
     if !filled(file, &mut head)? || !head.starts_with(b"fLaC") || head[8..10] == head[10..12] {
         return Ok(None);
@@ -55,7 +54,7 @@ fn correction(file: &mut File) -> io::Result<Option<[u8; 2]>> {
 }
 
 /// Whether `bytes` could be filled from the file before its end.
-fn filled(file: &mut File, bytes: &mut [u8]) -> io::Result<bool> {
+fn filled(file: &mut dyn MediaSource, bytes: &mut [u8]) -> io::Result<bool> {
     match file.read_exact(bytes) {
         Ok(()) => Ok(true),
         Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => Ok(false),

@@ -2,7 +2,8 @@
 //!
 //! Everything behind [`Source`] has one form: `f32` samples, one channel, [`SAMPLE_RATE`] samples a
 //! second, full scale at ±1. [`FileSource`] decodes a file packet by packet, so that its memory
-//! does not grow with the recording's length; [`RawPcm`] reads headerless PCM from a pipe.
+//! does not grow with the recording's length, from the file system or from the middle of an archive
+//! ([`FilePart`]); [`RawPcm`] reads headerless PCM from a pipe.
 //!
 //! A device that runs by itself is an [`Input`] instead: once opened, its callback fills a [`ring`]
 //! at the device's own rate, and what is lost on the way is counted.
@@ -16,20 +17,25 @@ mod damage;
 mod file;
 mod flac;
 mod input;
+mod mix;
 mod opus;
+mod part;
 mod pcm;
 mod pipe;
+mod raw;
 mod resample;
 pub mod ring;
 mod sniff;
 
 #[cfg(feature = "live")]
 pub use capture::{Card, CardSettings, DeviceInfo, Form, devices};
-pub use collect::{AUDIO_EXTENSIONS, Found, find_audio, read_all};
+pub use collect::{AUDIO_EXTENSIONS, Found, find_audio, find_files, is_audio, read_all};
 pub use file::FileSource;
 pub use input::{Fault, FaultSender, Input, Stream, faults};
+pub use part::FilePart;
 pub use pcm::RawPcm;
 pub use pipe::Pipe;
+pub use raw::{Encoding, RAW_EXTENSIONS, RawForm};
 pub use resample::Resampler;
 
 use crate::error::Result;

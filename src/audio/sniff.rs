@@ -1,18 +1,27 @@
 //! A look at a file's first bytes, for errors that say more than a demuxer's.
 
-use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
+use super::raw::{Encoding, RawForm};
 use super::resample::check_rate;
 use crate::error::{Error, ErrorKind, Result};
 
 /// Bytes looked at: WAV headers with metadata in front of the data fit, and a text file shows.
 const WINDOW: usize = 4_096;
 
+/// Where the samples of a WAV file lie that the demuxer refuses: 8-bit u-law or A-law with the short
+/// format chunk that many telephone systems write.
+pub(super) struct Telephone {
+    pub(super) form: RawForm,
+    pub(super) start: u64,
+    /// Bytes that the header promises; to the file's end where it leaves that open.
+    pub(super) length: u64,
+}
+
 /// Refuses what is certainly no usable audio: an empty file, text, a WAV header that is cut short
 /// or promises no channel or no rate. Leaves `file` at its start.
-pub(super) fn check(file: &mut File, path: &Path) -> Result<()> {
+pub(super) fn check(file: &mut (impl Read + Seek), path: &Path) -> Result<Option<Telephone>> {
     let io = |e: std::io::Error| Error::io("read", path, &e);
     let mut head = Vec::with_capacity(WINDOW);
     Read::by_ref(file).take(WINDOW as u64).read_to_end(&mut head).map_err(io)?;
@@ -34,7 +43,7 @@ pub(super) fn check(file: &mut File, path: &Path) -> Result<()> {
             .found("text")
             .hint("the name may be wrong, or a download saved an error page"));
     }
-    Ok(())
+    Ok(None)
 }
 
 /// An error about `path`'s content.
@@ -47,13 +56,14 @@ fn cannot_decode_text(path: &Path) -> String {
 }
 
 /// Walks the chunks up to the data as far as `head` reaches; the demuxer judges the rest.
-fn check_wav(head: &[u8], length: u64) -> Result<()> {
+fn check_wav(head: &[u8], length: u64) -> Result<Option<Telephone>> {
     if length < 12 {
         return Err(cut_short(length, "its first 12 bytes"));
     }
     if &head[8..12] != b"WAVE" {
-        return Ok(());
+        return Ok(None);
     }
+    let mut telephone = None;
     let mut at = 12;
     loop {
         let Some(chunk) = head.get(at..at + 8) else {
@@ -61,22 +71,34 @@ fn check_wav(head: &[u8], length: u64) -> Result<()> {
             return if end_inside_window {
                 Err(cut_short(length, "the data chunk"))
             } else {
-                Ok(())
+                Ok(None)
             };
         };
         let size = u32::from_le_bytes([chunk[4], chunk[5], chunk[6], chunk[7]]);
         match &chunk[..4] {
-            b"data" => return Ok(()),
+            b"data" => {
+                let start = at as u64 + 8;
+                let to_end = length.saturating_sub(start);
+                let length = if matches!(size, 0 | u32::MAX) { to_end } else { u64::from(size) };
+                return Ok(telephone.map(|form| Telephone { form, start, length }));
+            }
             b"fmt " => {
                 let Some(format) = head.get(at + 8..at + 24) else {
                     return Err(cut_short(length, "the end of the format chunk"));
                 };
-                if u16::from_le_bytes([format[2], format[3]]) == 0 {
+                let channels = u16::from_le_bytes([format[2], format[3]]);
+                if channels == 0 {
                     return Err(Error::new(ErrorKind::Audio, "unusable channel count")
                         .expected("at least 1 channel")
                         .found("0 channels"));
                 }
-                check_rate(u32::from_le_bytes([format[4], format[5], format[6], format[7]]))?;
+                let rate = u32::from_le_bytes([format[4], format[5], format[6], format[7]]);
+                check_rate(rate)?;
+                telephone = match (u16::from_le_bytes([format[0], format[1]]), size) {
+                    (6, 16) => Some(RawForm::new(Encoding::ALAW, rate, channels)?),
+                    (7, 16) => Some(RawForm::new(Encoding::ULAW, rate, channels)?),
+                    _ => None,
+                };
             }
             _ => {}
         }

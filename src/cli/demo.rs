@@ -5,12 +5,14 @@ use std::path::{Path, PathBuf};
 
 use anstyle::{AnsiColor, Style};
 use clap::Args;
+use wakegate::audio::FileSource;
 use wakegate::decision::{Reason, Verdict};
 use wakegate::{Error, ErrorKind, Result};
 
+use super::ordered::{self, Bounds, each};
 use super::output::{self, counted};
 use super::scoring::Scorer;
-use super::{Engine, Outcome, ordered, worker_count};
+use super::{Engine, Outcome, worker_count};
 
 /// Columns that the demo's manifest has, in this order.
 const COLUMNS: [&str; 4] = ["file", "expected", "kind", "text"];
@@ -49,14 +51,14 @@ impl Demo {
         let model = self.engine.open()?;
         let entries = read_manifest(&self.data.join("manifest.tsv"))?;
         let widths = Widths::of(&entries);
-        drop(Scorer::new(&model, None)?);
+        drop(Scorer::new(&model, true)?);
         widths.head()?;
         let mut tally = Tally::default();
         ordered::in_order(
-            &entries,
-            worker_count(None, entries.len())?,
-            || Scorer::new(&model, None),
-            |scorer, entry| row(scorer, &self.data.join(&entry.file)),
+            Bounds::of(worker_count(None)?, entries.len()),
+            each(&entries),
+            || Scorer::new(&model, true),
+            |scorer, entry, ()| row(scorer, &self.data.join(&entry.file)),
             |entry, result| {
                 match result {
                     Ok(row) => {
@@ -77,7 +79,7 @@ impl Demo {
 }
 
 fn row(scorer: &mut Scorer, path: &Path) -> Result<Row> {
-    let scored = scorer.score(path)?;
+    let scored = scorer.score(FileSource::open(path)?, None)?;
     if let Some(best) = scored.best() {
         return Ok(Row {
             candidate: true,

@@ -12,7 +12,8 @@ use wakegate::audio::{FileSource, Found, SAMPLE_RATE, Source, find_audio};
 use wakegate::frontend::{FrontEnd, Settings};
 use wakegate::{Error, ErrorKind, Result};
 
-use super::{Outcome, open_model, ordered, output, worker_count};
+use super::ordered::{self, Bounds, each};
+use super::{Outcome, open_model, output, worker_count};
 
 /// Write the front end's log-mel frames of recordings to an .npz file
 ///
@@ -90,10 +91,10 @@ impl Features {
         let bar = output::progress(found.len(), "recordings");
         let (mut frames, mut failures) = (0, 0);
         ordered::in_order(
-            found,
-            worker_count(self.threads, found.len())?,
+            Bounds::of(worker_count(self.threads)?, found.len()),
+            each(found),
             || Ok(frontend.clone()),
-            |frontend, found| match &found.problem {
+            |frontend, found, ()| match &found.problem {
                 Some(problem) => Err(problem.clone()),
                 None => extract(&found.path, frontend, self.segment_samples),
             },

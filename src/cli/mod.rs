@@ -4,11 +4,15 @@ mod calibrate;
 mod config;
 mod daemon;
 mod demo;
+mod destination;
 #[cfg(feature = "live")]
 mod devices;
 mod eval;
 mod export;
 mod features;
+mod formats;
+mod inputs;
+mod journal;
 mod listen;
 mod log;
 mod mix;
@@ -16,12 +20,14 @@ mod model;
 mod ordered;
 mod output;
 mod place;
+mod progress;
 mod queueing;
 mod record;
 mod review;
 mod score;
 mod scoring;
 mod serve;
+mod tally;
 mod wav;
 mod wyoming;
 
@@ -132,10 +138,15 @@ struct RuntimeChoice {
 }
 
 impl RuntimeChoice {
+    /// The library of ONNX Runtime, where one is to be used. An empty variable is how a shell
+    /// leaves one out.
+    fn library(&self) -> Option<&Path> {
+        self.onnxruntime.as_deref().filter(|path| !path.as_os_str().is_empty())
+    }
+
     fn choose(&self) -> Result<()> {
-        // An empty variable is how a shell leaves one out.
-        match self.onnxruntime.as_ref().filter(|path| !path.as_os_str().is_empty()) {
-            Some(library) => Runtime::OnnxRuntime(library.clone()).choose(),
+        match self.library() {
+            Some(library) => Runtime::OnnxRuntime(library.to_owned()).choose(),
             None => Runtime::Embedded.choose(),
         }
     }
@@ -145,15 +156,15 @@ fn open_model(directory: Option<&Path>) -> Result<Model> {
     directory.map_or_else(Model::embedded, Model::open)
 }
 
-/// The number of worker threads: as asked, else one a core, never more than `items`.
-fn worker_count(asked: Option<usize>, items: usize) -> Result<usize> {
-    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+/// The number of worker threads: as asked, else one a core.
+fn worker_count(asked: Option<usize>) -> Result<usize> {
     match asked {
         Some(count) if !(1..=1024).contains(&count) => {
             Err(Error::new(ErrorKind::Settings, "cannot use this number of threads")
                 .expected("1 to 1024")
                 .found(count.to_string()))
         }
-        asked => Ok(asked.unwrap_or_else(cores).min(items).max(1)),
+        Some(count) => Ok(count),
+        None => Ok(std::thread::available_parallelism().map_or(1, usize::from)),
     }
 }

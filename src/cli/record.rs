@@ -1,36 +1,81 @@
 //! The JSON objects that `score` and `listen` print, one a line.
 
-use serde::Serialize;
+use std::borrow::Cow;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
 use wakegate::Error;
 use wakegate::audio::SAMPLE_RATE;
+use wakegate::corpus::About;
 use wakegate::decision::{Reason, Verdict};
 use wakegate::model::Manifest;
 use wakegate::pipeline::Activation;
 
 use super::scoring::Scored;
 
+/// Version of the keys and columns of a record; it goes up when one changes its meaning or goes.
+pub const SCHEMA: u32 = 1;
+
 /// One line. The order of the fields is the order of the keys.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Record {
-    path: String,
+    pub path: String,
+    /// As the corpus has them; the keys are there where it has any names, labels and groups.
+    #[serde(flatten)]
+    pub named: Option<Named>,
     /// Number of the activation from 1; the key is there for activations only.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    activation: Option<Option<usize>>,
-    audio_s: Option<f64>,
-    verdict: Option<&'static str>,
-    reason: Option<&'static str>,
-    p_intended: Option<f32>,
-    p_wake_word: Option<f32>,
-    p_addressed: Option<f32>,
-    wake_word: String,
-    start_s: Option<f64>,
-    end_s: Option<f64>,
-    decided_s: Option<f64>,
-    model: String,
-    error: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    pub activation: Option<Option<usize>>,
+    pub audio_s: Option<f64>,
+    pub verdict: Option<Cow<'static, str>>,
+    pub reason: Option<Cow<'static, str>>,
+    pub p_intended: Option<f32>,
+    pub p_wake_word: Option<f32>,
+    pub p_addressed: Option<f32>,
+    pub wake_word: String,
+    pub start_s: Option<f64>,
+    pub end_s: Option<f64>,
+    pub decided_s: Option<f64>,
+    pub model: String,
+    pub schema: u32,
+    pub error: Option<String>,
     /// The key is there only where there are any.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    warnings: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
+    /// Further columns of the corpus.
+    #[serde(flatten)]
+    pub carried: Carried,
+}
+
+/// What a corpus says of a recording.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Named {
+    pub id: Option<String>,
+    pub label: Option<String>,
+    pub group: Option<String>,
+}
+
+/// Columns that come from a manifest, in the order in which they were asked for.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Carried(pub Vec<(String, Value)>);
+
+impl Serialize for Carried {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
+    }
+}
+
+impl<'de> Deserialize<'de> for Carried {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> std::result::Result<Self, D::Error> {
+        Ok(Self(serde_json::Map::deserialize(from)?.into_iter().collect()))
+    }
+}
+
+/// A key that is there, with whatever value.
+fn present<'de, D: Deserializer<'de>>(
+    from: D,
+) -> std::result::Result<Option<Option<usize>>, D::Error> {
+    Option::deserialize(from).map(Some)
 }
 
 impl Record {
@@ -46,8 +91,8 @@ impl Record {
         }
         let Some(verification) = &scored.highest else { return record };
         Self {
-            verdict: Some(Verdict::Accidental.as_str()),
-            reason: Some(Reason::NotWakeWord.as_str()),
+            verdict: Some(Verdict::Accidental.as_str().into()),
+            reason: Some(Reason::NotWakeWord.as_str().into()),
             p_intended: Some(verification.posteriors.intended()),
             p_wake_word: Some(verification.scores.wake_word()),
             p_addressed: Some(verification.scores.addressed()),
@@ -87,19 +132,34 @@ impl Record {
         self
     }
 
+    /// The same line with what the corpus says of the recording: with `names`, its id, label and
+    /// group; and the columns that are carried.
+    pub fn about(mut self, about: &About, names: bool, carried: &[String]) -> Self {
+        self.named = names.then(|| Named {
+            id: about.id.clone(),
+            label: about.label.clone(),
+            group: about.group.clone(),
+        });
+        // A row that can't be read has none of them.
+        let values = about.carried.iter().cloned().chain(std::iter::repeat(Value::Null));
+        self.carried = Carried(carried.iter().cloned().zip(values).collect());
+        self
+    }
+
     fn blank(path: &str, manifest: &Manifest) -> Self {
         Self {
             path: path.to_owned(),
             wake_word: manifest.wake_word.clone(),
             model: manifest.id(),
+            schema: SCHEMA,
             ..Self::default()
         }
     }
 
     fn with(self, activation: &Activation) -> Self {
         Self {
-            verdict: Some(activation.verdict.as_str()),
-            reason: Some(activation.reason.as_str()),
+            verdict: Some(activation.verdict.as_str().into()),
+            reason: Some(activation.reason.as_str().into()),
             p_intended: Some(activation.posteriors.intended()),
             p_wake_word: Some(activation.scores.wake_word()),
             p_addressed: Some(activation.scores.addressed()),

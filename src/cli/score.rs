@@ -1,22 +1,32 @@
-//! `wakegate score`: recordings to JSON lines.
+//! `wakegate score`: recordings to records.
 
-use std::fs;
-use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
 use clap::Args;
-use wakegate::audio::{Found, SAMPLE_RATE, find_audio};
-use wakegate::decision::Verdict;
-use wakegate::model::Manifest;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use wakegate::audio::SAMPLE_RATE;
+use wakegate::corpus::{About, Corpus, Recording};
+use wakegate::model::{Manifest, Model};
 use wakegate::{Error, ErrorKind, Result};
 
-use super::output::{self, JsonLines, counted};
+use super::destination::{Destination, OutputOptions};
+use super::formats::Shape;
+use super::inputs::Inputs;
+use super::journal::fingerprint;
+use super::ordered::{self, Bounds, Give};
+use super::output;
 use super::place::Place;
+use super::progress::Progress;
 use super::queueing::Sink;
-use super::record::{Record, seconds};
+use super::record::{Record, SCHEMA};
 use super::scoring::{Scored, Scorer};
-use super::{Engine, Outcome, ordered, worker_count};
+use super::tally::{Tally, kind_name};
+use super::{Engine, Outcome, worker_count};
 
-/// Judge recordings: one JSON line each on stdout, in the order given
+/// Judge recordings: one record each, in the order given
 ///
 /// The verdict of a recording is that of its best activation (highest p_intended). Where the
 /// spotter proposes none, it is accidental, not_wake_word, with the verifier's scores at the
@@ -30,16 +40,15 @@ use super::{Engine, Outcome, ordered, worker_count};
 /// Exit code: 0 all scored, 1 some could not be scored, 2 could not run.
 #[derive(Args)]
 pub struct Score {
-    /// Recordings, or folders that are searched for them
-    #[arg(value_name = "PATH", required_unless_present = "list")]
-    paths: Vec<PathBuf>,
-    /// Read more paths from this file, one a line
-    #[arg(long, value_name = "FILE")]
-    list: Option<PathBuf>,
-    /// One line for each activation, none for a recording without one
+    #[command(flatten)]
+    inputs: Inputs,
+    #[command(flatten)]
+    output: OutputOptions,
+    /// One record for each activation, none for a recording without one
     #[arg(long)]
     activations: bool,
-    /// Judge the word that ended at this moment by another engine's account; no spotter
+    /// Judge the word that ended at this moment by another engine's account; no spotter. A
+    /// manifest's trigger_s comes before it
     #[arg(long, value_name = "SECONDS", allow_negative_numbers = true)]
     trigger_at: Option<f64>,
     #[command(flatten)]
@@ -47,51 +56,111 @@ pub struct Score {
     /// Number of threads [default: one a core]
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
+    /// Say at the end where the threads' time went
+    #[arg(long)]
+    timings: bool,
     #[command(flatten)]
     place: Place,
 }
 
 impl Score {
     pub fn run(self) -> Result<Outcome> {
-        let trigger = self.trigger_at.map(trigger_sample).transpose()?;
-        let mut paths = self.paths.clone();
-        if let Some(list) = &self.list {
-            let text = fs::read_to_string(list).map_err(|e| Error::io("read", list, &e))?;
-            paths.extend(text.lines().filter(|line| !line.is_empty()).map(PathBuf::from));
+        self.trigger_at.map(trigger_sample).transpose()?;
+        if self.output.resumes() && self.place.names_a_queue() {
+            return Err(Error::new(ErrorKind::Settings, "--resume can't be used with --queue")
+                .expected("a run that writes records alone")
+                .found("one that also stores clips")
+                .hint("a clip of the recording at which the run ended would be stored twice"));
         }
+        let threads = worker_count(self.threads)?;
+        let corpus = self.inputs.open()?;
         let model = self.engine.open()?;
-        // A model that can't be loaded is no recording's fault: say so before the first line.
-        drop(Scorer::new(&model, trigger)?);
-        let mut sink = Sink::open(&self.place)?;
-        let policy = sink.as_ref().map(Sink::policy);
-        let found = find_audio(&paths);
-        let mut report = Report::new(model.manifest(), self.activations, found.len());
+        // A model that can't be loaded is no recording's fault: say so before the first record.
+        let first = self.scorer(&model)?;
+        let mut tally = Tally::default();
+        let shape = Shape {
+            names: corpus.has_columns(),
+            activations: self.activations,
+            carried: corpus.settings().columns.carried().to_vec(),
+        };
+        let run = self.describe(&model);
+        let Some(destination) = self.output.open(shape.clone(), &run, &mut tally)? else {
+            anstream::eprintln!("{} is complete; delete it to score again", self.output.name());
+            return Ok(Outcome::AllWell);
+        };
+        let sink = Sink::open(&self.place)?;
+        let progress = Progress::new(&corpus);
+        let report =
+            Report { manifest: model.manifest(), shape, destination, progress, tally, sink };
+        self.score(&corpus, &model, first, threads, report)
+    }
+
+    fn scorer(&self, model: &Model) -> Result<Scorer> {
+        Scorer::new(model, self.trigger_at.is_none())
+    }
+
+    /// What of this run changes its records, besides the recordings.
+    fn describe(&self, model: &Model) -> Value {
+        // Cannot fail: it was read from text.
+        let manifest = serde_json::to_vec(model.manifest()).unwrap_or_default();
+        let digest: String = Sha256::digest(manifest).iter().map(|b| format!("{b:02x}")).collect();
+        json!({
+            "journal": 1,
+            "schema": SCHEMA,
+            "program": env!("CARGO_PKG_VERSION"),
+            "model": model.manifest().id(),
+            "manifest": digest,
+            "runtime": self.engine.runtime.library().map(|path| path.to_string_lossy()),
+            "activations": self.activations,
+            "trigger_at": self.trigger_at,
+            "inputs": self.inputs.describe(),
+        })
+    }
+
+    fn score(
+        &self,
+        corpus: &Corpus,
+        model: &Model,
+        first: Scorer,
+        threads: usize,
+        mut report: Report<'_>,
+    ) -> Result<Outcome> {
+        let policy = report.sink.as_ref().map(Sink::policy);
+        let skip = Skip { done: report.destination.take_done(), ..Skip::default() };
+        let measure = report.progress.is_shown();
+        // The networks that were loaded for the check are the first thread's.
+        let first = Mutex::new(Some(first));
+        let scorer = || match first.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            Some(first) => Ok(first),
+            None => self.scorer(model),
+        };
         ordered::in_order(
-            &found,
-            worker_count(self.threads, found.len())?,
-            || Scorer::new(&model, trigger).map(|scorer| scorer.with_excerpts(policy.as_ref())),
-            |scorer, found| match &found.problem {
-                Some(problem) => Err(problem.clone()),
-                None => scorer.score(&found.path),
+            Bounds { threads, held: corpus.settings().member_limit },
+            |give| skip.feed(corpus, measure, give),
+            || scorer().map(|scorer| scorer.with_excerpts(policy.as_ref())),
+            |scorer, about: &About, audio: Result<Recording>| {
+                let start = Instant::now();
+                let source = audio?.open(&about.path, corpus.settings())?;
+                let opening = start.elapsed();
+                let trigger =
+                    about.trigger_s.or(self.trigger_at).map(trigger_sample).transpose()?;
+                let mut scored = scorer.score(source, trigger)?;
+                scored.spent.decode += opening;
+                Ok(scored)
             },
-            |found, mut result| {
-                if let (Some(sink), Ok(scored)) = (&mut sink, &mut result) {
-                    sink.put(&scored.activations, std::mem::take(&mut scored.excerpts))?;
-                }
-                report.take(found, result)
+            |about, result| {
+                let skipped = skip.bytes.swap(0, Ordering::Relaxed);
+                report.take(&about, skipped, result)
             },
         )?;
-        let outcome = report.end();
-        if let Some(sink) = sink {
-            sink.end()?;
-        }
-        Ok(outcome)
+        skip.result()?;
+        report.end(threads, self.timings)
     }
 }
 
 /// The sample at `seconds` of a recording.
 fn trigger_sample(seconds: f64) -> Result<u64> {
-    if (0.0..=1e7).contains(&seconds) {
+    if (0.0..=wakegate::corpus::MOST_SECONDS).contains(&seconds) {
         return Ok((seconds * f64::from(SAMPLE_RATE)).round() as u64);
     }
     Err(Error::new(ErrorKind::Settings, "--trigger-at is refused")
@@ -99,54 +168,103 @@ fn trigger_sample(seconds: f64) -> Result<u64> {
         .found(seconds.to_string()))
 }
 
-/// Prints what comes in, and counts it for the summary.
-struct Report<'m> {
-    manifest: &'m Manifest,
-    activations: bool,
-    lines: JsonLines,
-    bar: indicatif::ProgressBar,
-    verdicts: [usize; 3],
-    scored: usize,
-    failures: usize,
-    samples: u64,
+/// Leaves out what a run before this one has done.
+#[derive(Default)]
+struct Skip {
+    done: Vec<[u8; 8]>,
+    /// Bytes of the corpus that were left out, until the progress bar has them.
+    bytes: AtomicU64,
+    /// Why it could not be left out.
+    problem: Mutex<Option<Error>>,
 }
 
-impl<'m> Report<'m> {
-    fn new(manifest: &'m Manifest, activations: bool, count: usize) -> Self {
-        Self {
-            manifest,
-            activations,
-            lines: JsonLines::stdout(),
-            bar: output::progress(count, "recordings"),
-            verdicts: [0; 3],
-            scored: 0,
-            failures: 0,
-            samples: 0,
+impl Skip {
+    /// Gives the recordings that are not done. Each that is has to be the one that was there.
+    fn feed(&self, corpus: &Corpus, measure: bool, give: &mut Give<'_, About, Result<Recording>>) {
+        let mut number = 0;
+        let mut wanted = true;
+        corpus.visit(&mut |mut item| {
+            if measure {
+                item.measure();
+            }
+            number += 1;
+            wanted = match self.done.get(number - 1) {
+                Some(done) if *done == fingerprint(&item.about) => {
+                    self.bytes.fetch_add(item.about.bytes, Ordering::Relaxed);
+                    true
+                }
+                Some(_) => {
+                    self.refuse(format!("recording {number} is now {}", item.about.path));
+                    false
+                }
+                None => {
+                    let held = item.audio.as_ref().map_or(0, Recording::held);
+                    give(item.about, item.audio, held)
+                }
+            };
+            wanted
+        });
+        if wanted && number < self.done.len() {
+            self.refuse(format!("{number} recordings, {} of them done", self.done.len()));
         }
     }
 
-    /// Prints the lines of one recording; `false` when nobody reads them any more.
-    fn take(&mut self, found: &Found, result: Result<Scored>) -> Result<bool> {
-        let path = found.path.to_string_lossy();
-        let records = match result {
-            Ok(scored) => self.records(&path, &scored),
-            Err(error) => {
-                self.failures += 1;
-                vec![Record::of_error(&path, self.manifest, &error, self.activations)]
-            }
-        };
-        let lines = &mut self.lines;
-        self.bar.suspend(|| records.iter().try_for_each(|record| lines.print(record)))?;
-        self.bar.inc(1);
-        Ok(!self.lines.is_closed())
+    fn refuse(&self, found: String) {
+        let error = Error::new(ErrorKind::Settings, "cannot go on with the journal")
+            .expected("the recordings that the run was started with, in the same order")
+            .found(found)
+            .hint("name the inputs it was started with, or delete the journal to start over");
+        *self.problem.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
     }
 
-    fn records(&mut self, path: &str, scored: &Scored) -> Vec<Record> {
-        self.scored += 1;
-        self.samples += scored.samples;
-        self.bar.suspend(|| scored.warnings.iter().for_each(|text| output::warning(path, text)));
-        if !self.activations {
-            self.count(scored.best().map_or(Verdict::Accidental, |best| best.verdict));
+    fn result(self) -> Result<()> {
+        let problem = self.problem.into_inner().unwrap_or_else(PoisonError::into_inner);
+        problem.map_or(Ok(()), Err)
+    }
+}
+
+/// Passes on what comes in, and counts it for the summary.
+struct Report<'m> {
+    manifest: &'m Manifest,
+    shape: Shape,
+    destination: Destination,
+    progress: Progress,
+    tally: Tally,
+    sink: Option<Sink>,
+}
+
+impl Report<'_> {
+    /// Passes on the records of one recording; `false` when nobody reads them any more.
+    fn take(&mut self, about: &About, skipped: u64, mut result: Result<Scored>) -> Result<bool> {
+        if let (Some(sink), Ok(scored)) = (&mut self.sink, &mut result) {
+            sink.put(&scored.activations, std::mem::take(&mut scored.excerpts))?;
+        }
+        let (length, records) = match &result {
+            Ok(scored) => {
+                self.tally.spend(&scored.spent);
+                self.progress.aside(|| {
+                    let say = |text: &String| output::warning(&about.path, text);
+                    scored.warnings.iter().for_each(say);
+                });
+                (Ok(scored.samples), self.records(about, scored))
+            }
+            Err(error) => {
+                let activations = self.shape.activations;
+                let record = Record::of_error(&about.path, self.manifest, error, activations);
+                (Err(kind_name(error.kind())), vec![record])
+            }
+        };
+        let of = |record: Record| record.about(about, self.shape.names, &self.shape.carried);
+        let records: Vec<Record> = records.into_iter().map(of).collect();
+        let more = self.progress.aside(|| self.destination.put(about, length, &records))?;
+        self.tally.add(length, &records);
+        self.progress.step(about.bytes + skipped, &self.tally);
+        Ok(more)
+    }
+
+    fn records(&self, about: &About, scored: &Scored) -> Vec<Record> {
+        let path = &about.path;
+        if !self.shape.activations {
             return vec![Record::of_recording(path, self.manifest, scored)];
         }
         let records = (1..).zip(&scored.activations).map(|(number, activation)| {
@@ -154,32 +272,22 @@ impl<'m> Report<'m> {
             Record::of_activation(path, self.manifest, number, activation, samples)
                 .warned(&scored.warnings)
         });
-        let records = records.collect();
-        scored.activations.iter().for_each(|activation| self.count(activation.verdict));
-        records
+        records.collect()
     }
 
-    fn count(&mut self, verdict: Verdict) {
-        let place = match verdict {
-            Verdict::Intended => 0,
-            Verdict::Accidental => 1,
-            Verdict::Unsure => 2,
-        };
-        self.verdicts[place] += 1;
-    }
-
-    /// The summary, on stderr.
-    fn end(self) -> Outcome {
-        self.bar.finish_and_clear();
-        let [intended, accidental, unsure] = self.verdicts;
-        let of = if self.activations { "activations: " } else { "" };
-        anstream::eprintln!(
-            "{} scored, {:.1} min of audio: {of}{intended} intended, {accidental} accidental, \
-             {unsure} unsure; {} failed",
-            counted(self.scored, "recording"),
-            seconds(self.samples) / 60.0,
-            self.failures,
-        );
-        Outcome::of(self.failures)
+    /// Ends the output, and says on stderr what came of it.
+    fn end(self, threads: usize, timings: bool) -> Result<Outcome> {
+        let elapsed = self.progress.elapsed();
+        self.progress.end();
+        self.destination.finish()?;
+        let mut text = self.tally.summary(self.shape.activations, elapsed, threads);
+        if timings {
+            text += &self.tally.times(elapsed, threads);
+        }
+        anstream::eprint!("{text}");
+        if let Some(sink) = self.sink {
+            sink.end()?;
+        }
+        Ok(Outcome::of(self.tally.failures()))
     }
 }

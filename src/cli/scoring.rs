@@ -1,11 +1,11 @@
 //! One recording through the pipeline.
 
-use std::path::Path;
+use std::time::{Duration, Instant};
 
 use wakegate::audio::{FileSource, SAMPLE_RATE, Source};
 use wakegate::gate::{Heard, LiveAudio, Policy, Tape};
 use wakegate::model::{Model, Verification};
-use wakegate::pipeline::{Activation, Pipeline};
+use wakegate::pipeline::{Activation, Pipeline, SharedVerifier, Times};
 use wakegate::{Error, ErrorKind, Result};
 
 /// What the pipeline says about one recording.
@@ -20,6 +20,19 @@ pub struct Scored {
     pub warnings: Vec<String>,
     /// For the gate: the activations with the audio around them; empty without a tape.
     pub excerpts: Vec<(Heard, LiveAudio)>,
+    /// Where the time went.
+    pub spent: Spent,
+}
+
+/// Where a thread's time went.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Spent {
+    /// Bytes to samples, reading them included.
+    pub decode: Duration,
+    /// Samples to 16 kHz.
+    pub resample: Duration,
+    /// Samples to verdicts.
+    pub pipeline: Times,
 }
 
 impl Scored {
@@ -35,33 +48,39 @@ impl Scored {
     }
 }
 
-/// Scores recordings, one after the other, with one pipeline.
+/// Scores recordings, one after the other, with the same networks.
 pub struct Scorer {
-    pipeline: Pipeline,
-    trigger: Option<u64>,
+    model: Model,
+    verifier: SharedVerifier,
+    /// With the spotter's candidates, and with those of another engine; each is made when it is
+    /// first needed.
+    spotting: Option<Pipeline>,
+    triggered: Option<Pipeline>,
     block: Vec<f32>,
     tape: Option<Tape>,
     wake_word: String,
-    model: String,
+    model_id: String,
 }
 
 impl Scorer {
-    /// With `trigger`, the candidate is the word that ended at that sample; without it,
-    /// candidates are the spotter's.
-    pub fn new(model: &Model, trigger: Option<u64>) -> Result<Self> {
-        let pipeline = match trigger {
-            None => Pipeline::new(model)?,
-            Some(_) => Pipeline::without_spotter(model)?,
-        };
+    /// Loads the networks: also the spotter, where the recordings `need_spotter`.
+    pub fn new(model: &Model, need_spotter: bool) -> Result<Self> {
+        let verifier = SharedVerifier::load(model)?;
         let manifest = model.manifest();
-        Ok(Self {
-            pipeline,
-            trigger,
+        let mut scorer = Self {
+            model: model.clone(),
+            verifier,
+            spotting: None,
+            triggered: None,
             block: vec![0.0; SAMPLE_RATE as usize],
             tape: None,
             wake_word: manifest.wake_word.clone(),
-            model: manifest.id(),
-        })
+            model_id: manifest.id(),
+        };
+        if need_spotter {
+            scorer.pipeline(true)?;
+        }
+        Ok(scorer)
     }
 
     /// Also gives the audio that `policy` keeps around the activations.
@@ -70,60 +89,110 @@ impl Scorer {
         self
     }
 
-    /// Streams the recording at `path` through the pipeline.
-    pub fn score(&mut self, path: &Path) -> Result<Scored> {
-        self.pipeline.reset()?;
+    /// Streams the recording through the pipeline. With `trigger`, the candidate is the word that
+    /// ended at that sample; without it, candidates are the spotter's.
+    pub fn score(&mut self, source: FileSource, trigger: Option<u64>) -> Result<Scored> {
+        let spotting = trigger.is_none();
+        self.pipeline(spotting)?;
+        // Out of its place for as long as it works, so that the tape can be at hand too.
+        let place = if spotting { &mut self.spotting } else { &mut self.triggered };
+        let Some(mut pipeline) = place.take() else {
+            return Err(Error::new(ErrorKind::Runtime, "there is no pipeline"));
+        };
+        let result = self.run(&mut pipeline, source, trigger);
+        let place = if spotting { &mut self.spotting } else { &mut self.triggered };
+        *place = Some(pipeline);
+        result
+    }
+
+    /// Makes the pipeline if there is none yet.
+    fn pipeline(&mut self, spotting: bool) -> Result<()> {
+        let place = if spotting { &mut self.spotting } else { &mut self.triggered };
+        if place.is_none() {
+            *place = Some(Pipeline::with_verifier(&self.model, &self.verifier, spotting)?);
+        }
+        Ok(())
+    }
+
+    fn run(
+        &mut self,
+        pipeline: &mut Pipeline,
+        mut source: FileSource,
+        trigger: Option<u64>,
+    ) -> Result<Scored> {
+        pipeline.reset()?;
+        let before = pipeline.times();
         if let Some(tape) = &mut self.tape {
             tape.restart(0);
         }
-        if let Some(sample) = self.trigger {
-            self.pipeline.judge_at(sample)?;
+        if let Some(sample) = trigger {
+            pipeline.judge_at(sample)?;
         }
-        let mut source = FileSource::open(path)?;
         let mut activations = Vec::new();
         let mut excerpts = Vec::new();
         let mut taken = 0;
+        let mut reading = Duration::ZERO;
         loop {
+            let start = Instant::now();
             let count = source.read(&mut self.block)?;
+            reading += start.elapsed();
             if count == 0 {
                 break;
             }
             if let Some(tape) = &mut self.tape {
                 tape.push(&self.block[..count], &mut |heard, audio| excerpts.push((heard, audio)));
             }
-            self.pipeline.push(&self.block[..count], &mut |a| activations.push(a))?;
+            pipeline.push(&self.block[..count], &mut |a| activations.push(a))?;
             self.take(&activations[taken..], &mut excerpts);
             taken = activations.len();
         }
-        let samples = self.pipeline.samples();
+        let samples = pipeline.samples();
         if samples == 0 {
             return Err(Error::new(ErrorKind::Audio, "nothing to score")
                 .expected("at least one sample")
                 .found("none"));
         }
-        if let Some(trigger) = self.trigger.filter(|&trigger| trigger > samples) {
+        if let Some(trigger) = trigger.filter(|&trigger| trigger > samples) {
             let at = |samples: u64| super::record::seconds(samples);
             return Err(Error::new(ErrorKind::Settings, "the trigger lies behind the audio")
                 .expected(format!("a moment up to {} s", at(samples)))
                 .found(format!("{} s", at(trigger))));
         }
-        self.pipeline.finish(&mut |a| activations.push(a))?;
+        pipeline.finish(&mut |a| activations.push(a))?;
         self.take(&activations[taken..], &mut excerpts);
         if let Some(tape) = &mut self.tape {
             tape.finish(&mut |heard, audio| excerpts.push((heard, audio)));
         }
-        let highest = self.pipeline.highest_moment()?.map(|(verification, _)| verification);
+        let highest = pipeline.highest_moment()?.map(|(verification, _)| verification);
         let warnings = source.warnings().to_vec();
-        Ok(Scored { samples, activations, highest, warnings, excerpts })
+        let spent = spent(reading, &source, before, pipeline.times());
+        Ok(Scored { samples, activations, highest, warnings, excerpts, spent })
     }
 
     /// Hands activations to the tape; those that were not intended leave it without audio.
     fn take(&mut self, activations: &[Activation], excerpts: &mut Vec<(Heard, LiveAudio)>) {
         let Some(tape) = &mut self.tape else { return };
         for &activation in activations {
-            let heard =
-                Heard { wake_word: self.wake_word.clone(), model: self.model.clone(), activation };
+            let heard = Heard {
+                wake_word: self.wake_word.clone(),
+                model: self.model_id.clone(),
+                activation,
+            };
             tape.take(heard, &mut |heard, audio| excerpts.push((heard, audio)));
         }
+    }
+}
+
+/// The time that one recording took.
+fn spent(reading: Duration, source: &FileSource, before: Times, after: Times) -> Spent {
+    let resample = source.resampling();
+    Spent {
+        decode: reading.saturating_sub(resample),
+        resample,
+        pipeline: Times {
+            frontend: after.frontend.saturating_sub(before.frontend),
+            spotter: after.spotter.saturating_sub(before.spotter),
+            verifier: after.verifier.saturating_sub(before.verifier),
+        },
     }
 }

@@ -14,6 +14,8 @@ pub use activation::Activation;
 pub use event::{Event, Observer, Report};
 pub use shared::SharedVerifier;
 
+use std::time::{Duration, Instant};
+
 use crate::frontend::FrontEnd;
 use crate::model::{Model, Verification};
 use crate::{Error, ErrorKind, Result};
@@ -40,6 +42,19 @@ pub struct Pipeline {
     samples: u64,
     /// Why nothing more is taken until a reset.
     stopped: Option<Error>,
+    /// Time in everything, since it was made.
+    time: Duration,
+}
+
+/// Where the time of a [`Pipeline`] went since it was made.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Times {
+    /// Samples to frames, and all that is in none of the others.
+    pub frontend: Duration,
+    /// The spotter's network.
+    pub spotter: Duration,
+    /// The verifier's network.
+    pub verifier: Duration,
 }
 
 impl Pipeline {
@@ -77,7 +92,7 @@ impl Pipeline {
         let frontend = FrontEnd::new(&model.manifest().frontend)?;
         let silence = frontend.silence_value();
         let stages = Stages::new(model, verifier, spotter, silence)?;
-        Ok(Self { frontend, stages, samples: 0, stopped: None })
+        Ok(Self { frontend, stages, samples: 0, stopped: None, time: Duration::ZERO })
     }
 
     /// Takes samples, -1 to 1 and finite, and gives the activations that they decide.
@@ -92,7 +107,9 @@ impl Pipeline {
         on_activation: &mut dyn FnMut(Activation),
     ) -> Result<()> {
         self.check_running()?;
+        let start = Instant::now();
         let result = self.feed(samples, on_activation);
+        self.time += start.elapsed();
         self.stop_on_error(result)
     }
 
@@ -103,7 +120,9 @@ impl Pipeline {
     /// As [`push`](Self::push).
     pub fn finish(&mut self, on_activation: &mut dyn FnMut(Activation)) -> Result<()> {
         self.check_running()?;
+        let start = Instant::now();
         let result = self.close(on_activation);
+        self.time += start.elapsed();
         self.stop_on_error(result)?;
         self.stopped = Some(Error::new(ErrorKind::Audio, "the stream has ended"));
         Ok(())
@@ -127,7 +146,17 @@ impl Pipeline {
     /// # Errors
     /// As [`push`](Self::push); also where the pipeline stopped before its end.
     pub fn highest_moment(&mut self) -> Result<Option<(Verification, f32)>> {
-        self.stages.highest_moment()
+        let start = Instant::now();
+        let result = self.stages.highest_moment();
+        self.time += start.elapsed();
+        result
+    }
+
+    /// Where its time went; a reset forgets none of it.
+    pub fn times(&self) -> Times {
+        let (spotter, verifier) = self.stages.times();
+        let frontend = self.time.saturating_sub(spotter).saturating_sub(verifier);
+        Times { frontend, spotter, verifier }
     }
 
     /// Samples taken since the start, without the silence that closes a stream.

@@ -1,6 +1,7 @@
 //! What happens to a frame: history, spotter, detector, verifier, verdict.
 
 use std::collections::VecDeque;
+use std::time::{Duration, Instant};
 
 use super::activation::{Pending, Timing};
 use super::history::History;
@@ -28,6 +29,9 @@ pub(super) struct Stages {
     pending: VecDeque<Pending>,
     window: Vec<f32>,
     listening: bool,
+    /// Time in the spotter, and in the verifier, since they were made.
+    spotter_time: Duration,
+    verifier_time: Duration,
 }
 
 /// The spotter with what gathers its input and follows its output.
@@ -91,6 +95,8 @@ impl Stages {
             pending: VecDeque::new(),
             window: vec![0.0; manifest.window_frames() * bands],
             listening: true,
+            spotter_time: Duration::ZERO,
+            verifier_time: Duration::ZERO,
         })
     }
 
@@ -177,10 +183,18 @@ impl Stages {
             return Ok(None);
         };
         if highest.complete {
-            return Ok(Some((self.verifier.judge(snapshot)?, highest.posterior)));
+            let start = Instant::now();
+            let verification = self.verifier.judge(snapshot)?;
+            self.verifier_time += start.elapsed();
+            return Ok(Some((verification, highest.posterior)));
         }
         Err(Error::new(ErrorKind::Audio, "the highest moment is not complete")
             .expected("a stream that was finished"))
+    }
+
+    /// Time in the spotter and in the verifier.
+    pub(super) fn times(&self) -> (Duration, Duration) {
+        (self.spotter_time, self.verifier_time)
     }
 
     pub(super) fn reset(&mut self) -> Result<()> {
@@ -203,7 +217,9 @@ impl Stages {
         let Some(spotting) = &mut self.spotting else { return Ok(()) };
         let step_end = self.timing.frame_end(self.history.count() - 1);
         if spotting.gather(frame) && (self.listening || spotting.detector.is_searching()) {
+            let start = Instant::now();
             let posterior = spotting.session.step(&spotting.step)?;
+            self.spotter_time += start.elapsed();
             spotting.raise(posterior, &self.timing.spotted(step_end, step_end, posterior));
             if let Some(found) = spotting.detector.push(step_end, posterior)? {
                 spotting.highest = None;
@@ -227,7 +243,9 @@ impl Stages {
                 .expected(format!("frames {} to {}", pending.first, pending.end))
                 .found(format!("the latest of {} frames", self.history.count())));
         }
+        let start = Instant::now();
         let verification = self.verifier.judge(&self.window)?;
+        self.verifier_time += start.elapsed();
         let (verdict, reason) = decide(verification.posteriors.to_array(), &self.thresholds)?;
         let (start_sample, end_sample) = self.timing.span(pending, &verification);
         Ok(Activation {

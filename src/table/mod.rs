@@ -1,4 +1,5 @@
-//! Tables by columns, and the files that hold them: what a batch of scores is exported as.
+//! Tables by columns, and the files that hold them: what a batch of scores is exported as, and what
+//! a corpus may be named in.
 //!
 //! ```
 //! use wakegate::table::{Column, Field, Kind, ParquetWriter, Values};
@@ -14,11 +15,13 @@
 //! # Ok::<(), wakegate::Error>(())
 //! ```
 
+mod parquet_read;
 mod parquet_write;
 mod whole_file;
 
 use std::fmt;
 
+pub use parquet_read::{ParquetReader, Row};
 pub use parquet_write::ParquetWriter;
 pub use whole_file::WholeFile;
 
