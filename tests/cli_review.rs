@@ -77,7 +77,7 @@ fn a_corpus_goes_through_the_gate_and_a_leak_is_gone() {
     let header = "day,label,wake_word,model,p_intended,p_not_wake_word,p_not_addressed,p_wake_word,p_addressed,spotter_peak";
     let lines: Vec<&str> = csv.lines().collect();
     assert_eq!((lines.len(), lines[0]), (2, header));
-    assert!(lines[1].contains(",accidental,alexa,alexa-1,0.9"), "{csv}");
+    assert!(lines[1].contains(",accidental,alexa,alexa-2,0.9"), "{csv}");
     let json = json_lines(&review(folder, 0, &["export", "--json", "--by", "Ann"]));
     assert_eq!(json[0]["label"], "accidental");
 

@@ -32,14 +32,14 @@ fn the_sound_package_and_the_embedded_one_load() {
     assert_eq!(model.manifest().id(), "tiny-1");
     assert!(Pipeline::new(&model).is_ok());
     let embedded = Model::embedded().unwrap();
-    assert_eq!(embedded.manifest().id(), "alexa-1");
+    assert_eq!(embedded.manifest().id(), "alexa-2");
     assert_eq!(embedded.origin(), "embedded");
     assert!(Pipeline::new(&embedded).is_ok());
 }
 
 #[test]
 fn the_package_in_the_checkout_is_the_embedded_one() {
-    let directory = checkout("models/alexa-1");
+    let directory = checkout("models/alexa-2");
     let opened = Model::open(&directory).unwrap();
     let embedded = Model::embedded().unwrap();
     assert_eq!(opened.manifest(), embedded.manifest());

@@ -26,7 +26,7 @@ fn both_runtimes_say_the_same() {
     let folder = tempfile::tempdir().unwrap();
     let tiny = folder.path().join("tiny");
     package(&tiny);
-    for package in [checkout("models/alexa-1"), tiny] {
+    for package in [checkout("models/alexa-2"), tiny] {
         let embedded = values(&package, None);
         let onnx = values(&package, Some(&library));
         assert_eq!(embedded.len(), onnx.len());

@@ -45,7 +45,7 @@ fn memory_stays_flat() {
     fs::write(folder.path().join("a.toml"), config).unwrap();
     let package = folder.path().join("alexa");
     fs::create_dir(&package).unwrap();
-    for file in fs::read_dir(checkout("models/alexa-1")).unwrap() {
+    for file in fs::read_dir(checkout("models/alexa-2")).unwrap() {
         let file = file.unwrap();
         fs::copy(file.path(), package.join(file.file_name())).unwrap();
     }

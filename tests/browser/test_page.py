@@ -65,7 +65,7 @@ def test_a_reviewer_works_by_keyboard_alone(host, visit):
     expect(page.locator("#word-name")).to_have_text("“alexa”")
     assert pixels(page, "wave") > 1 and pixels(page, "spectrogram") > 50
     assert pixels(page, "posteriors") > 2, "the spotter's posteriors are drawn"
-    expect(page.locator("#trace-name")).to_contain_text("computed now by alexa-1")
+    expect(page.locator("#trace-name")).to_contain_text("computed now by alexa-2")
 
     # Unheard, it can't be judged.
     page.keyboard.press("i")
@@ -253,7 +253,7 @@ def test_a_model_that_was_changed_since_is_told_and_draws_no_mark(host, visit):
     shows(ann, "login")
     ben = enter(visit, host, "Ben", changed=True).page
     shows(ben, "review")
-    expect(ben.locator("#trace-name")).to_have_text("Not as heard: alexa-1 was changed since")
+    expect(ben.locator("#trace-name")).to_have_text("Not as heard: alexa-2 was changed since")
     reason = ben.locator("#reason")
     expect(reason).to_contain_text(re.compile(r"peak was [01]\.\d\d when it was heard and is 0\.31 now"))
     expect(reason).not_to_contain_text(mark)

@@ -1,7 +1,7 @@
 """Writes REPORT.md and its pictures beside a model package: every figure, from the recordings, by one command.
 
-    python -m wakegate_train.report --binary ../../target/release/wakegate --model ../alexa-1 \\
-        --recordings REC --synthetic WORK/synth --work WORK --out ../alexa-1
+    python -m wakegate_train.report --binary ../../target/release/wakegate --model ../alexa-2 \\
+        --recordings REC --synthetic WORK/synth --work WORK --out ../alexa-2
 
 Figures are of the `test` speakers. What was measured is kept under WORK/report and made again only where the
 model, the binary, the recordings or a peer's version differ; a peer's scores depend on the clips alone and are kept
