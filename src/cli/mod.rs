@@ -1,5 +1,6 @@
 //! One file a subcommand; the only place that prints. Data goes to stdout, talk to stderr.
 
+mod bench;
 mod calibrate;
 mod config;
 mod daemon;
@@ -51,6 +52,7 @@ enum Command {
     Features(features::Features),
     Review(review::Review),
     Calibrate(calibrate::Calibrate),
+    Bench(bench::Bench),
 }
 
 /// How a command ended that could run.
@@ -85,6 +87,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Features(command) => command.run(),
         Command::Review(command) => command.run(),
         Command::Calibrate(command) => command.run(),
+        Command::Bench(command) => command.run(),
     };
     match result {
         Ok(Outcome::AllWell) => ExitCode::SUCCESS,

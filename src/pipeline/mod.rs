@@ -7,11 +7,13 @@
 mod activation;
 mod event;
 mod history;
+mod part;
 mod shared;
 mod stages;
 
 pub use activation::Activation;
 pub use event::{Event, Observer, Report};
+pub use part::Part;
 pub use shared::SharedVerifier;
 
 use crate::frontend::FrontEnd;
@@ -91,8 +93,22 @@ impl Pipeline {
         samples: &[f32],
         on_activation: &mut dyn FnMut(Activation),
     ) -> Result<()> {
+        self.push_marked(samples, on_activation, |_| {})
+    }
+
+    /// As [`push`](Self::push); `mark` is told each time the work goes over to another part.
+    /// It begins in [`Part::FrontEnd`] and ends in [`Part::Decision`].
+    ///
+    /// # Errors
+    /// As [`push`](Self::push).
+    pub fn push_marked(
+        &mut self,
+        samples: &[f32],
+        on_activation: &mut dyn FnMut(Activation),
+        mut mark: impl FnMut(Part),
+    ) -> Result<()> {
         self.check_running()?;
-        let result = self.feed(samples, on_activation);
+        let result = self.feed(samples, on_activation, &mut mark);
         self.stop_on_error(result)
     }
 
@@ -166,10 +182,15 @@ impl Pipeline {
         result
     }
 
-    fn feed(&mut self, samples: &[f32], on_activation: &mut dyn FnMut(Activation)) -> Result<()> {
+    fn feed(
+        &mut self,
+        samples: &[f32],
+        on_activation: &mut dyn FnMut(Activation),
+        mark: &mut impl FnMut(Part),
+    ) -> Result<()> {
         let bad = samples.iter().position(|sample| !sample.is_finite());
         let good = &samples[..bad.unwrap_or(samples.len())];
-        self.run(good, on_activation)?;
+        self.run(good, on_activation, mark)?;
         self.samples += good.len() as u64;
         match bad {
             None => Ok(()),
@@ -182,16 +203,25 @@ impl Pipeline {
         }
     }
 
-    fn run(&mut self, samples: &[f32], on_activation: &mut dyn FnMut(Activation)) -> Result<()> {
+    fn run(
+        &mut self,
+        samples: &[f32],
+        on_activation: &mut dyn FnMut(Activation),
+        mark: &mut impl FnMut(Part),
+    ) -> Result<()> {
         let mut result = Ok(());
         let stages = &mut self.stages;
+        mark(Part::FrontEnd);
         self.frontend.process_with(samples, |frame| {
+            mark(Part::Decision);
             if result.is_ok() {
-                result = stages.take(frame, on_activation);
+                result = stages.take(frame, on_activation, mark);
             }
+            mark(Part::FrontEnd);
         });
+        mark(Part::Decision);
         // A candidate from outside may be older than the frames that it needs.
-        result.and_then(|()| self.stages.settle(on_activation))
+        result.and_then(|()| self.stages.settle(on_activation, mark))
     }
 
     fn close(&mut self, on_activation: &mut dyn FnMut(Activation)) -> Result<()> {
@@ -202,13 +232,13 @@ impl Pipeline {
         let mut tail = self.stages.tail();
         while tail > 0 {
             let count = tail.min(CLOSING_CHUNK as u64);
-            self.run(&silence[..count as usize], on_activation)?;
+            self.run(&silence[..count as usize], on_activation, &mut |_| {})?;
             tail -= count;
         }
         // From here on a new candidate would rest on silence alone; only the open ones go on.
         self.stages.stop_listening();
         while self.stages.is_waiting() {
-            self.run(&silence, on_activation)?;
+            self.run(&silence, on_activation, &mut |_| {})?;
         }
         Ok(())
     }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use super::activation::{Pending, Timing};
 use super::history::History;
-use super::{Activation, SharedVerifier};
+use super::{Activation, Part, SharedVerifier};
 use crate::decision::{Candidate, Detector, DetectorSettings, Thresholds, decide};
 use crate::model::{Model, SpotterSession, Verification};
 use crate::{Error, ErrorKind, Result};
@@ -99,6 +99,7 @@ impl Stages {
         &mut self,
         frame: &[f32],
         on_activation: &mut dyn FnMut(Activation),
+        mark: &mut impl FnMut(Part),
     ) -> Result<()> {
         // A network may turn an infinite feature into a plausible posterior.
         if !frame.iter().all(|value| value.is_finite()) {
@@ -111,18 +112,22 @@ impl Stages {
             .hint("scale the recording to -1 to 1"));
         }
         self.history.push(frame);
-        self.spot(frame)?;
-        self.settle(on_activation)
+        self.spot(frame, mark)?;
+        self.settle(on_activation, mark)
     }
 
     /// Judges the candidates whose windows are complete.
-    pub(super) fn settle(&mut self, on_activation: &mut dyn FnMut(Activation)) -> Result<()> {
+    pub(super) fn settle(
+        &mut self,
+        on_activation: &mut dyn FnMut(Activation),
+        mark: &mut impl FnMut(Part),
+    ) -> Result<()> {
         while let Some(pending) = self.pending.front().copied() {
             if pending.end > self.history.count() as i64 {
                 break;
             }
             self.pending.pop_front();
-            on_activation(self.judge(&pending)?);
+            on_activation(self.judge(&pending, mark)?);
         }
         Ok(())
     }
@@ -199,11 +204,13 @@ impl Stages {
     }
 
     /// Gathers the spotter's step, and runs it when it is complete.
-    fn spot(&mut self, frame: &[f32]) -> Result<()> {
+    fn spot(&mut self, frame: &[f32], mark: &mut impl FnMut(Part)) -> Result<()> {
         let Some(spotting) = &mut self.spotting else { return Ok(()) };
         let step_end = self.timing.frame_end(self.history.count() - 1);
         if spotting.gather(frame) && (self.listening || spotting.detector.is_searching()) {
+            mark(Part::Spotter);
             let posterior = spotting.session.step(&spotting.step)?;
+            mark(Part::Decision);
             spotting.raise(posterior, &self.timing.spotted(step_end, step_end, posterior));
             if let Some(found) = spotting.detector.push(step_end, posterior)? {
                 spotting.highest = None;
@@ -221,13 +228,15 @@ impl Stages {
         Ok(())
     }
 
-    fn judge(&mut self, pending: &Pending) -> Result<Activation> {
+    fn judge(&mut self, pending: &Pending, mark: &mut impl FnMut(Part)) -> Result<Activation> {
         if !self.history.copy_window(pending.first, &mut self.window) {
             return Err(Error::new(ErrorKind::Audio, "a candidate's window is not at hand")
                 .expected(format!("frames {} to {}", pending.first, pending.end))
                 .found(format!("the latest of {} frames", self.history.count())));
         }
+        mark(Part::Verifier);
         let verification = self.verifier.judge(&self.window)?;
+        mark(Part::Decision);
         let (verdict, reason) = decide(verification.posteriors.to_array(), &self.thresholds)?;
         let (start_sample, end_sample) = self.timing.span(pending, &verification);
         Ok(Activation {
