@@ -5,7 +5,6 @@ use std::fmt;
 use serde::Serialize;
 
 use super::{Report, Row, Stage};
-use crate::{Error, ErrorKind, Result};
 
 /// Blocks that a series needs before its noise is known.
 const FEWEST_BLOCKS: usize = 5;
@@ -43,17 +42,9 @@ pub struct Comparison {
 
 /// Compares the stages that both reports have. A difference of less than `tolerance`, a share,
 /// is none: two runs of one program differ by some percent where its memory lies otherwise.
-///
-/// # Errors
-/// [`ErrorKind::Settings`] for a tolerance outside 0 to 1.
-pub fn compare(then: &Report, now: &Report, tolerance: f64) -> Result<Vec<Comparison>> {
-    if !(0.0..=1.0).contains(&tolerance) {
-        return Err(Error::new(ErrorKind::Settings, "--tolerance is refused")
-            .expected("0 to 100 %")
-            .found(format!("{} %", tolerance * 1e2)));
-    }
+pub fn compare(then: &Report, now: &Report, tolerance: f64) -> Vec<Comparison> {
     let both = Stage::ALL.into_iter().filter_map(|stage| then.row(stage).zip(now.row(stage)));
-    Ok(both.map(|(then, now)| of_rows(then, now, tolerance)).collect())
+    both.map(|(then, now)| of_rows(then, now, tolerance)).collect()
 }
 
 /// What makes the two measurements unlike each other beside the program, one line each.

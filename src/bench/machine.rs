@@ -55,7 +55,7 @@ impl Machine {
         Self {
             cpu: field(&cpuinfo, "model name").or_else(|| field(&cpuinfo, "Model")),
             board: text("proc/device-tree/model".to_owned()),
-            cores: std::thread::available_parallelism().map_or(1, usize::from),
+            cores: processors(&cpuinfo),
             pinned,
             governor: text(format!(
                 "sys/devices/system/cpu/cpu{governed}/cpufreq/scaling_governor"
@@ -87,6 +87,13 @@ fn field(text: &str, name: &str) -> Option<String> {
     let values = text.lines().filter_map(|line| line.split_once(':'));
     let value = values.into_iter().find(|(key, _)| key.trim() == name)?.1.trim();
     (!value.is_empty()).then(|| value.to_owned())
+}
+
+/// Processors that are there, whichever of them this process may use.
+fn processors(cpuinfo: &str) -> usize {
+    let entries = cpuinfo.lines().filter_map(|line| line.split_once(':'));
+    let count = entries.filter(|(key, _)| key.trim() == "processor").count();
+    if count > 0 { count } else { std::thread::available_parallelism().map_or(1, usize::from) }
 }
 
 /// `N kB` in bytes.
@@ -206,14 +213,18 @@ mod tests {
     fn a_raspberry_pi_is_read() {
         let root = tempfile::tempdir().unwrap();
         let root = root.path();
-        write(root, "proc/cpuinfo", "processor\t: 0\nBogoMIPS\t: 108.00\n\nModel\t\t: Pi\n");
+        write(
+            root,
+            "proc/cpuinfo",
+            "processor\t: 0\nBogoMIPS\t: 108.00\n\nprocessor\t: 1\n\nModel\t\t: Pi\n",
+        );
         write(root, "proc/device-tree/model", "Raspberry Pi 4 Model B Rev 1.5\0");
         write(root, "proc/meminfo", "MemTotal:        2097152 kB\nMemFree: 1 kB\n");
         write(root, "proc/loadavg", "0.25 0.10 0.05 1/90 1234\n");
         write(root, "proc/sys/kernel/osrelease", "6.6.31-v8\n");
         write(root, "sys/devices/system/cpu/cpu2/cpufreq/scaling_governor", "ondemand\n");
         let machine = Machine::read(root, Some(2));
-        assert_eq!(machine.cpu.as_deref(), Some("Pi"));
+        assert_eq!((machine.cpu.as_deref(), machine.cores), (Some("Pi"), 2));
         assert_eq!(machine.board.as_deref(), Some("Raspberry Pi 4 Model B Rev 1.5"));
         assert_eq!(machine.governor.as_deref(), Some("ondemand"));
         assert_eq!(machine.kernel.unwrap().split(' ').nth(1), Some("6.6.31-v8"));

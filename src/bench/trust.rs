@@ -99,7 +99,7 @@ pub fn warnings(conditions: &Conditions<'_>) -> Vec<Warning> {
     warn(
         measured.hops < FEWEST_HOPS,
         format!(
-            "{} hops: p99.9 rests on {} of them",
+            "only {} hops: p99.9 rests on the longest {}",
             measured.hops,
             measured.hops.div_ceil(1_000).max(1)
         ),
@@ -113,7 +113,7 @@ pub fn warnings(conditions: &Conditions<'_>) -> Vec<Warning> {
     );
     warn(
         verified && measured.candidates < FEWEST_CANDIDATES,
-        format!("{} candidates: their p99 is the longest", measured.candidates),
+        format!("only {} candidates: p99 of the verifier is the longest", measured.candidates),
         "measure longer with --seconds",
     );
     found
@@ -208,9 +208,9 @@ mod tests {
         assert_eq!(found(|_, _, c| c.watched.preempted = Some(201)), ["the scheduler cut"]);
         assert_eq!(found(|machine, _, _| machine.pinned = None), ["the thread may"]);
         assert_eq!(found(|_, _, c| c.warmup_s = 0.0), ["no warm-up: the"]);
-        assert_eq!(found(|_, m, _| m.hops = 9_999), ["9999 hops: p99.9"]);
+        assert_eq!(found(|_, m, _| m.hops = 9_999), ["only 9999 hops:"]);
         assert_eq!(found(|_, m, _| m.rows.clear()), ["no candidate: the"]);
-        assert_eq!(found(|_, m, _| m.candidates = 99), ["99 candidates: their"]);
+        assert_eq!(found(|_, m, _| m.candidates = 99), ["only 99 candidates:"]);
     }
 
     #[test]

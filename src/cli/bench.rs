@@ -16,7 +16,7 @@ use wakegate::bench::{
     compare,
 };
 use wakegate::model::{Model, Runtime};
-use wakegate::{Error, Result};
+use wakegate::{Error, ErrorKind, Result};
 
 use super::output::{self, JsonLines};
 use super::{Engine, Outcome};
@@ -104,6 +104,11 @@ impl Bench {
             Plan { warmup_s: self.warmup, seconds: self.seconds, pace: self.pace, rate: self.rate };
         // Whatever is wrong with the arguments is said before the time is spent.
         plan.validate()?;
+        if !(0.0..=100.0).contains(&self.tolerance) {
+            return Err(Error::new(ErrorKind::Settings, "--tolerance is refused")
+                .expected("0 to 100 %")
+                .found(self.tolerance.to_string()));
+        }
         let limits = self.budget.as_deref().map(read_budget).transpose()?;
         let then = match &self.compare {
             Some(name) => Some(baseline::open(self.baselines.as_deref(), name)?),
@@ -114,10 +119,8 @@ impl Bench {
             None => None,
         };
         let report = self.measure(&plan)?;
-        let comparison = match &then {
-            Some(then) => Some(compare::compare(then, &report, self.tolerance / 100.0)?),
-            None => None,
-        };
+        let against = |then| compare::compare(then, &report, self.tolerance / 100.0);
+        let comparison = then.as_ref().map(against);
         let checks = limits.map(|limits| limits.check(&report));
         if self.json {
             let (comparison, budget) = (comparison.as_deref(), checks.as_deref());

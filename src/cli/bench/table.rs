@@ -164,10 +164,7 @@ fn facts(report: &Report) -> Result<()> {
             mb(Some(sizes.model.verifier))
         ),
     )?;
-    fact(
-        "allocations",
-        "not counted in this program, see `cargo bench --bench allocations`".to_owned(),
-    )?;
+    fact("allocations", "not counted in this program; a test does (benches/README.md)".to_owned())?;
     fact("clock", format!("{:.0} ns a reading, about one in every time", report.clock_ns))
 }
 
