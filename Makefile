@@ -28,6 +28,7 @@ demo: system
 test: system test-tools $(VENV)/ready check python-tests browser-test
 	ORT_DYLIB_PATH="$$(echo "$$PWD"/$(VENV)/lib/python3*/site-packages/onnxruntime/capi/libonnxruntime.so.*)" \
 		cargo test --locked
+	benches/instructions.sh
 
 check:
 	cargo fmt --check

@@ -33,7 +33,7 @@ for function in "${functions[@]}"; do toggles+=("--toggle-collect=instructions::
 calls=$(env -i PATH="$PATH" valgrind --quiet --tool=callgrind --collect-atstart=no "${toggles[@]}" \
     --callgrind-out-file="$out/callgrind" "$target/debug/examples/instructions" 2>"$out/log") ||
     { cat "$out/log" >&2; exit 2; }
-callgrind_annotate --inclusive=yes --threshold=100 "$out/callgrind" >"$out/counts"
+callgrind_annotate --inclusive=yes --threshold=100 --auto=no "$out/callgrind" >"$out/counts" 2>>"$out/log"
 
 found=$out/found.tsv
 echo "# $key" >"$found"

@@ -38,7 +38,6 @@ struct StageLimits {
     p99_us: Option<f64>,
     p999_us: Option<f64>,
     max_us: Option<f64>,
-    allocations: Option<f64>,
 }
 
 /// Limits of the time from a word's end to its verdict.
@@ -128,19 +127,18 @@ impl Budget {
     fn limits(&self) -> Vec<(String, f64, Box<Reading>)> {
         let mut limits: Vec<(String, f64, Box<Reading>)> = Vec::new();
         for (&stage, limit) in &self.stage {
-            let parts: [(&str, Option<f64>, fn(&Row) -> Option<f64>); 8] = [
-                ("mean_us", limit.mean_us, |row| Some(row.mean_us)),
-                ("p50_us", limit.p50_us, |row| Some(row.p50_us)),
-                ("p90_us", limit.p90_us, |row| Some(row.p90_us)),
-                ("p95_us", limit.p95_us, |row| Some(row.p95_us)),
-                ("p99_us", limit.p99_us, |row| Some(row.p99_us)),
-                ("p999_us", limit.p999_us, |row| Some(row.p999_us)),
-                ("max_us", limit.max_us, |row| Some(row.max_us)),
-                ("allocations", limit.allocations, |row| row.allocations),
+            let parts: [(&str, Option<f64>, fn(&Row) -> f64); 7] = [
+                ("mean_us", limit.mean_us, |row| row.mean_us),
+                ("p50_us", limit.p50_us, |row| row.p50_us),
+                ("p90_us", limit.p90_us, |row| row.p90_us),
+                ("p95_us", limit.p95_us, |row| row.p95_us),
+                ("p99_us", limit.p99_us, |row| row.p99_us),
+                ("p999_us", limit.p999_us, |row| row.p999_us),
+                ("max_us", limit.max_us, |row| row.max_us),
             ];
             for (name, limit, of) in parts {
                 let Some(limit) = limit else { continue };
-                let reading = move |report: &Report| report.row(stage).and_then(of);
+                let reading = move |report: &Report| report.row(stage).map(of);
                 limits.push((format!("stage.{stage}.{name}"), limit, Box::new(reading)));
             }
         }

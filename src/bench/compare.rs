@@ -152,8 +152,8 @@ impl fmt::Display for Comparison {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Per;
     use super::*;
+    use crate::bench::Per;
 
     /// A stage whose blocks lie `spread` around `p50`, evenly to both sides.
     fn row(p50: f64, spread: f64, blocks: usize) -> Row {

@@ -121,8 +121,8 @@ pub fn warnings(conditions: &Conditions<'_>) -> Vec<Warning> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Per, Row};
     use super::*;
+    use crate::bench::{Per, Row};
 
     fn row(stage: Stage) -> Row {
         Row {

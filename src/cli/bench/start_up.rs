@@ -10,7 +10,7 @@ use wakegate::gate::{Policy, Tape};
 use wakegate::pipeline::Pipeline;
 use wakegate::{Error, ErrorKind, Result};
 
-use super::super::{Engine, Outcome, output};
+use crate::cli::{Engine, Outcome, output};
 
 /// Most processes that are started.
 const MOST: usize = 100;
