@@ -127,7 +127,7 @@ impl Budget {
     fn limits(&self) -> Vec<(String, f64, Box<Reading>)> {
         let mut limits: Vec<(String, f64, Box<Reading>)> = Vec::new();
         for (&stage, limit) in &self.stage {
-            let parts: [(&str, Option<f64>, fn(&Row) -> f64); 7] = [
+            let parts: [(&str, Option<f64>, OfRow); 7] = [
                 ("mean_us", limit.mean_us, |row| row.mean_us),
                 ("p50_us", limit.p50_us, |row| row.p50_us),
                 ("p90_us", limit.p90_us, |row| row.p90_us),
@@ -187,6 +187,9 @@ impl Budget {
         limits
     }
 }
+
+/// A figure of a stage.
+type OfRow = fn(&Row) -> f64;
 
 /// What a limit is held against.
 type Reading = dyn Fn(&Report) -> Option<f64>;

@@ -47,13 +47,16 @@ pub fn compare(then: &Report, now: &Report, tolerance: f64) -> Vec<Comparison> {
     both.map(|(then, now)| of_rows(then, now, tolerance)).collect()
 }
 
+/// A circumstance of a measurement in words.
+type Described = fn(&Report) -> String;
+
 /// What makes the two measurements unlike each other beside the program, one line each.
 pub fn unlike(then: &Report, now: &Report) -> Vec<String> {
     let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "unknown".to_owned());
     let pinned = |report: &Report| {
         report.machine.pinned.map_or("any processor".to_owned(), |cpu| format!("processor {cpu}"))
     };
-    let described: [(&str, fn(&Report) -> String); 5] = [
+    let described: [(&str, Described); 5] = [
         ("mode", |r| r.mode.clone()),
         ("build", |r| r.build.clone()),
         ("runtime", |r| r.runtime.clone()),
