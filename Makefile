@@ -11,13 +11,14 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: help demo test check python-tests browser-test system browser test-tools train-setup train train-asked clean
+.PHONY: help demo test check python-tests browser-test instructions bench-build system browser test-tools train-setup train train-asked clean
 
 help:
 	@echo "make demo   build wakegate and judge the recordings in data/"
 	@echo "make test   format, lints, tests, docs: everything CI runs"
 	@echo "make train WORD=marvin RECORDINGS=DIR   train a wake word of your own (models/README.md)"
 	@echo "make browser-test   the pages in Chromium alone"
+	@echo "make instructions   instructions of the hot path against the baseline (benches/README.md)"
 	@echo "make train-setup   what the training recipe in models/train needs"
 
 demo: system
@@ -27,11 +28,20 @@ demo: system
 test: system test-tools $(VENV)/ready check python-tests browser-test
 	ORT_DYLIB_PATH="$$(echo "$$PWD"/$(VENV)/lib/python3*/site-packages/onnxruntime/capi/libonnxruntime.so.*)" \
 		cargo test --locked
+	benches/instructions.sh
 
 check:
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items
+
+# Needs valgrind; without it, it says so and is skipped.
+instructions: | system
+	benches/instructions.sh
+
+# The benches in their own profile, with all dependencies: minutes. `check` compiles them without.
+bench-build:
+	cargo bench --locked --no-run
 
 python-tests: $(VENV)/ready
 	cd models/train && ../../$(PYTHON) -m pytest -q

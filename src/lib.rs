@@ -32,6 +32,7 @@
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used))]
 
 pub mod audio;
+pub mod bench;
 pub mod config;
 pub mod corpus;
 pub mod decision;

@@ -1,5 +1,6 @@
 //! One file a subcommand; the only place that prints. Data goes to stdout, talk to stderr.
 
+mod bench;
 mod calibrate;
 mod config;
 mod daemon;
@@ -63,6 +64,7 @@ enum Command {
     Calibrate(calibrate::Calibrate),
     Eval(eval::Eval),
     Mix(mix::Mix),
+    Bench(bench::Bench),
 }
 
 /// How a command ended that could run.
@@ -99,6 +101,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Calibrate(command) => command.run(),
         Command::Eval(command) => command.run(),
         Command::Mix(command) => command.run(),
+        Command::Bench(command) => command.run(),
     };
     match result {
         Ok(Outcome::AllWell) => ExitCode::SUCCESS,

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use wakegate::audio::{FileSource, SAMPLE_RATE, Source};
 use wakegate::gate::{Heard, LiveAudio, Policy, Tape};
 use wakegate::model::{Model, Verification};
-use wakegate::pipeline::{Activation, Pipeline, SharedVerifier, Times};
+use wakegate::pipeline::{Activation, Part, Pipeline, SharedVerifier};
 use wakegate::{Error, ErrorKind, Result};
 
 /// What the pipeline says about one recording.
@@ -31,8 +31,42 @@ pub struct Spent {
     pub decode: Duration,
     /// Samples to 16 kHz.
     pub resample: Duration,
-    /// Samples to verdicts.
-    pub pipeline: Times,
+    /// Samples to frames, and the candidates between the networks.
+    pub frontend: Duration,
+    /// The spotter's network.
+    pub spotter: Duration,
+    /// The verifier's network.
+    pub verifier: Duration,
+}
+
+/// Gives each part of the pipeline's work its time.
+struct Stopwatch {
+    spent: Spent,
+    part: Part,
+    since: Instant,
+}
+
+impl Stopwatch {
+    fn new() -> Self {
+        Self { spent: Spent::default(), part: Part::FrontEnd, since: Instant::now() }
+    }
+
+    /// Work begins that the pipeline does not mark.
+    fn start(&mut self, part: Part) {
+        (self.part, self.since) = (part, Instant::now());
+    }
+
+    /// The work goes over to another part.
+    fn mark(&mut self, next: Part) {
+        let now = Instant::now();
+        let time = now - self.since;
+        match self.part {
+            Part::FrontEnd | Part::Decision => self.spent.frontend += time,
+            Part::Spotter => self.spent.spotter += time,
+            Part::Verifier => self.spent.verifier += time,
+        }
+        (self.part, self.since) = (next, now);
+    }
 }
 
 impl Scored {
@@ -121,7 +155,7 @@ impl Scorer {
         trigger: Option<u64>,
     ) -> Result<Scored> {
         pipeline.reset()?;
-        let before = pipeline.times();
+        let mut watch = Stopwatch::new();
         if let Some(tape) = &mut self.tape {
             tape.restart(0);
         }
@@ -142,7 +176,10 @@ impl Scorer {
             if let Some(tape) = &mut self.tape {
                 tape.push(&self.block[..count], &mut |heard, audio| excerpts.push((heard, audio)));
             }
-            pipeline.push(&self.block[..count], &mut |a| activations.push(a))?;
+            watch.start(Part::FrontEnd);
+            let (block, found) = (&self.block[..count], &mut activations);
+            pipeline.push_marked(block, &mut |a| found.push(a), |part| watch.mark(part))?;
+            watch.mark(Part::Decision);
             self.take(&activations[taken..], &mut excerpts);
             taken = activations.len();
         }
@@ -158,14 +195,20 @@ impl Scorer {
                 .expected(format!("a moment up to {} s", at(samples)))
                 .found(format!("{} s", at(trigger))));
         }
-        pipeline.finish(&mut |a| activations.push(a))?;
+        watch.start(Part::FrontEnd);
+        pipeline.finish_marked(&mut |a| activations.push(a), |part| watch.mark(part))?;
+        watch.mark(Part::Decision);
         self.take(&activations[taken..], &mut excerpts);
         if let Some(tape) = &mut self.tape {
             tape.finish(&mut |heard, audio| excerpts.push((heard, audio)));
         }
+        watch.start(Part::Verifier);
         let highest = pipeline.highest_moment()?.map(|(verification, _)| verification);
+        watch.mark(Part::Decision);
         let warnings = source.warnings().to_vec();
-        let spent = spent(reading, &source, before, pipeline.times());
+        let resample = source.resampling();
+        let decode = reading.saturating_sub(resample);
+        let spent = Spent { decode, resample, ..watch.spent };
         Ok(Scored { samples, activations, highest, warnings, excerpts, spent })
     }
 
@@ -180,19 +223,5 @@ impl Scorer {
             };
             tape.take(heard, &mut |heard, audio| excerpts.push((heard, audio)));
         }
-    }
-}
-
-/// The time that one recording took.
-fn spent(reading: Duration, source: &FileSource, before: Times, after: Times) -> Spent {
-    let resample = source.resampling();
-    Spent {
-        decode: reading.saturating_sub(resample),
-        resample,
-        pipeline: Times {
-            frontend: after.frontend.saturating_sub(before.frontend),
-            spotter: after.spotter.saturating_sub(before.spotter),
-            verifier: after.verifier.saturating_sub(before.verifier),
-        },
     }
 }

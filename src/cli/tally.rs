@@ -48,9 +48,9 @@ impl Tally {
         let sum = &mut self.spent;
         sum.decode += spent.decode;
         sum.resample += spent.resample;
-        sum.pipeline.frontend += spent.pipeline.frontend;
-        sum.pipeline.spotter += spent.pipeline.spotter;
-        sum.pipeline.verifier += spent.pipeline.verifier;
+        sum.frontend += spent.frontend;
+        sum.spotter += spent.spotter;
+        sum.verifier += spent.verifier;
     }
 
     /// All so far is from a run before.
@@ -114,13 +114,13 @@ impl Tally {
     /// Where the threads' time went, in shares of what `threads` had in `elapsed`.
     pub fn times(&self, elapsed: Duration, threads: usize) -> String {
         let whole = elapsed.as_secs_f64() * threads as f64;
-        let Spent { decode, resample, pipeline } = self.spent;
+        let Spent { decode, resample, frontend, spotter, verifier } = self.spent;
         let parts = [
             ("decode", decode),
             ("resample", resample),
-            ("front end", pipeline.frontend),
-            ("spotter", pipeline.spotter),
-            ("verifier", pipeline.verifier),
+            ("front end", frontend),
+            ("spotter", spotter),
+            ("verifier", verifier),
         ];
         let known: Duration = parts.iter().map(|part| part.1).sum();
         let rest = (whole - known.as_secs_f64()).max(0.0);

@@ -7,14 +7,14 @@
 mod activation;
 mod event;
 mod history;
+mod part;
 mod shared;
 mod stages;
 
 pub use activation::Activation;
 pub use event::{Event, Observer, Report};
+pub use part::Part;
 pub use shared::SharedVerifier;
-
-use std::time::{Duration, Instant};
 
 use crate::frontend::FrontEnd;
 use crate::model::{Model, Verification};
@@ -42,19 +42,6 @@ pub struct Pipeline {
     samples: u64,
     /// Why nothing more is taken until a reset.
     stopped: Option<Error>,
-    /// Time in everything, since it was made.
-    time: Duration,
-}
-
-/// Where the time of a [`Pipeline`] went since it was made.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Times {
-    /// Samples to frames, and all that is in none of the others.
-    pub frontend: Duration,
-    /// The spotter's network.
-    pub spotter: Duration,
-    /// The verifier's network.
-    pub verifier: Duration,
 }
 
 impl Pipeline {
@@ -92,7 +79,7 @@ impl Pipeline {
         let frontend = FrontEnd::new(&model.manifest().frontend)?;
         let silence = frontend.silence_value();
         let stages = Stages::new(model, verifier, spotter, silence)?;
-        Ok(Self { frontend, stages, samples: 0, stopped: None, time: Duration::ZERO })
+        Ok(Self { frontend, stages, samples: 0, stopped: None })
     }
 
     /// Takes samples, -1 to 1 and finite, and gives the activations that they decide.
@@ -106,10 +93,22 @@ impl Pipeline {
         samples: &[f32],
         on_activation: &mut dyn FnMut(Activation),
     ) -> Result<()> {
+        self.push_marked(samples, on_activation, |_| {})
+    }
+
+    /// As [`push`](Self::push); `mark` is told each time the work goes over to another part.
+    /// It begins in [`Part::FrontEnd`] and ends in [`Part::Decision`].
+    ///
+    /// # Errors
+    /// As [`push`](Self::push).
+    pub fn push_marked(
+        &mut self,
+        samples: &[f32],
+        on_activation: &mut dyn FnMut(Activation),
+        mut mark: impl FnMut(Part),
+    ) -> Result<()> {
         self.check_running()?;
-        let start = Instant::now();
-        let result = self.feed(samples, on_activation);
-        self.time += start.elapsed();
+        let result = self.feed(samples, on_activation, &mut mark);
         self.stop_on_error(result)
     }
 
@@ -119,10 +118,20 @@ impl Pipeline {
     /// # Errors
     /// As [`push`](Self::push).
     pub fn finish(&mut self, on_activation: &mut dyn FnMut(Activation)) -> Result<()> {
+        self.finish_marked(on_activation, |_| {})
+    }
+
+    /// As [`finish`](Self::finish), with the marks of [`push_marked`](Self::push_marked).
+    ///
+    /// # Errors
+    /// As [`push`](Self::push).
+    pub fn finish_marked(
+        &mut self,
+        on_activation: &mut dyn FnMut(Activation),
+        mut mark: impl FnMut(Part),
+    ) -> Result<()> {
         self.check_running()?;
-        let start = Instant::now();
-        let result = self.close(on_activation);
-        self.time += start.elapsed();
+        let result = self.close(on_activation, &mut mark);
         self.stop_on_error(result)?;
         self.stopped = Some(Error::new(ErrorKind::Audio, "the stream has ended"));
         Ok(())
@@ -146,17 +155,7 @@ impl Pipeline {
     /// # Errors
     /// As [`push`](Self::push); also where the pipeline stopped before its end.
     pub fn highest_moment(&mut self) -> Result<Option<(Verification, f32)>> {
-        let start = Instant::now();
-        let result = self.stages.highest_moment();
-        self.time += start.elapsed();
-        result
-    }
-
-    /// Where its time went; a reset forgets none of it.
-    pub fn times(&self) -> Times {
-        let (spotter, verifier) = self.stages.times();
-        let frontend = self.time.saturating_sub(spotter).saturating_sub(verifier);
-        Times { frontend, spotter, verifier }
+        self.stages.highest_moment()
     }
 
     /// Samples taken since the start, without the silence that closes a stream.
@@ -195,10 +194,15 @@ impl Pipeline {
         result
     }
 
-    fn feed(&mut self, samples: &[f32], on_activation: &mut dyn FnMut(Activation)) -> Result<()> {
+    fn feed(
+        &mut self,
+        samples: &[f32],
+        on_activation: &mut dyn FnMut(Activation),
+        mark: &mut impl FnMut(Part),
+    ) -> Result<()> {
         let bad = samples.iter().position(|sample| !sample.is_finite());
         let good = &samples[..bad.unwrap_or(samples.len())];
-        self.run(good, on_activation)?;
+        self.run(good, on_activation, mark)?;
         self.samples += good.len() as u64;
         match bad {
             None => Ok(()),
@@ -211,19 +215,32 @@ impl Pipeline {
         }
     }
 
-    fn run(&mut self, samples: &[f32], on_activation: &mut dyn FnMut(Activation)) -> Result<()> {
+    fn run(
+        &mut self,
+        samples: &[f32],
+        on_activation: &mut dyn FnMut(Activation),
+        mark: &mut impl FnMut(Part),
+    ) -> Result<()> {
         let mut result = Ok(());
         let stages = &mut self.stages;
+        mark(Part::FrontEnd);
         self.frontend.process_with(samples, |frame| {
+            mark(Part::Decision);
             if result.is_ok() {
-                result = stages.take(frame, on_activation);
+                result = stages.take(frame, on_activation, mark);
             }
+            mark(Part::FrontEnd);
         });
+        mark(Part::Decision);
         // A candidate from outside may be older than the frames that it needs.
-        result.and_then(|()| self.stages.settle(on_activation))
+        result.and_then(|()| self.stages.settle(on_activation, mark))
     }
 
-    fn close(&mut self, on_activation: &mut dyn FnMut(Activation)) -> Result<()> {
+    fn close(
+        &mut self,
+        on_activation: &mut dyn FnMut(Activation),
+        mark: &mut impl FnMut(Part),
+    ) -> Result<()> {
         if self.samples == 0 {
             return Ok(());
         }
@@ -231,13 +248,13 @@ impl Pipeline {
         let mut tail = self.stages.tail();
         while tail > 0 {
             let count = tail.min(CLOSING_CHUNK as u64);
-            self.run(&silence[..count as usize], on_activation)?;
+            self.run(&silence[..count as usize], on_activation, mark)?;
             tail -= count;
         }
         // From here on a new candidate would rest on silence alone; only the open ones go on.
         self.stages.stop_listening();
         while self.stages.is_waiting() {
-            self.run(&silence, on_activation)?;
+            self.run(&silence, on_activation, mark)?;
         }
         Ok(())
     }

@@ -1,11 +1,10 @@
 //! What happens to a frame: history, spotter, detector, verifier, verdict.
 
 use std::collections::VecDeque;
-use std::time::{Duration, Instant};
 
 use super::activation::{Pending, Timing};
 use super::history::History;
-use super::{Activation, SharedVerifier};
+use super::{Activation, Part, SharedVerifier};
 use crate::decision::{Candidate, Detector, DetectorSettings, Thresholds, decide};
 use crate::model::{Model, SpotterSession, Verification};
 use crate::{Error, ErrorKind, Result};
@@ -29,9 +28,6 @@ pub(super) struct Stages {
     pending: VecDeque<Pending>,
     window: Vec<f32>,
     listening: bool,
-    /// Time in the spotter, and in the verifier, since they were made.
-    spotter_time: Duration,
-    verifier_time: Duration,
 }
 
 /// The spotter with what gathers its input and follows its output.
@@ -95,8 +91,6 @@ impl Stages {
             pending: VecDeque::new(),
             window: vec![0.0; manifest.window_frames() * bands],
             listening: true,
-            spotter_time: Duration::ZERO,
-            verifier_time: Duration::ZERO,
         })
     }
 
@@ -105,6 +99,7 @@ impl Stages {
         &mut self,
         frame: &[f32],
         on_activation: &mut dyn FnMut(Activation),
+        mark: &mut impl FnMut(Part),
     ) -> Result<()> {
         // A network may turn an infinite feature into a plausible posterior.
         if !frame.iter().all(|value| value.is_finite()) {
@@ -117,18 +112,22 @@ impl Stages {
             .hint("scale the recording to -1 to 1"));
         }
         self.history.push(frame);
-        self.spot(frame)?;
-        self.settle(on_activation)
+        self.spot(frame, mark)?;
+        self.settle(on_activation, mark)
     }
 
     /// Judges the candidates whose windows are complete.
-    pub(super) fn settle(&mut self, on_activation: &mut dyn FnMut(Activation)) -> Result<()> {
+    pub(super) fn settle(
+        &mut self,
+        on_activation: &mut dyn FnMut(Activation),
+        mark: &mut impl FnMut(Part),
+    ) -> Result<()> {
         while let Some(pending) = self.pending.front().copied() {
             if pending.end > self.history.count() as i64 {
                 break;
             }
             self.pending.pop_front();
-            on_activation(self.judge(&pending)?);
+            on_activation(self.judge(&pending, mark)?);
         }
         Ok(())
     }
@@ -183,18 +182,10 @@ impl Stages {
             return Ok(None);
         };
         if highest.complete {
-            let start = Instant::now();
-            let verification = self.verifier.judge(snapshot)?;
-            self.verifier_time += start.elapsed();
-            return Ok(Some((verification, highest.posterior)));
+            return Ok(Some((self.verifier.judge(snapshot)?, highest.posterior)));
         }
         Err(Error::new(ErrorKind::Audio, "the highest moment is not complete")
             .expected("a stream that was finished"))
-    }
-
-    /// Time in the spotter and in the verifier.
-    pub(super) fn times(&self) -> (Duration, Duration) {
-        (self.spotter_time, self.verifier_time)
     }
 
     pub(super) fn reset(&mut self) -> Result<()> {
@@ -213,13 +204,13 @@ impl Stages {
     }
 
     /// Gathers the spotter's step, and runs it when it is complete.
-    fn spot(&mut self, frame: &[f32]) -> Result<()> {
+    fn spot(&mut self, frame: &[f32], mark: &mut impl FnMut(Part)) -> Result<()> {
         let Some(spotting) = &mut self.spotting else { return Ok(()) };
         let step_end = self.timing.frame_end(self.history.count() - 1);
         if spotting.gather(frame) && (self.listening || spotting.detector.is_searching()) {
-            let start = Instant::now();
+            mark(Part::Spotter);
             let posterior = spotting.session.step(&spotting.step)?;
-            self.spotter_time += start.elapsed();
+            mark(Part::Decision);
             spotting.raise(posterior, &self.timing.spotted(step_end, step_end, posterior));
             if let Some(found) = spotting.detector.push(step_end, posterior)? {
                 spotting.highest = None;
@@ -237,15 +228,15 @@ impl Stages {
         Ok(())
     }
 
-    fn judge(&mut self, pending: &Pending) -> Result<Activation> {
+    fn judge(&mut self, pending: &Pending, mark: &mut impl FnMut(Part)) -> Result<Activation> {
         if !self.history.copy_window(pending.first, &mut self.window) {
             return Err(Error::new(ErrorKind::Audio, "a candidate's window is not at hand")
                 .expected(format!("frames {} to {}", pending.first, pending.end))
                 .found(format!("the latest of {} frames", self.history.count())));
         }
-        let start = Instant::now();
+        mark(Part::Verifier);
         let verification = self.verifier.judge(&self.window)?;
-        self.verifier_time += start.elapsed();
+        mark(Part::Decision);
         let (verdict, reason) = decide(verification.posteriors.to_array(), &self.thresholds)?;
         let (start_sample, end_sample) = self.timing.span(pending, &verification);
         Ok(Activation {
