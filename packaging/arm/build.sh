@@ -1,0 +1,232 @@
+#!/usr/bin/env bash
+# Cross-builds wakegate for aarch64 and armv7 and runs its tests under qemu-user: see README.md.
+set -euo pipefail
+
+usage() {
+    cat <<'TEXT'
+usage: packaging/arm/build.sh [--work DIR] [--no-tests] [--stale] [aarch64] [armv7]
+       packaging/arm/build.sh [--work DIR] --run aarch64|armv7 COMMAND...
+
+Builds the binary for each processor named (default: both) into DIR/out/, then runs the tests.
+Run it as root, from anywhere. A second run goes on from what DIR holds. --run gives a command,
+for instance bash, in the tree where all this happens; ARM programs just run there.
+
+  --work DIR   folder for the two Debian trees, the crates and the builds [default: target/arm]
+  --no-tests   build only
+  --stale      take a Debian mirror whose signed lists are past their date (they stay verified)
+
+Needs Debian or Ubuntu on x86_64 with Linux 6.7 or newer, 8 GB of disk, and Debian's archive and
+crates.io. Environment: MIRROR [default: http://deb.debian.org/debian], CARGO_BUILD_JOBS.
+TEXT
+}
+
+# Debian 12 is what Raspberry Pi OS 12 is made from: its C library and ALSA are the oldest that the
+# binary meets. Its Rust is too old, so the compiler is sid's, run from a tree of its own.
+BASE=bookworm
+RUST=sid
+BASE_PACKAGES=(ca-certificates gcc libc6-dev pkgconf libasound2-data
+    gcc-aarch64-linux-gnu libc6-dev-arm64-cross libasound2-dev:arm64
+    gcc-arm-linux-gnueabihf libc6-dev-armhf-cross libasound2-dev:armhf
+    qemu-user flac mosquitto procps systemd)
+RUST_PACKAGES=(rustc cargo libstd-rust-dev:arm64 libstd-rust-dev:armhf)
+# What a step and a verifier call run: as fast as in the release. The rest is built quickly.
+FAST=(wakegate ort ort-tract tract-core tract-data tract-linalg ndarray matrixmultiply
+    rustfft realfft num-complex libm)
+
+# Tests that say nothing of the processor here, by any part of their names.
+LEFT_OUT=(
+    # Compares the errors of the compiler, which runs on the host.
+    what_goes_around_the_gate_does_not_compile
+    # Looks at the memory of its process, which is qemu's.
+    memory_stays_flat
+)
+
+triple() {
+    case $1 in
+    aarch64) echo aarch64-unknown-linux-gnu ;;
+    armv7) echo armv7-unknown-linux-gnueabihf ;;
+    *) return 1 ;;
+    esac
+}
+
+# ---- on the machine -------------------------------------------------------------------------
+
+tree() { # FOLDER SUITE PACKAGE...
+    local folder=$1 suite=$2
+    shift 2
+    [ -e "$folder.ready" ] && return
+    rm -rf --one-file-system "$folder"
+    local options=(--mode=root --variant=apt --architectures=amd64,arm64,armhf
+        '--aptopt=APT::Install-Recommends "false"')
+    [ "$stale" = yes ] && options+=('--aptopt=Acquire::Check-Valid-Until "false"')
+    mmdebstrap "${options[@]}" --include="$(IFS=,; echo "$*")" \
+        "$suite" "$folder" "${MIRROR:-http://deb.debian.org/debian}"
+    touch "$folder.ready"
+}
+
+prepare() {
+    local keys=/usr/share/keyrings/debian-archive-keyring.gpg
+    if ! command -v mmdebstrap >/dev/null || [ ! -e "$keys" ]; then
+        apt-get update -qq
+        apt-get install -y -qq mmdebstrap debian-archive-keyring
+    fi
+    mkdir -p "$work"/{cargo,build,out}
+    tree "$work/base" "$BASE" "${BASE_PACKAGES[@]}"
+    tree "$work/rust" "$RUST" "${RUST_PACKAGES[@]}"
+    mkdir -p "$work"/base/{src,rust,work}
+    local tool
+    for tool in cargo rustc rustdoc; do
+        # sid's programs with sid's C library, in a tree that has an older one.
+        cat >"$work/base/usr/local/bin/$tool" <<TEXT
+#!/bin/sh
+lib=/rust/usr/lib/x86_64-linux-gnu
+exec \$lib/ld-linux-x86-64.so.2 --argv0 $tool --library-path \$lib /rust/usr/bin/$tool "\$@"
+TEXT
+        chmod 755 "$work/base/usr/local/bin/$tool"
+    done
+}
+
+# Runs this script's other half in the base tree. Its mounts, and the kernel's list of foreign
+# programs, are those of a user namespace: nothing is left on the machine.
+enter() {
+    unshare --user --mount sleep infinity &
+    local holder=$! status=0 map
+    until [ "$(readlink "/proc/$holder/ns/mnt")" != "$(readlink /proc/self/ns/mnt)" ]; do sleep 0.1; done
+    for map in uid_map gid_map; do echo "0 0 65536" >"/proc/$holder/$map"; done
+    nsenter --target "$holder" --user --mount \
+        "$root/packaging/arm/build.sh" --inside "$work" "$@" || status=$?
+    kill "$holder"
+    return "$status"
+}
+
+# ---- inside ---------------------------------------------------------------------------------
+
+mounts() {
+    local base=$1/base
+    mount --rbind /proc "$base/proc"
+    mount --rbind /dev "$base/dev"
+    mount --bind "$root" "$base/src"
+    mount --bind "$1/rust" "$base/rust"
+    mount --bind "$1" "$base/work"
+    local file
+    for file in /etc/resolv.conf /etc/hosts /etc/ssl/certs/ca-certificates.crt; do
+        [ -e "$file" ] || continue
+        touch "$base$file"
+        mount --bind "$(readlink -f "$file")" "$base$file"
+    done
+    mount -t binfmt_misc none "$base/proc/sys/fs/binfmt_misc" 2>/dev/null ||
+        echo "warning: ARM programs will not run: expected Linux 6.7 or newer, whose user" \
+            "namespaces have their own binfmt_misc (hint: --no-tests)" >&2
+}
+
+# The first bytes of an ARM program, as Debian's qemu-user-binfmt has them.
+register() { # NAME MACHINE CLASS
+    local magic="\\x7fELF\\x0$3\\x01\\x01\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x02\\x00\\x$2\\x00"
+    local mask='\xff\xff\xff\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff'
+    local folder=/proc/sys/fs/binfmt_misc
+    [ ! -e "$folder/register" ] || [ -e "$folder/qemu-$1" ] ||
+        echo ":qemu-$1:M::$magic:$mask:/usr/bin/qemu-$1:PO" >"$folder/register"
+}
+
+settings() { # PROCESSOR
+    export target
+    target=$(triple "$1")
+    local gnu=${target/-unknown/} upper
+    gnu=${gnu/armv7/arm}
+    upper=$(echo "${target//-/_}" | tr a-z A-Z)
+    export PATH=/usr/local/bin:/usr/bin:/usr/sbin HOME=/root
+    export CARGO_HOME=/work/cargo CARGO_TARGET_DIR=/work/build CARGO=/usr/local/bin/cargo
+    export "CARGO_TARGET_${upper}_LINKER=$gnu-gcc"
+    export PKG_CONFIG_ALLOW_CROSS=1 PKG_CONFIG_LIBDIR=/usr/lib/$gnu/pkgconfig
+    export CARGO_HTTP_CAINFO=/etc/ssl/certs/ca-certificates.crt
+    # The release profile without its slow last step, as some 50 test programs are linked.
+    export CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16
+    export CARGO_PROFILE_RELEASE_OPT_LEVEL=1
+    unset RUSTC RUSTFLAGS ORT_DYLIB_PATH
+}
+
+# cargo COMMAND..., with the profile of all that is built here.
+compile() {
+    local fast=() name
+    for name in "${FAST[@]}"; do fast+=(--config "profile.release.package.$name.opt-level=3"); done
+    cargo "${fast[@]}" "$@"
+}
+
+# The small test beside the binary is there for its dependencies' features: with those of the
+# tests from the start, nothing is compiled twice.
+build() {
+    compile build --locked --release --target "$target" --bin wakegate --test architecture
+    install -D "/work/build/$target/release/wakegate" "/work/out/$target/wakegate"
+}
+
+# wakegate's own code is checked as in a debug build; the crates are those of the binary.
+tests() {
+    local skip=() name
+    for name in "${LEFT_OUT[@]}"; do skip+=(--skip "$name"); done
+    compile test --locked --release --target "$target" --no-fail-fast \
+        --config 'profile.release.package.wakegate.overflow-checks=true' \
+        --config 'profile.release.package.wakegate.debug-assertions=true' \
+        --lib --bins --tests -- "${skip[@]}"
+}
+
+run() {
+    "$@"
+}
+
+inside() {
+    local work=$1 step=$2
+    shift 2
+    if [ "$step" = mount ]; then
+        mounts "$work"
+        exec chroot "$work/base" /src/packaging/arm/build.sh --inside /work "$@"
+    fi
+    cd /src
+    register aarch64 b7 2
+    register arm 28 1
+    settings "$1"
+    shift
+    "$step" "$@"
+}
+
+# ---------------------------------------------------------------------------------------------
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+if [ "${1:-}" = --inside ]; then
+    shift
+    inside "$@"
+    exit
+fi
+
+work=$root/target/arm stale=no with_tests=yes processors=() command=()
+while [ $# -gt 0 ]; do
+    case $1 in
+    --work) work=$2; shift ;;
+    --no-tests) with_tests=no ;;
+    --stale) stale=yes ;;
+    --run)
+        triple "${2:-}" >/dev/null && [ $# -gt 2 ] || { usage >&2; exit 2; }
+        shift
+        command=("$@")
+        break
+        ;;
+    --help | -h) usage; exit ;;
+    *) triple "$1" >/dev/null || { usage >&2; exit 2; }; processors+=("$1") ;;
+    esac
+    shift
+done
+if [ "$(id -u)" != 0 ]; then
+    echo "expected root, for the Debian trees and their mounts (hint: sudo)" >&2
+    exit 2
+fi
+mkdir -p "$work"
+work=$(cd "$work" && pwd)
+prepare
+if [ ${#command[@]} -gt 0 ]; then
+    enter mount run "${command[@]}"
+    exit
+fi
+[ ${#processors[@]} -gt 0 ] || processors=(aarch64 armv7)
+for processor in "${processors[@]}"; do
+    enter mount build "$processor"
+    [ "$with_tests" = no ] || enter mount tests "$processor"
+done
