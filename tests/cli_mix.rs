@@ -51,8 +51,8 @@ fn mix(folder: &Path, extra: &[&str]) -> std::process::Output {
     run_in(folder, &[&arguments[..], extra].concat())
 }
 
-fn mixed(folder: &Path, extra: &[&str]) {
-    let output = mix(folder, extra);
+fn mixed(folder: &Path, extra: &str) {
+    let output = mix(folder, &extra.split(' ').collect::<Vec<_>>());
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     assert!(output.stdout.is_empty());
 }
@@ -95,21 +95,10 @@ fn the_ratio_under_every_label_is_the_one_that_was_asked_for() {
     for (snr, name) in [(Snr::PeakFrame, "peak-frame"), (Snr::MeanPower, "mean-power")] {
         mixed(
             folder.path(),
-            &[
-                "--keywords",
-                "clips",
-                "--word",
-                "alexa",
-                "--snr",
-                name,
-                "--snr-db",
-                "10",
-                "-5",
-                "--format",
-                "f32",
-                "--out",
-                name,
-            ],
+            &format!(
+                "--keywords clips --word alexa --snr {name} --snr-db 10 -5 --format f32 --out \
+             {name}"
+            ),
         );
         let found = words(folder.path(), name);
         assert_eq!(found.len(), 6, "three clips at two ratios");
@@ -138,20 +127,7 @@ fn the_word_is_exactly_where_its_label_says() {
     material(folder.path());
     mixed(
         folder.path(),
-        &[
-            "--keywords",
-            "clips",
-            "--word",
-            "alexa",
-            "--snr-db",
-            "20",
-            "--rir",
-            "rooms",
-            "--format",
-            "f32",
-            "--out",
-            "out",
-        ],
+        "--keywords clips --word alexa --snr-db 20 --rir rooms --format f32 --out out",
     );
     for (row, word, _) in words(folder.path(), "out") {
         let clip = &samples(folder.path().join(&row["source"]))[4_000..12_000];
@@ -172,20 +148,10 @@ fn the_same_seed_gives_the_same_bytes() {
     let made = |out: &str, seed: &str| {
         mixed(
             folder.path(),
-            &[
-                "--keywords",
-                "clips",
-                "--word",
-                "alexa",
-                "--snr-db",
-                "5",
-                "--stream-s",
-                "2.5",
-                "--seed",
-                seed,
-                "--out",
-                out,
-            ],
+            &format!(
+                "--keywords clips --word alexa --snr-db 5 --stream-s 2.5 --seed {seed} --out \
+             {out}"
+            ),
         );
         let mut files: Vec<PathBuf> = fs::read_dir(folder.path().join(out))
             .unwrap()
@@ -209,10 +175,7 @@ fn labels_of_clips_are_carried_into_the_mixture() {
         "path,start_s,end_s,label,speaker,age\n0.wav,0.3,0.45,alexa,ann,30\n1.wav,,,,bob,40\n",
     )
     .unwrap();
-    mixed(
-        folder.path(),
-        &["--keyword-labels", "clips/words.csv", "--snr-db", "10", "--out", "out"],
-    );
+    mixed(folder.path(), "--keyword-labels clips/words.csv --snr-db 10 --out out");
     let mut rows = labels(&folder.path().join("out/labels.tsv"));
     rows.sort_by_key(|row| row["speaker"].clone());
     let shown: Vec<_> =
@@ -230,10 +193,7 @@ fn a_mixture_is_scored_and_evaluated_as_it_stands() {
     let folder = tempfile::tempdir().unwrap();
     material(folder.path());
     package(&folder.path().join("tiny"));
-    mixed(
-        folder.path(),
-        &["--keywords", "clips", "--word", "tiny", "--snr-db", "10", "0", "--out", "out"],
-    );
+    mixed(folder.path(), "--keywords clips --word tiny --snr-db 10 0 --out out");
     let scored = run_in(folder.path(), &["score", "out", "--activations", "--model", "tiny"]);
     assert_eq!(scored.status.code(), Some(0), "{}", stderr(&scored));
     fs::write(folder.path().join("scores.jsonl"), &scored.stdout).unwrap();

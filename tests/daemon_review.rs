@@ -15,6 +15,7 @@ use rustix::process::Signal;
 use wakegate::gate::{Stop, system_draw};
 use wakegate::pipeline::Activation;
 use wakegate::review::{Feed, Label, Queue, Recorder, Settings};
+use wakegate::runtime::Order;
 
 /// A queue with a consent and a recorder for it.
 struct Place {
@@ -120,6 +121,32 @@ fn a_clip_that_ends_in_lost_audio_is_not_kept() {
     let kept = place.clips();
     assert!(kept.iter().all(|clip| *clip != around(&first, &samples)));
     assert!(place.recorder.stopped(Stop::NoAudio) >= 1);
+    assert_eq!(kept.len() as u64, place.recorder.stored());
+}
+
+#[test]
+fn a_change_of_wake_words_drops_the_clip_that_waits() {
+    let (model, samples, place) = (tiny("verifier", 0.001), samples(12.0), Place::new());
+    let first = offline(&model, &samples)[0];
+    let cut = first.decided_sample as usize / 160 * 160 + 320;
+    let (head, rest) = (samples[..cut].to_vec(), samples[cut..].to_vec());
+    let (go, gone) = crossbeam_channel::bounded::<()>(0);
+    let play = Opening::Plays(Box::new(move |writer, _| {
+        feed(writer, &head);
+        let _ = gone.recv();
+        feed(writer, &rest);
+    }));
+    let fake = Fake { ends: true, ..Fake::new([play]) };
+    let rig = Rig::start_with(fake, place.feed(), ear(&model));
+    rig.wait_until("the first word", |c| c.judged_samples.get() == cut as u64);
+    rig.worker.order(Order::Listen(ear(&model)(&rig.counters)));
+    // The thread looks for orders between two blocks.
+    let lost = || place.recorder.stopped(Stop::NoAudio) >= 1;
+    rig.wait_until("the clip is lost", |_| lost());
+    drop(go);
+    rig.end();
+    let kept = place.clips();
+    assert!(kept.iter().all(|clip| *clip != around(&first, &samples)));
     assert_eq!(kept.len() as u64, place.recorder.stored());
 }
 

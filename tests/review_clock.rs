@@ -2,33 +2,9 @@
 
 mod review_support;
 
-use std::sync::Arc;
-
-use review_support::{
-    DAY_MS, HOUR_MS, HandClock, START_MS, clip, open_settings, person, queue, reopen, store,
-};
+use review_support::{DAY_MS, Fixture, HOUR_MS, START_MS, clip, open_settings, person, store};
 use wakegate::gate::Stop;
 use wakegate::review::{Line, Queue, Settings, Stored};
-
-struct Fixture {
-    folder: tempfile::TempDir,
-    clock: Arc<HandClock>,
-    settings: Settings,
-}
-
-impl Fixture {
-    fn with(settings: Settings) -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), clock: HandClock::new(), settings }
-    }
-
-    fn queue(&self) -> Queue {
-        queue(&self.folder.path().join("queue"), &self.settings, &self.clock)
-    }
-
-    fn reopen(&self) -> wakegate::Result<Queue> {
-        reopen(&self.folder.path().join("queue"), &self.settings, &self.clock)
-    }
-}
 
 fn sound(queue: &Queue) {
     assert_eq!(queue.verify_audit().unwrap().problems, Vec::<String>::new());

@@ -2,39 +2,12 @@
 
 mod review_support;
 
-use std::sync::Arc;
-
 use review_support::{
-    DAY_MS, HOUR_MS, HandClock, clip, files, holds, noise, open_settings, person, queue, reopen,
-    store,
+    DAY_MS, Fixture, HOUR_MS, clip, files, holds, noise, open_settings, person, store,
 };
 use wakegate::ErrorKind;
 use wakegate::gate::Stop;
 use wakegate::review::{Act, Answer, ClipId, Label, Line, Queue, Settings, Stored};
-
-struct Fixture {
-    folder: tempfile::TempDir,
-    clock: Arc<HandClock>,
-    settings: Settings,
-}
-
-impl Fixture {
-    fn new() -> Self {
-        Self::with(open_settings())
-    }
-
-    fn with(settings: Settings) -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), clock: HandClock::new(), settings }
-    }
-
-    fn queue(&self) -> Queue {
-        queue(&self.folder.path().join("queue"), &self.settings, &self.clock)
-    }
-
-    fn reopen(&self) -> wakegate::Result<Queue> {
-        reopen(&self.folder.path().join("queue"), &self.settings, &self.clock)
-    }
-}
 
 fn acts(queue: &Queue) -> Vec<(Act, String)> {
     let mut acts = Vec::new();

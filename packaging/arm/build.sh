@@ -73,7 +73,7 @@ prepare() {
     mkdir -p "$work"/{cargo,build,out}
     tree "$work/base" "$BASE" "${BASE_PACKAGES[@]}"
     tree "$work/rust" "$RUST" "${RUST_PACKAGES[@]}"
-    mkdir -p "$work"/base/{src,rust,work}
+    mkdir -p "$work"/base/{src,rust,made}
     local tool
     for tool in cargo rustc rustdoc; do
         # sid's programs with sid's C library, in a tree that has an older one.
@@ -107,7 +107,7 @@ mounts() {
     mount --rbind /dev "$base/dev"
     mount --bind "$root" "$base/src"
     mount --bind "$1/rust" "$base/rust"
-    mount --bind "$1" "$base/work"
+    mount --bind "$1" "$base/made"
     local file
     for file in /etc/resolv.conf /etc/hosts /etc/ssl/certs/ca-certificates.crt; do
         [ -e "$file" ] || continue
@@ -135,7 +135,7 @@ settings() { # PROCESSOR
     gnu=${gnu/armv7/arm}
     upper=$(echo "${target//-/_}" | tr a-z A-Z)
     export PATH=/usr/local/bin:/usr/bin:/usr/sbin HOME=/root
-    export CARGO_HOME=/work/cargo CARGO_TARGET_DIR=/work/build CARGO=/usr/local/bin/cargo
+    export CARGO_HOME=/made/cargo CARGO_TARGET_DIR=/made/build CARGO=/usr/local/bin/cargo
     export "CARGO_TARGET_${upper}_LINKER=$gnu-gcc"
     export PKG_CONFIG_ALLOW_CROSS=1 PKG_CONFIG_LIBDIR=/usr/lib/$gnu/pkgconfig
     export CARGO_HTTP_CAINFO=/etc/ssl/certs/ca-certificates.crt
@@ -156,7 +156,7 @@ compile() {
 # tests from the start, nothing is compiled twice.
 build() {
     compile build --locked --release --target "$target" --bin wakegate --test architecture
-    install -D "/work/build/$target/release/wakegate" "/work/out/$target/wakegate"
+    install -D "/made/build/$target/release/wakegate" "/made/out/$target/wakegate"
 }
 
 # wakegate's own code is checked as in a debug build; the crates are those of the binary.
@@ -178,7 +178,7 @@ inside() {
     shift 2
     if [ "$step" = mount ]; then
         mounts "$work"
-        exec chroot "$work/base" /src/packaging/arm/build.sh --inside /work "$@"
+        exec chroot "$work/base" /src/packaging/arm/build.sh --inside /made "$@"
     fi
     cd /src
     register aarch64 b7 2

@@ -60,8 +60,8 @@ workloads() {
 }
 
 inside() {
-    processor=$1 folder=/work/instructions
-    binary=/work/out/$target/wakegate qemu=qemu-${processor/armv7/arm}
+    processor=$1 folder=/made/instructions
+    binary=/made/out/$target/wakegate qemu=qemu-${processor/armv7/arm}
     mkdir -p "$folder"
     gcc -O2 -Wall -Wextra -shared -fPIC -o "$folder/count.so" packaging/arm/count.c
     workloads

@@ -180,7 +180,7 @@ pub(super) fn secrets(directory: &Path) -> Vec<Secret> {
     let rows = query.query_map([], |row| {
         let (id, wrapped, sealed): (String, Vec<u8>, Vec<u8>) =
             (row.get(0)?, row.get(1)?, row.get(2)?);
-        let key = device.unwrap(&id.parse().unwrap(), &wrapped).unwrap().bytes().to_vec();
+        let key = device.unwrap_key(&id.parse().unwrap(), &wrapped).unwrap().bytes().to_vec();
         Ok(Secret { id, wrapped, sealed: sealed[20_000..20_100].to_vec(), key })
     });
     rows.unwrap().collect::<rusqlite::Result<_>>().unwrap()

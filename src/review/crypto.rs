@@ -65,7 +65,7 @@ impl DeviceKey {
     }
 
     /// The key that [`wrap`](Self::wrap) wrapped for the clip `id`.
-    pub(super) fn unwrap(&self, id: &ClipId, wrapped: &[u8]) -> Result<ClipKey> {
+    pub(super) fn unwrap_key(&self, id: &ClipId, wrapped: &[u8]) -> Result<ClipKey> {
         let mut key = Key::default();
         open(&self.wrapping, &wrap_context(id), wrapped, key.as_mut_slice())?;
         Ok(ClipKey(key))
@@ -265,9 +265,9 @@ mod tests {
             (DeviceKey::derive(&[1; 32]).unwrap(), DeviceKey::derive(&[2; 32]).unwrap());
         let key = ClipKey::random().unwrap();
         let wrapped = device.wrap(&id('a'), &key).unwrap();
-        assert_eq!(device.unwrap(&id('a'), &wrapped).unwrap().0, key.0);
-        assert!(device.unwrap(&id('b'), &wrapped).is_err());
-        assert!(other.unwrap(&id('a'), &wrapped).is_err());
+        assert_eq!(device.unwrap_key(&id('a'), &wrapped).unwrap().0, key.0);
+        assert!(device.unwrap_key(&id('b'), &wrapped).is_err());
+        assert!(other.unwrap_key(&id('a'), &wrapped).is_err());
         assert_ne!(device.id(), other.id());
     }
 

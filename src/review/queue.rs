@@ -287,7 +287,7 @@ fn rewrap(step: &Step<'_>, next: &DeviceKey) -> Result<u64> {
     for row in rows.collect::<rusqlite::Result<Vec<_>>>().map_err(db::refused)? {
         let (id, wrapped) = (row.0.parse::<ClipId>()?, row.1);
         // A key that does not unwrap is left as it is: its clip can't be played either way.
-        if let Ok(key) = step.key.unwrap(&id, &wrapped) {
+        if let Ok(key) = step.key.unwrap_key(&id, &wrapped) {
             step.db
                 .execute(
                     "UPDATE clip SET wrapped_key = ?2 WHERE id = ?1",

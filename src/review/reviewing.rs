@@ -286,7 +286,7 @@ fn record(
     wrapped: &[u8],
     sealed: &[u8],
 ) -> Result<(ClipKey, String, Record)> {
-    let key = step.key.unwrap(id, wrapped)?;
+    let key = step.key.unwrap_key(id, wrapped)?;
     let text = key.open_record(id, sealed)?;
     let record = Record::parse(&text)?;
     Ok((key, text, record))

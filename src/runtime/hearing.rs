@@ -135,6 +135,8 @@ impl Hearing {
     /// Listens for `ears` in place of those so far.
     pub fn listen_for(&mut self, mut ears: Vec<Ear>) {
         self.abandon();
+        // A clip that waits may hold a candidate that is abandoned here.
+        self.forget_audio();
         ears.iter_mut().for_each(|ear| ear.base = self.position);
         self.ears = ears;
     }

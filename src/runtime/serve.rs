@@ -300,19 +300,19 @@ impl Running {
         let served = changed || reviews || new.wyoming != old.wyoming;
         let old = std::mem::replace(&mut self.config, new);
         self.models = models;
-        if served { self.serve_anew(old) } else { Ok(()) }
+        if served {
+            self.serve_anew(old);
+        }
+        Ok(())
     }
 
     /// Starts the Wyoming server again; its clients have to connect again. Where that fails it
     /// goes on with its old settings, or not at all.
-    fn serve_anew(&mut self, old: Config) -> Result<()> {
+    fn serve_anew(&mut self, old: Config) {
         // It holds the address that the new one may need.
         self.satellites = None;
         let error = match self.serve() {
-            Ok(satellites) => {
-                self.satellites = satellites;
-                return Ok(());
-            }
+            Ok(satellites) => return self.satellites = satellites,
             Err(error) => error,
         };
         self.config.wyoming = old.wyoming;
@@ -320,7 +320,7 @@ impl Running {
             error!(%error, "the Wyoming server is gone; hint: correct the configuration and reload");
             None
         });
-        Err(error.context("wyoming: the rest of the configuration was taken"))
+        error!(%error, "[wyoming] stays as it was; the rest of the configuration was taken");
     }
 
     /// Tells the judging thread, where there is one.

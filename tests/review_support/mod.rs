@@ -178,3 +178,28 @@ pub fn holds(haystack: &[u8], needle: &[u8]) -> bool {
 
 /// What a callback was given.
 pub type Given = Mutex<Vec<(Heard, Vec<f32>, u64)>>;
+
+/// A queue's folder, with what it is opened by.
+pub struct Fixture {
+    pub folder: tempfile::TempDir,
+    pub clock: Arc<HandClock>,
+    pub settings: Settings,
+}
+
+impl Fixture {
+    pub fn new() -> Self {
+        Self::with(open_settings())
+    }
+
+    pub fn with(settings: Settings) -> Self {
+        Self { folder: tempfile::tempdir().unwrap(), clock: HandClock::new(), settings }
+    }
+
+    pub fn queue(&self) -> Queue {
+        queue(&self.folder.path().join("queue"), &self.settings, &self.clock)
+    }
+
+    pub fn reopen(&self) -> wakegate::Result<Queue> {
+        reopen(&self.folder.path().join("queue"), &self.settings, &self.clock)
+    }
+}
