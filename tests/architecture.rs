@@ -33,7 +33,7 @@ const REEXPORTED: [&str; 3] = ["Error", "ErrorKind", "Result"];
 /// Crates that one module alone may name: its file, and the folder beside it.
 const GUARDED: [(&str, &str); 9] = [
     ("ort", "model/onnx"),
-    ("ort_tract", "model/onnx"),
+    ("tract_onnx", "model/onnx/embedded"),
     ("cpal", "audio/capture"),
     ("parquet", "table"),
     // Threads are plain threads everywhere else.

@@ -65,12 +65,10 @@ pub(super) fn run(session: &mut Session, names: &Names, inputs: &[DynValue]) -> 
 
 impl Outputs {
     /// Shape and values of output `index`, which must be an f32 tensor.
-    pub(super) fn tensor(&mut self, index: usize) -> Result<(Vec<i64>, &[f32])> {
+    pub(super) fn tensor(&mut self, index: usize) -> Result<(Vec<usize>, &[f32])> {
         let value = self.0[index];
         let shape = shape(value)?;
-        let count = shape.iter().try_fold(1_usize, |product, &side| {
-            usize::try_from(side).ok().and_then(|side| product.checked_mul(side))
-        });
+        let count = shape.iter().try_fold(1_usize, |product, &side| product.checked_mul(side));
         let mut data: *mut c_void = ptr::null_mut();
         // SAFETY: the value is not null (`run`), and lives as long as `self`.
         check(unsafe { (ort::api().GetTensorMutableData)(value, &mut data) })?;
@@ -96,7 +94,7 @@ impl Drop for Outputs {
 }
 
 /// The shape of `value`, which must be an f32 tensor and not null.
-fn shape(value: *const OrtValue) -> Result<Vec<i64>> {
+fn shape(value: *const OrtValue) -> Result<Vec<usize>> {
     /// Gives the information back, whatever happens.
     struct Info(*mut OrtTensorTypeAndShapeInfo);
     impl Drop for Info {
@@ -122,10 +120,13 @@ fn shape(value: *const OrtValue) -> Result<Vec<i64>> {
     if element != ONNXTensorElementDataType::ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT {
         return Err(Error::new(format!("an output holds {element:?}, not f32")));
     }
-    let mut shape = vec![0; count];
+    let mut shape = vec![0_i64; count];
     // SAFETY: as before, and there is room for all of them.
     check(unsafe { (api.GetDimensions)(info.0, shape.as_mut_ptr(), count) })?;
-    Ok(shape)
+    let sides = shape.iter().map(|&side| usize::try_from(side));
+    sides
+        .collect::<std::result::Result<_, _>>()
+        .map_err(|_| Error::new(format!("an output has the shape {shape:?}")))
 }
 
 fn check(status: OrtStatusPtr) -> Result<()> {
