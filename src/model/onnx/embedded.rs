@@ -3,10 +3,16 @@
 use std::sync::Arc;
 
 use tract_onnx::prelude::*;
+use tract_onnx::tract_core::knobs::KnobScope;
 use tract_onnx::tract_core::plan::SimpleState;
 
 use super::{Port, Take, failed, refused_port};
 use crate::Result;
+
+/// From this kernel size on a convolution gathers its input while it multiplies. tract's own limit
+/// of 6 is made for images; here the copy before is most of the work: without it a spotter step is
+/// 12 % faster and allocates a fifth less, a verifier window is 3 % faster, both to the same bits.
+const GATHERING: (&str, &str) = ("TRACT_LAZY_IM2COL_MIN_KERNEL", "2");
 
 /// A network's plan, its state and its inputs.
 ///
@@ -37,7 +43,8 @@ impl Loaded {
             name.to_owned()
         };
         let output_names = model.output_outlets()?.iter().map(label).collect();
-        Ok(Self { model: model.into_optimized()?, input_names, output_names })
+        let model = KnobScope::new([GATHERING])?.enter(|| model.into_optimized())?;
+        Ok(Self { model, input_names, output_names })
     }
 
     /// Names and shapes of inputs and outputs.
