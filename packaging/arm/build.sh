@@ -147,7 +147,7 @@ settings() { # PROCESSOR
 
 # cargo COMMAND..., with the profile of all that is built here.
 compile() {
-    local fast=() name
+    local fast=(--config 'profile.release.package."*".opt-level=1') name
     for name in "${FAST[@]}"; do fast+=(--config "profile.release.package.$name.opt-level=3"); done
     cargo "${fast[@]}" "$@"
 }

@@ -1,6 +1,7 @@
 //! ONNX networks behind one of two runtimes.
 
 mod embedded;
+mod heap;
 mod library;
 
 use std::fmt::Display;
@@ -132,6 +133,7 @@ impl Network {
                 (Session::Library(planned), ports)
             }
         };
+        heap::give_back();
         Ok(Self { file: file.to_owned(), session, input_ports, output_ports })
     }
 
