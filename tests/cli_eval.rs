@@ -133,7 +133,16 @@ fn the_table_says_what_was_counted_and_what_is_too_little() {
         line.split_whitespace().collect::<Vec<_>>().join(" ")
     };
     assert_eq!(row("miss rate (FRR)"), "miss rate (FRR) 50.0 % [1.3, 98.7] 1 of 2 targets");
-    assert_eq!(row("false accepts an hour"), "false accepts an hour 1.00 [0.12, 3.61] 2 in 2.00 h");
+    assert_eq!(
+        row("false accepts an hour"),
+        "false accepts an hour 1.00 [0.12, 3.61] 2 in 2.00 h; Poisson"
+    );
+    // Recordings of an hour without a speaker are drawn in blocks of five minutes.
+    assert!(
+        row("by the bootstrap")
+            .ends_with("over 2 speakers and 24 blocks of 300 s; no sign of clusters, p = 0.1227"),
+        "{text}"
+    );
     assert!(row("ann").contains("0.0 % [0.0, 97.5] 0/1"), "{}", row("ann"));
     // The same run gives the same bytes.
     assert_eq!(eval(folder.path(), &["--by", "speaker"]).stdout, output.stdout);

@@ -7,6 +7,7 @@ use wakegate::eval::event::{Detection, Rules, events};
 use wakegate::eval::groups::{self, Points};
 use wakegate::eval::matching::{Recording, Span, WHOLE};
 use wakegate::eval::tally::Tally;
+use wakegate::eval::units::Units;
 
 /// Few scores and close times, so that ties, merges and overlaps are common.
 fn recording() -> impl Strategy<Value = Recording> {
@@ -67,9 +68,9 @@ proptest! {
     #[test]
     fn drawing_everybody_once_is_the_curve_itself(recordings in vec(recording(), 1..6), rules in rules()) {
         let sweep = Sweep::new(&recordings, &rules, 1_000);
-        let once = vec![1; sweep.units()];
+        let once = vec![1; Units::of(&recordings).count()];
         prop_assert_eq!(sweep.curve(&rules, Some(&once)), sweep.curve(&rules, None));
-        let twice = vec![2; sweep.units()];
+        let twice = vec![2; Units::of(&recordings).count()];
         let (one, two) = (sweep.curve(&rules, None), sweep.curve(&rules, Some(&twice)));
         prop_assert_eq!(two.targets, 2 * one.targets);
         for (one, two) in one.points.iter().zip(&two.points) {

@@ -1,17 +1,19 @@
-//! Intervals by resampling whole speakers.
+//! Intervals by resampling whole speakers, and blocks of time.
 //!
 //! The clips of one person resemble each other. An interval that treats them as independent is
 //! too narrow; one that draws people, each with all of their clips, is not (Efron and
-//! Tibshirani, 1993). It is the percentile interval: approximate, and coarse for few people.
+//! Tibshirani, 1993). Nor are the minutes of a stream independent: see [`units`](super::units).
+//! It is the percentile interval: approximate, and coarse for few people or blocks.
 
 use super::intervals::Interval;
 use super::random::Random;
+use super::units::Units;
 
 /// What is drawn, and how often.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Resampling {
-    /// How many units there are to draw from.
-    pub units: usize,
+pub struct Resampling<'u> {
+    /// What there is to draw from.
+    pub units: &'u Units,
     /// How many times they are drawn.
     pub count: usize,
     /// The seed of the draws.
@@ -24,16 +26,15 @@ pub struct Resampling {
 /// computed it is `None`, and that draw is left out of its interval. A statistic has an
 /// interval where at least nine of ten draws had a value.
 pub fn intervals(
-    resampling: Resampling,
+    resampling: Resampling<'_>,
     confidence: f64,
     mut statistics: impl FnMut(&[u32]) -> Vec<Option<f64>>,
 ) -> Vec<Option<Interval>> {
     let mut random = Random::new(resampling.seed);
-    let mut weights = vec![0; resampling.units];
+    let mut weights = vec![0; resampling.units.count()];
     let mut drawn: Vec<Vec<f64>> = Vec::new();
     for _ in 0..resampling.count {
-        weights.fill(0);
-        (0..resampling.units).for_each(|_| weights[random.below(resampling.units)] += 1);
+        resampling.units.draw(&mut random, &mut weights);
         for (index, value) in statistics(&weights).into_iter().enumerate() {
             if drawn.len() == index {
                 drawn.push(Vec::with_capacity(resampling.count));
@@ -80,7 +81,8 @@ mod tests {
     fn the_interval_of_a_mean_is_what_theory_says() {
         // 200 values of variance 1/12 around 0.5: a standard error of 0.0204.
         let values: Vec<f64> = (0..200).map(|n| (f64::from(n) + 0.5) / 200.0).collect();
-        let resampling = Resampling { units: 200, count: 4_000, seed: 5 };
+        let units = Units::singles(200);
+        let resampling = Resampling { units: &units, count: 4_000, seed: 5 };
         let mean = |weights: &[u32]| {
             assert_eq!(weights.iter().sum::<u32>(), 200);
             let sum: f64 = weights.iter().zip(&values).map(|(&w, v)| f64::from(w) * v).sum();
@@ -95,7 +97,8 @@ mod tests {
 
     #[test]
     fn a_statistic_that_often_fails_has_no_interval() {
-        let resampling = Resampling { units: 3, count: 500, seed: 1 };
+        let units = Units::singles(3);
+        let resampling = Resampling { units: &units, count: 500, seed: 1 };
         // The first unit is missing from 30 % of the draws.
         let found = intervals(resampling, 0.9, |w| vec![(w[0] > 0).then_some(1.0), Some(2.0)]);
         assert_eq!(found, [None, Some(Interval { low: 2.0, high: 2.0 })]);

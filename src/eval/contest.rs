@@ -7,6 +7,7 @@ use super::figures::{Estimate, PerHour, Settings};
 use super::matching::Recording;
 use super::paired::{Comparison, Pairs};
 use super::tally::Tally;
+use super::units::Units;
 use crate::{Error, ErrorKind, Result};
 
 /// What a comparison says; every difference is the first's less the second's.
@@ -36,12 +37,11 @@ impl Contest {
         second: (&[Recording], &Tally),
         settings: &Settings,
     ) -> Result<Self> {
-        let same = first.0.len() == second.0.len()
-            && first
-                .0
-                .iter()
-                .zip(second.0)
-                .all(|(a, b)| (a.length, a.unit, a.spans()) == (b.length, b.unit, b.spans()));
+        let same =
+            first.0.len() == second.0.len()
+                && first.0.iter().zip(second.0).all(|(a, b)| {
+                    (a.length, a.units(), a.spans()) == (b.length, b.units(), b.spans())
+                });
         if !same {
             return Err(Error::new(ErrorKind::Settings, "the two systems can't be compared")
                 .expected("the same recordings with the same labels")
@@ -62,9 +62,10 @@ impl Contest {
         };
         let false_accepts = [rate(first)?, rate(second)?];
 
-        let parts = parts(first, second, settings);
+        let units = Units::of(first.0);
+        let parts = parts(&units, first, second, settings);
         let resampling =
-            Resampling { units: parts.len(), count: settings.resamples, seed: settings.seed };
+            Resampling { units: &units, count: settings.resamples, seed: settings.seed };
         let value = differences(&parts, None);
         let intervals = bootstrap::intervals(resampling, settings.confidence, |weights| {
             differences(&parts, Some(weights)).to_vec()
@@ -92,24 +93,26 @@ struct Part {
 }
 
 fn parts(
+    units: &Units,
     first: (&[Recording], &Tally),
     second: (&[Recording], &Tally),
     settings: &Settings,
 ) -> Vec<Part> {
-    let units = first.0.iter().flat_map(|r| r.spans().iter().map(|s| s.unit).chain([r.unit]));
-    let mut parts = vec![Part::default(); units.max().map_or(0, |last| last + 1)];
+    let mut parts = vec![Part::default(); units.count()];
     for (a, b) in first.1.outcomes.iter().zip(&second.1.outcomes) {
         let place = usize::from(!a.wanted);
         parts[a.unit].more[place] += i64::from(a.accepted) - i64::from(b.accepted);
         parts[a.unit].of[place] += 1.0;
     }
     for recording in first.0 {
-        let exposed = recording.exposed(&settings.rules).unwrap_or(0);
-        parts[recording.unit].of[2] += settings.rules.seconds(exposed) / 3600.0;
+        for (unit, samples) in recording.exposed_by_unit(&settings.rules) {
+            parts[unit].of[2] += settings.rules.seconds(samples) / 3600.0;
+        }
     }
     for (tally, sign) in [(first.1, 1), (second.1, -1)] {
         for found in &tally.false_accepts {
-            parts[first.0[found.place.recording].unit].more[2] += sign;
+            let recording = &first.0[found.place.recording];
+            parts[recording.unit_at(found.event.time)].more[2] += sign;
         }
     }
     parts

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::event::{Rules, events};
 use super::matching::{Fate, Recording, fates};
+use super::units::Units;
 
 /// What happens at one threshold.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -48,11 +49,7 @@ impl Sweep {
     /// Sweeps over the scores that occur, or over `most` of them spread evenly by rank.
     pub fn new(recordings: &[Recording], rules: &Rules, most: usize) -> Self {
         let thresholds = thresholds(recordings, most.max(2));
-        let units = recordings
-            .iter()
-            .flat_map(|r| r.spans().iter().map(|span| span.unit).chain([r.unit]))
-            .max()
-            .map_or(0, |last| last + 1);
+        let units = Units::of(recordings).count();
         let mut sweep = Self { thresholds, units: vec![Unit::default(); units] };
         for recording in recordings {
             sweep.add(recording, rules);
@@ -60,13 +57,10 @@ impl Sweep {
         sweep
     }
 
-    /// How many units the bootstrap may draw.
-    pub fn units(&self) -> usize {
-        self.units.len()
-    }
-
     fn add(&mut self, recording: &Recording, rules: &Rules) {
-        self.units[recording.unit].exposed += recording.exposed(rules).unwrap_or(0);
+        for (unit, samples) in recording.exposed_by_unit(rules) {
+            self.units[unit].exposed += samples;
+        }
         for span in recording.spans().iter().filter(|span| span.wanted) {
             self.units[span.unit].targets += 1;
         }
@@ -77,18 +71,20 @@ impl Sweep {
         places.sort_unstable();
         places.dedup();
         let mut was_hit = vec![false; recording.spans().len()];
-        let mut was_false = 0;
+        // False accepts by the recording's units.
+        let first = recording.unit;
+        let mut was_false = vec![0; recording.units().len()];
         for place in places {
             // Below the last threshold nothing is accepted.
             let Some(&threshold) = self.thresholds.get(place) else { continue };
             let found = events(recording.detections(), rules, |d| d.score >= threshold);
             let mut hit = vec![false; was_hit.len()];
-            let mut now_false = 0;
-            for fate in fates(recording, &found, rules) {
+            let mut now_false = vec![0; was_false.len()];
+            for (event, fate) in found.iter().zip(fates(recording, &found, rules)) {
                 match fate {
                     Fate::Hit(index) => hit[index] = true,
                     Fate::Repeat(_) => {}
-                    Fate::False(_) => now_false += 1,
+                    Fate::False(_) => now_false[recording.unit_at(event.time) - first] += 1,
                 }
             }
             for (index, span) in recording.spans().iter().enumerate() {
@@ -97,8 +93,10 @@ impl Sweep {
                     self.units[span.unit].changes.push((place, change, 0));
                 }
             }
-            if now_false != was_false {
-                self.units[recording.unit].changes.push((place, 0, now_false - was_false));
+            for (index, (now, was)) in now_false.iter().zip(&was_false).enumerate() {
+                if now != was {
+                    self.units[first + index].changes.push((place, 0, now - was));
+                }
             }
             (was_hit, was_false) = (hit, now_false);
         }

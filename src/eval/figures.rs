@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::bootstrap::{self, Resampling, quantile};
 use super::calibration::{self, Bin};
+use super::clusters::{Clusters, Exposure};
 use super::det::{Curve, Sweep};
 use super::event::{Detection, Rules};
 use super::intervals::{Interval, clopper_pearson, poisson};
@@ -11,6 +12,7 @@ use super::matching::Recording;
 use super::notes;
 use super::rank::{Ranked, Scored, Stopped};
 use super::tally::{Outcome, Tally};
+use super::units::Units;
 use crate::Result;
 
 /// The false accepts an hour at which the miss rate is told.
@@ -33,6 +35,9 @@ pub struct Settings {
     pub threshold: Option<f32>,
     /// Of every interval, between 0 and 1.
     pub confidence: f64,
+    /// Samples of the blocks of time that the bootstrap draws where nobody in particular speaks.
+    /// They are those of [`Recording::in_blocks`]; here they are only told.
+    pub block: u64,
     /// Draws of the bootstrap.
     pub resamples: usize,
     /// Seed of the bootstrap.
@@ -170,8 +175,12 @@ pub struct Figures {
     pub frr: Share,
     /// Labelled negatives with an accepted event.
     pub negatives_accepted: Share,
-    /// Accepted events that belong to no target.
+    /// Accepted events that belong to no target; the interval takes them as independent.
     pub false_accepts: PerHour,
+    /// The same rate with an interval from the bootstrap, which does not.
+    pub false_accepts_by_unit: Estimate,
+    /// Whether they come in clusters, where time is drawn in blocks and there are any.
+    pub clusters: Option<Clusters>,
     /// Accepted events beyond the first of a target: in no other figure.
     pub repeats: usize,
     /// Of the hits and false accepts, the hits.
@@ -194,8 +203,10 @@ pub struct Figures {
     pub brier: Estimate,
     /// The scores of the triggers as probabilities.
     pub reliability: Vec<Bin>,
-    /// Units with a target: speakers, where the labels name them.
+    /// Units with a target: speakers, where the labels name them; cells count by their block.
     pub units: usize,
+    /// Blocks of time that the bootstrap draws from.
+    pub blocks: usize,
     /// The detection error trade-off.
     pub curve: Curve,
     /// The band around it, where there is one.
@@ -233,8 +244,10 @@ impl Figures {
 
         let curve = sweep.curve(rules, None);
         let grid = grid(&curve);
-        let units = sweep.units();
-        let resampling = Resampling { units, count: settings.resamples, seed: settings.seed };
+        let units = Units::of(recordings);
+        let exposure = Exposure::of(recordings, &tally, rules, &units);
+        let resampling =
+            Resampling { units: &units, count: settings.resamples, seed: settings.seed };
         let statistics = |weights: &[u32]| {
             let curve = sweep.curve(rules, Some(weights));
             let mut values = vec![
@@ -242,6 +255,7 @@ impl Figures {
                 trials.auc(Some(weights)),
                 triggers.stopped_at(KEPT, Some(weights)).map(|found| found.stopped),
                 weighted_brier(&judged, weights),
+                exposure.per_hour(weights),
             ];
             values.extend(PER_HOUR.iter().chain(&grid).map(|&rate| curve.miss_rate_at(rate)));
             values
@@ -259,6 +273,9 @@ impl Figures {
         let auc = estimate(trials.auc(None));
         let stopped = estimate(stopped_at.map(|found| found.stopped));
         let brier = estimate(calibration::brier(&probabilities));
+        let falses = tally.false_accepts.len() as u64;
+        let false_accepts = PerHour::new(falses, curve.hours, confidence)?;
+        let false_accepts_by_unit = estimate(false_accepts.value);
         let miss_at = PER_HOUR.map(|rate| MissAt {
             false_accepts_per_hour: rate,
             miss_rate: estimate(curve.miss_rate_at(rate)),
@@ -270,15 +287,17 @@ impl Figures {
         let band = band.collect();
 
         let hits = tally.targets().filter(|target| target.accepted).count() as u64;
-        let falses = tally.false_accepts.len() as u64;
         let (true_triggers, false_triggers) = triggers.counts();
-        let mut with_target: Vec<usize> = tally.targets().map(|target| target.unit).collect();
+        let mut with_target: Vec<usize> =
+            tally.targets().map(|target| units.group(target.unit)).collect();
         with_target.sort_unstable();
         with_target.dedup();
         let mut figures = Self {
             frr: Share::of(tally.targets().map(|target| !target.accepted), confidence)?,
             negatives_accepted: Share::of(tally.negatives().map(|n| n.accepted), confidence)?,
-            false_accepts: PerHour::new(falses, curve.hours, confidence)?,
+            false_accepts,
+            false_accepts_by_unit,
+            clusters: exposure.clusters(&units, settings.seed),
             repeats: tally.repeats,
             queue_precision: Share::new(hits, hits + falses, confidence)?,
             miss_at: miss_at.to_vec(),
@@ -291,11 +310,12 @@ impl Figures {
             brier,
             reliability: calibration::reliability(&probabilities, BINS, confidence)?,
             units: with_target.len(),
+            blocks: units.blocks(),
             curve,
             band,
             notes: Vec::new(),
         };
-        figures.notes = notes::of(&figures, equal, settings.resamples > 0);
+        figures.notes = notes::of(&figures, equal, settings);
         Ok((figures, tally))
     }
 }

@@ -1,6 +1,9 @@
 //! Events against labels: hit, repeat, or false accept.
 
+use std::ops::Range;
+
 use super::event::{Detection, Event, Rules};
+use super::units::{self, CELLS};
 
 /// A labelled stretch of a recording.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,8 +36,10 @@ impl Span {
 pub struct Recording {
     /// Its length in samples, where it is known.
     pub length: Option<u64>,
-    /// Whom the bootstrap draws together with its false accepts.
+    /// Whom the bootstrap draws together with its false accepts; the first of its cells where it
+    /// is [cut](Self::in_blocks).
     pub unit: usize,
+    cell: Option<u64>,
     spans: Vec<Span>,
     detections: Vec<Detection>,
     /// The longest span, so that a search by the starts knows where to end.
@@ -54,7 +59,7 @@ impl Recording {
         // changes nothing.
         detections.sort_by(|a, b| a.time.cmp(&b.time).then(b.score.total_cmp(&a.score)));
         let longest = spans.iter().map(|span| span.end - span.start.min(span.end)).max();
-        Self { length, unit, spans, detections, longest: longest.unwrap_or(0) }
+        Self { length, unit, cell: None, spans, detections, longest: longest.unwrap_or(0) }
     }
 
     /// Its labels by their start.
@@ -67,19 +72,69 @@ impl Recording {
         &self.detections
     }
 
+    /// The same recording, whose time the bootstrap draws in blocks of `block` samples: it then
+    /// has as many units as it has tenths of a block, from [`unit`](Self::unit) on. One whose
+    /// length is not known, or that is no longer than a block, stays whole.
+    #[must_use]
+    pub fn in_blocks(mut self, block: u64) -> Self {
+        let long = self.length.is_some_and(|length| length > block);
+        self.cell = (long && block > 0).then(|| (block / CELLS as u64).max(1));
+        self
+    }
+
+    /// Whether its time is drawn in blocks.
+    pub fn is_cut(&self) -> bool {
+        self.cell.is_some()
+    }
+
+    /// Its units: one, or its cells.
+    pub fn units(&self) -> Range<usize> {
+        units::cells(self.unit, self.length, self.cell)
+    }
+
+    /// The unit that what happens at `time` belongs to.
+    pub fn unit_at(&self, time: u64) -> usize {
+        let place = self.cell.map_or(0, |cell| usize::try_from(time / cell).unwrap_or(usize::MAX));
+        self.unit + place.min(self.units().len() - 1)
+    }
+
     /// Samples in which an event would be a false accept: all but the targets with their
     /// tolerance. `None` where the length is not known.
     pub fn exposed(&self, rules: &Rules) -> Option<u64> {
-        let length = self.length?;
-        let mut exposed = length;
-        let mut covered = 0;
+        self.length?;
+        Some(self.gaps(rules).iter().map(|gap| gap.end - gap.start).sum())
+    }
+
+    /// The same by unit; nothing where the length is not known.
+    pub fn exposed_by_unit(&self, rules: &Rules) -> Vec<(usize, u64)> {
+        let cell = self.cell.unwrap_or(u64::MAX);
+        let mut parts: Vec<(usize, u64)> = Vec::new();
+        for gap in self.gaps(rules) {
+            let mut at = gap.start;
+            while at < gap.end {
+                let end = (at / cell).saturating_add(1).saturating_mul(cell).min(gap.end);
+                let unit = self.unit_at(at);
+                match parts.last_mut() {
+                    Some((last, samples)) if *last == unit => *samples += end - at,
+                    _ => parts.push((unit, end - at)),
+                }
+                at = end;
+            }
+        }
+        parts
+    }
+
+    /// What lies outside of the targets with their tolerance.
+    fn gaps(&self, rules: &Rules) -> Vec<Range<u64>> {
+        let length = self.length.unwrap_or(0);
+        let (mut gaps, mut covered) = (Vec::new(), 0);
         for span in self.spans.iter().filter(|span| span.wanted) {
             let start = span.start.clamp(covered, length);
-            let end = span.end.saturating_add(rules.tolerance).clamp(start, length);
-            exposed -= end - start;
-            covered = end;
+            gaps.push(covered..start);
+            covered = span.end.saturating_add(rules.tolerance).clamp(start, length);
         }
-        Some(exposed)
+        gaps.push(covered..length);
+        gaps
     }
 
     /// The spans that an event at `time` belongs to.
@@ -207,5 +262,25 @@ mod tests {
         assert_eq!(exposed(&[span(980, 990, true)]), Some(980));
         assert_eq!(exposed(&[span(0, WHOLE, true)]), Some(0));
         assert_eq!(Recording::new(None, 0, Vec::new(), Vec::new()).exposed(&RULES), None);
+    }
+
+    #[test]
+    fn a_recording_in_blocks_has_a_unit_for_each_of_their_tenths() {
+        let whole =
+            |length: Option<u64>| Recording::new(length, 7, vec![span(140, 260, true)], Vec::new());
+        let cut = whole(Some(1_050)).in_blocks(1_000);
+        assert!(cut.is_cut() && cut.units() == (7..18));
+        assert_eq!([0, 99, 100, 1_049, 9_999].map(|time| cut.unit_at(time)), [7, 7, 8, 17, 17]);
+        // The target and its tolerance, from 140 to 310, lie in three cells.
+        let parts = cut.exposed_by_unit(&RULES);
+        assert_eq!(parts[..3], [(7, 100), (8, 40), (10, 90)]);
+        assert_eq!(parts.last(), Some(&(17, 50)));
+        assert_eq!(parts.iter().map(|(_, samples)| samples).sum::<u64>(), 1_050 - 170);
+        assert_eq!(cut.exposed(&RULES), Some(880));
+        for kept in [whole(Some(1_000)), whole(None), whole(Some(90))] {
+            let kept = kept.in_blocks(1_000);
+            assert!(!kept.is_cut() && kept.units() == (7..8) && kept.unit_at(5_000) == 7);
+        }
+        assert!(!whole(Some(1_050)).in_blocks(0).is_cut());
     }
 }

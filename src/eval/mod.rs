@@ -7,6 +7,7 @@
 pub mod bootstrap;
 pub mod calibration;
 pub mod certify;
+pub mod clusters;
 pub mod contest;
 pub mod det;
 pub mod event;
@@ -20,3 +21,4 @@ pub mod paired;
 pub mod random;
 pub mod rank;
 pub mod tally;
+pub mod units;

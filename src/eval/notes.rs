@@ -1,6 +1,6 @@
 //! What the data is too small for. A figure that can't be known is said to be so, beside it.
 
-use super::figures::{Estimate, Figures, KEPT};
+use super::figures::{Estimate, Figures, KEPT, Settings};
 use super::rank::EqualError;
 
 /// Fewer units than this make a bootstrap coarse.
@@ -10,8 +10,9 @@ const FEW_TARGETS: u64 = 30;
 /// Fewer delays than this have no 99th percentile of their own.
 const FEW_DELAYS: usize = 100;
 
-/// The sentences for `figures`; `drawn` is whether there was a bootstrap.
-pub(super) fn of(figures: &Figures, equal: Option<EqualError>, drawn: bool) -> Vec<String> {
+/// The sentences for `figures`, which `settings` made.
+pub(super) fn of(figures: &Figures, equal: Option<EqualError>, settings: &Settings) -> Vec<String> {
+    let drawn = settings.resamples > 0;
     let mut notes = Vec::new();
     let mut say = |text: String| notes.push(text);
     let (targets, hours) = (figures.frr.n, figures.false_accepts.hours);
@@ -38,13 +39,29 @@ pub(super) fn of(figures: &Figures, equal: Option<EqualError>, drawn: bool) -> V
             ));
         }
     }
+    let block_s = settings.rules.seconds(settings.block);
+    if let Some(found) = figures.clusters.filter(|clusters| clusters.found) {
+        say(format!(
+            "false accepts come in clusters: the counts of {} blocks of {block_s} s vary {:.1} times \
+             as much as those of independent ones (p = {:.4}). Poisson's interval is too narrow: go \
+             by the one over blocks",
+            found.blocks, found.dispersion, found.p_value
+        ));
+    }
+    if drawn && figures.blocks > 0 && figures.blocks < FEW_UNITS {
+        say(format!(
+            "{} blocks of {block_s} s are few for a bootstrap: its intervals are coarse and tend to \
+             be narrow",
+            figures.blocks
+        ));
+    }
     if figures.negatives_accepted.n == 0 {
         say("no label is a negative: there is no equal error rate and no area under the curve"
             .to_owned());
     }
     if targets > 0 && figures.units < FEW_UNITS {
         say(format!(
-            "{} speakers or recordings are few for a bootstrap: its intervals are coarse and tend to \
+            "{} speakers, recordings or blocks with a target are few for a bootstrap: its intervals are coarse and tend to \
              be narrow",
             figures.units
         ));
@@ -61,6 +78,7 @@ pub(super) fn of(figures: &Figures, equal: Option<EqualError>, drawn: bool) -> V
         ("equal error rate".to_owned(), figures.equal_error),
         ("AUC".to_owned(), figures.auc),
         ("share stopped".to_owned(), figures.stopped),
+        ("false accepts an hour".to_owned(), figures.false_accepts_by_unit),
     ];
     estimates.extend(
         figures

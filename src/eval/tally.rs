@@ -168,7 +168,7 @@ impl Tally {
                             && event.score <= self.triggers[at].score
                     });
                     if !echo {
-                        self.triggers.push(trigger(span, false, recording.unit));
+                        self.triggers.push(trigger(span, false, recording.unit_at(event.time)));
                     }
                 }
             }

@@ -40,6 +40,13 @@ impl ParquetReader {
         schema.get_fields().iter().map(|field| field.name().to_owned()).collect()
     }
 
+    /// What the file says of itself under `key`, such as
+    /// [`SCHEMA_VERSION`](super::SCHEMA_VERSION).
+    pub fn metadata(&self, key: &str) -> Option<String> {
+        let pairs = self.file.metadata().file_metadata().key_value_metadata()?;
+        pairs.iter().find(|pair| pair.key == key)?.value.clone()
+    }
+
     /// Hands the rows to `visit` in their order, with the columns for which `wanted` is true,
     /// until it returns `false`, which is then returned. Truths and numbers come as they are,
     /// everything else as text; what JSON has no form for is null.

@@ -61,6 +61,12 @@ pub fn notes(joined: &Joined, systems: &[System], figures: &Figures) -> Vec<Stri
             output::counted(count, "line")
         ));
     }
+    for file in systems.iter().flat_map(|system| &system.older) {
+        notes.push(format!(
+            "a run that is to write {} has not finished: these are the scores of the run before it",
+            file.display()
+        ));
+    }
     if joined.silent > 0 {
         notes.push(format!(
             "{} no line in the scores and {} taken to be without an activation",

@@ -74,11 +74,11 @@ impl Labelled<'_> {
     }
 }
 
-/// Brings them together. `folder` is where the labels are: their paths may start from it.
-pub fn join(labels: &Labels, systems: &[System], word: &str, folder: &Path) -> Result<Joined> {
-    let known =
-        |key: &str| systems.iter().any(|s| s.heard.contains_key(key) || s.failed.contains_key(key));
-    let recordings = by_recording(labels, folder, &known);
+/// Brings them together. The time of a recording that is no single speaker's is drawn in blocks
+/// of `block` samples.
+pub fn join(labels: &Labels, systems: &[System], word: &str, block: u64) -> Result<Joined> {
+    let known = systems.iter().flat_map(|s| s.heard.keys().chain(s.failed.keys()));
+    let recordings = by_recording(labels, &known.map(String::as_str).collect())?;
     for system in systems {
         check_labelled(system, &recordings)?;
     }
@@ -92,7 +92,7 @@ pub fn join(labels: &Labels, systems: &[System], word: &str, folder: &Path) -> R
         others: BTreeMap::new(),
         speakers: 0,
     };
-    let mut units = Units::default();
+    let mut units = Units::new(labels, block);
     let (mut missing, nothing) = (Vec::new(), Heard::default());
     for labelled in &recordings {
         let key = &labelled.key;
@@ -129,7 +129,7 @@ pub fn join(labels: &Labels, systems: &[System], word: &str, folder: &Path) -> R
             .hint(hint));
     }
     joined.check_targets(labels)?;
-    joined.speakers = units.speakers();
+    joined.speakers = units.speakers.len();
     Ok(joined)
 }
 
@@ -142,35 +142,53 @@ fn listed(names: &[&str]) -> String {
     if names.len() > LISTED { format!("{shown} and {} more", names.len() - LISTED) } else { shown }
 }
 
-/// The labels by recording, in the order in which they come.
-fn by_recording<'a>(
-    labels: &'a Labels,
-    folder: &Path,
-    known: &dyn Fn(&str) -> bool,
-) -> Vec<Labelled<'a>> {
+/// The labels by recording, in the order in which they come; `known` are those of the scores.
+fn by_recording<'a>(labels: &'a Labels, known: &BTreeSet<&str>) -> Result<Vec<Labelled<'a>>> {
     let mut places: BTreeMap<String, usize> = BTreeMap::new();
     let mut recordings: Vec<Labelled<'a>> = Vec::new();
     for (index, row) in labels.rows.iter().enumerate() {
-        let key = resolve(&row.key, labels.by_id, folder, known);
+        let key = resolve(row, labels, known)?;
         let place = *places.entry(key.clone()).or_insert_with(|| {
             recordings.push(Labelled { key, rows: Vec::new(), labels });
             recordings.len() - 1
         });
         recordings[place].rows.push(index);
     }
-    recordings
+    Ok(recordings)
 }
 
-/// A label's path as the scores have it: as it stands, else from the labels' folder.
-fn resolve(key: &str, by_id: bool, folder: &Path, known: &dyn Fn(&str) -> bool) -> String {
-    if by_id {
-        return key.to_owned();
+/// A label's path as the scores have it: as it stands, else from the labels' folder. Where it
+/// has no ending, that of any ending.
+fn resolve(row: &Row, labels: &Labels, known: &BTreeSet<&str>) -> Result<String> {
+    let key = &row.key;
+    if labels.by_id {
+        return Ok(key.clone());
     }
-    let beside = folder.join(key);
+    let beside = row.folder(&labels.files).join(key);
     let absolute = std::path::absolute(&beside).ok();
     let forms = [Some(PathBuf::from(key)), Some(beside), absolute];
-    let mut forms = forms.iter().flatten().map(|path| plain(path));
-    forms.find(|form| known(form)).unwrap_or_else(|| key.to_owned())
+    let forms: Vec<String> = forms.iter().flatten().map(|path| plain(path)).collect();
+    if !row.is_stem {
+        let found = forms.into_iter().find(|form| known.contains(form.as_str()));
+        return Ok(found.unwrap_or_else(|| key.clone()));
+    }
+    let called = |name: &dyn Fn(&str) -> Option<String>, wanted: &[String]| -> Vec<&str> {
+        let is = |key: &&str| name(key).is_some_and(|name| wanted.contains(&name));
+        known.iter().copied().filter(is).collect()
+    };
+    let path = |key: &str| Some(plain(&Path::new(key).with_extension("")));
+    let stem = |key: &str| Some(Path::new(key).file_stem()?.to_string_lossy().into_owned());
+    // Beside the labels, or anywhere where no other is called so.
+    let near = called(&path, &forms[1..]);
+    let found = if near.is_empty() { called(&stem, std::slice::from_ref(key)) } else { near };
+    match found.as_slice() {
+        [] => Ok(key.clone()),
+        [one] => Ok((*one).to_owned()),
+        several => Err(refused("labels could be of several recordings")
+            .expected(format!("one in the scores that is called {key}, with any ending"))
+            .found(listed(several))
+            .hint("Audacity's labels don't say whose they are: give them in a table with path")),
+    }
 }
 
 /// A path without the components that say nothing, as text.
@@ -197,45 +215,65 @@ fn check_labelled(system: &System, recordings: &[Labelled<'_>]) -> Result<()> {
         .hint("label them, with nothing in label where there is no wake word, or take them out"))
 }
 
-/// Speakers, and recordings without one, by number.
-#[derive(Default)]
+/// What the bootstrap draws, by number: speakers, and recordings or blocks of time without one.
 struct Units {
     speakers: BTreeMap<String, usize>,
+    /// Whether speakers are drawn: nothing can be said of others by one alone.
+    by_speaker: bool,
+    block: u64,
     count: usize,
 }
 
 impl Units {
-    fn fresh(&mut self) -> usize {
-        self.count += 1;
-        self.count - 1
+    fn new(labels: &Labels, block: u64) -> Self {
+        let names: BTreeSet<&str> =
+            labels.rows.iter().filter_map(|row| row.speaker.as_deref()).collect();
+        Self { speakers: BTreeMap::new(), by_speaker: names.len() > 1, block, count: 0 }
     }
 
-    fn speaker(&mut self, name: &str) -> usize {
+    fn fresh(&mut self, count: usize) -> usize {
+        self.count += count;
+        self.count - count
+    }
+
+    /// The unit of whoever is called `name`; none where speakers are not drawn.
+    fn speaker(&mut self, name: &str) -> Option<usize> {
         if let Some(&unit) = self.speakers.get(name) {
-            return unit;
+            return self.by_speaker.then_some(unit);
         }
-        let unit = self.fresh();
+        let unit = if self.by_speaker { self.fresh(1) } else { 0 };
         self.speakers.insert(name.to_owned(), unit);
-        unit
+        self.by_speaker.then_some(unit)
     }
 
-    fn speakers(&self) -> usize {
-        self.speakers.len()
+    /// `recording` with its units: those of its only speaker, or its own.
+    fn place(&mut self, mut recording: Recording, speaker: Option<usize>) -> Recording {
+        if let Some(unit) = speaker {
+            recording.unit = unit;
+            return recording;
+        }
+        let mut cut = recording.in_blocks(self.block);
+        cut.unit = self.fresh(cut.units().len());
+        cut
     }
 }
 
 impl Joined {
     fn add(&mut self, labelled: &Labelled<'_>, heard: &[&Heard], units: &mut Units) -> Result<()> {
-        let length_s = labelled.length_s(heard)?;
+        let length = samples(labelled.length_s(heard)?);
         let speakers: BTreeSet<&str> =
             labelled.rows().filter_map(|row| row.speaker.as_deref()).collect();
+        let of_speaker: Vec<Option<usize>> =
+            speakers.iter().map(|speaker| units.speaker(speaker)).collect();
         // What nobody says, or several do, belongs to the recording.
-        let unit = match speakers.iter().collect::<Vec<_>>().as_slice() {
-            [speaker] => units.speaker(speaker),
-            _ => units.fresh(),
+        let only = match of_speaker.as_slice() {
+            [speaker] => *speaker,
+            _ => None,
         };
+        let empty = Recording::new(Some(length), 0, Vec::new(), Vec::new());
+        let whole = units.place(empty, only);
         let spans: Vec<Span> =
-            labelled.rows.iter().map(|&row| self.span(labelled, row, unit, units)).collect();
+            labelled.rows.iter().map(|&row| self.span(labelled, row, &whole, units)).collect();
         for (system, heard) in self.systems.iter_mut().zip(heard) {
             let detections = heard.found.iter().map(|found| Detection {
                 time: samples(found.end_s),
@@ -244,12 +282,9 @@ impl Joined {
                 accepted: found.accepted.unwrap_or(false),
                 reason: found.reason.clone(),
             });
-            system.push(Recording::new(
-                Some(samples(length_s)),
-                unit,
-                spans.clone(),
-                detections.collect(),
-            ));
+            let recording =
+                Recording::new(Some(length), whole.unit, spans.clone(), detections.collect());
+            system.push(if whole.is_cut() { recording.in_blocks(units.block) } else { recording });
         }
         let path = heard.iter().find_map(|found| found.path.clone());
         self.paths.push(PathBuf::from(path.unwrap_or_else(|| labelled.key.clone())));
@@ -261,7 +296,7 @@ impl Joined {
         &mut self,
         labelled: &Labelled<'_>,
         row: usize,
-        recording: usize,
+        recording: &Recording,
         units: &mut Units,
     ) -> Span {
         let label = &labelled.labels.rows[row];
@@ -269,9 +304,10 @@ impl Joined {
         if !wanted && !label.label.is_empty() {
             *self.others.entry(label.label.clone()).or_default() += 1;
         }
-        let unit = label.speaker.as_deref().map_or(recording, |speaker| units.speaker(speaker));
         let (start, end) =
             label.span_s.map_or((0, WHOLE), |(start, end)| (samples(start), samples(end)));
+        let speaker = label.speaker.as_deref().and_then(|speaker| units.speaker(speaker));
+        let unit = speaker.unwrap_or_else(|| recording.unit_at(start));
         Span { start, end, wanted, unit, row }
     }
 

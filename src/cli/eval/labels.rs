@@ -1,15 +1,17 @@
 //! The labels: what was said where.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use serde_json::Value;
 use wakegate::{Error, ErrorKind, Result};
+
+use super::rows::{Form, Reading};
 
 /// Columns with a meaning of their own; any other can be grouped by.
 const KNOWN: [&str; 7] = ["path", "id", "start_s", "end_s", "label", "speaker", "audio_s"];
 
-/// A label file.
+/// The labels of one or more files.
 pub struct Labels {
     /// Whether recordings are named by `id` and not by `path`.
     pub by_id: bool,
@@ -17,12 +19,18 @@ pub struct Labels {
     pub columns: Vec<String>,
     /// The labels.
     pub rows: Vec<Row>,
+    /// The files that they are from.
+    pub files: Vec<PathBuf>,
 }
 
 /// One label.
 pub struct Row {
+    /// The number of its file.
+    file: usize,
     /// The recording.
     pub key: String,
+    /// Whether that is its name without an ending: Audacity's labels say no more.
+    pub is_stem: bool,
     /// Where, in seconds; none for the whole recording.
     pub span_s: Option<(f64, f64)>,
     /// The word, or nothing.
@@ -39,6 +47,11 @@ impl Row {
     pub fn value(&self, column: &str) -> &str {
         self.values.get(column).map_or("", String::as_str)
     }
+
+    /// The folder of its file, from which its path may start.
+    pub fn folder(&self, files: &[PathBuf]) -> PathBuf {
+        files[self.file].parent().unwrap_or(Path::new("")).to_owned()
+    }
 }
 
 impl Labels {
@@ -53,58 +66,158 @@ impl Labels {
     }
 }
 
-/// One row as text by column, with its line.
-type Raw = (u64, BTreeMap<String, String>);
-
-/// Reads CSV, TSV or JSON lines, told apart by the first line.
-pub fn read(path: &Path) -> Result<Labels> {
-    let text = fs::read_to_string(path).map_err(|e| Error::io("read", path, &e))?;
-    parse(&text).map_err(|error| error.context(path.display()))
-}
-
-fn parse(text: &str) -> Result<Labels> {
-    let text = text.trim_start_matches('\u{feff}');
-    let (columns, raw) =
-        if text.trim_start().starts_with('{') { json(text)? } else { table(text)? };
-    let has = |name: &str| columns.iter().any(|column| column == name);
-    let by_id = !has("path");
-    if !has("label") || (by_id && !has("id")) {
-        return Err(refused()
-            .expected(
-                "the columns path (or id) and label; start_s, end_s, speaker and others may follow",
-            )
-            .found(format!("the columns {}", columns.join(", ")))
-            .hint("src/eval/README.md describes the format"));
+/// Reads all of `files`: CSV, TSV, JSON lines, Parquet, or what Audacity exports.
+///
+/// # Errors
+/// [`ErrorKind::Io`] where one can't be read, [`ErrorKind::Settings`] for what is no label, with
+/// the file and the line.
+pub fn read(files: &[PathBuf]) -> Result<Labels> {
+    let mut labels =
+        Labels { by_id: false, columns: Vec::new(), rows: Vec::new(), files: files.to_vec() };
+    let mut seen = BTreeMap::new();
+    for (number, file) in files.iter().enumerate() {
+        let table = Table::read(file)?;
+        if number > 0 && table.by_id != labels.by_id {
+            return Err(refused()
+                .context(file.display())
+                .expected("recordings named by path in all files, or by id in all")
+                .found("both"));
+        }
+        labels.by_id = table.by_id;
+        for name in table.columns {
+            if !labels.has(&name) {
+                labels.columns.push(name);
+            }
+        }
+        for (place, row) in table.rows {
+            let row = Row { file: number, ..row };
+            let [start, end] = ["start_s", "end_s"].map(|name| row.value(name).to_owned());
+            let same = (row.folder(files), row.key.clone(), row.label.clone(), start, end);
+            if let Some(before) = seen.insert(same, format!("{} {place}", file.display())) {
+                return Err(refused()
+                    .context(format_args!("{}: {place}", file.display()))
+                    .expected("each label once")
+                    .found(format!("that of {before} again")));
+            }
+            labels.rows.push(row);
+        }
     }
-    if raw.is_empty() {
+    if labels.rows.is_empty() {
         return Err(refused().expected("at least one label").found("none"));
     }
-    let mut rows = Vec::new();
-    let mut seen = BTreeMap::new();
-    for (line, values) in raw {
-        let row = row(values, by_id).map_err(|e| e.context(format_args!("line {line}")))?;
-        let same = (
-            row.key.clone(),
-            row.label.clone(),
-            row.value("start_s").to_owned(),
-            row.value("end_s").to_owned(),
-        );
-        if let Some(before) = seen.insert(same, line) {
-            return Err(refused()
-                .context(format_args!("line {line}"))
-                .expected("each label once")
-                .found(format!("that of line {before} again")));
-        }
-        rows.push(row);
+    Ok(labels)
+}
+
+/// The labels of one file.
+#[derive(Default)]
+struct Table {
+    by_id: bool,
+    columns: Vec<String>,
+    /// Each with its place.
+    rows: Vec<(String, Row)>,
+}
+
+impl Table {
+    fn read(file: &Path) -> Result<Self> {
+        let reading = Reading {
+            wanted: &|_| true,
+            numbers: &[],
+            // Quotes in a TSV are quotes: that is how such files are written.
+            quoted_tabs: false,
+            name: "the labels",
+            row: "an object of texts, numbers and nulls on a line",
+            remedy: "take the file from where it was made",
+        };
+        let (mut form, mut header) = (Form::JsonLines, None);
+        let (mut seen, mut rows): (Vec<String>, Vec<Raw>) = (Vec::new(), Vec::new());
+        reading.read(
+            file,
+            &mut |found, head| {
+                (form, header) = (found, head.columns.clone());
+                Ok(())
+            },
+            &mut |place, row| {
+                let mut values = BTreeMap::new();
+                for (name, value) in row {
+                    if !seen.contains(&name) {
+                        seen.push(name.clone());
+                    }
+                    let text = text(&name, value).map_err(|error| error.context(place))?;
+                    values.insert(name, text);
+                }
+                rows.push((place.to_owned(), values));
+                Ok(())
+            },
+        )?;
+        let table = if form == Form::Audacity || (rows.is_empty() && is_text(file)) {
+            Self::of_audacity(file, rows)
+        } else {
+            Self::of_table(header.unwrap_or(seen), rows)
+        };
+        table.map_err(|error| error.context(file.display()))
     }
-    Ok(Labels { by_id, columns, rows })
+
+    fn of_table(columns: Vec<String>, rows: Vec<Raw>) -> Result<Self> {
+        let has = |name: &str| columns.iter().any(|column| column == name);
+        let by_id = !has("path");
+        // An empty file has no columns either, and is refused for its lack of labels.
+        let any = !columns.is_empty();
+        if any && (!has("label") || (by_id && !has("id"))) {
+            return Err(refused()
+                .expected(
+                    "the columns path (or id) and label; start_s, end_s, speaker and others may \
+                     follow",
+                )
+                .found(format!("the columns {}", columns.join(", ")))
+                .hint("src/eval/README.md describes the format"));
+        }
+        let row = |(place, values): Raw| {
+            let row = row(values, by_id, false).map_err(|error| error.context(&place))?;
+            Ok((place, row))
+        };
+        Ok(Self { by_id, columns, rows: rows.into_iter().map(row).collect::<Result<_>>()? })
+    }
+
+    /// Labels of the recording that is called as the file is. Without any, nothing is said in it.
+    fn of_audacity(file: &Path, rows: Vec<Raw>) -> Result<Self> {
+        let stem = file.file_stem().map_or_else(String::new, |s| s.to_string_lossy().into_owned());
+        let nothing = || vec![("line 1".to_owned(), BTreeMap::new())];
+        let rows = if rows.is_empty() { nothing() } else { rows };
+        let row = |(place, mut values): Raw| {
+            values.insert("path".to_owned(), stem.clone());
+            let row = row(values, false, true).map_err(|error| error.context(&place))?;
+            Ok((place, row))
+        };
+        let columns = ["path", "start_s", "end_s", "label"].map(str::to_owned).to_vec();
+        Ok(Self { by_id: false, columns, rows: rows.into_iter().map(row).collect::<Result<_>>()? })
+    }
+}
+
+/// One row as text by column, with its place.
+type Raw = (String, BTreeMap<String, String>);
+
+/// Whether a file's name is one that Audacity gives to labels.
+fn is_text(file: &Path) -> bool {
+    file.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("txt"))
+}
+
+fn text(name: &str, value: Value) -> Result<String> {
+    match value {
+        Value::Null => Ok(String::new()),
+        Value::String(text) => Ok(text),
+        Value::Number(number) => Ok(number.to_string()),
+        Value::Bool(is) => Ok(is.to_string()),
+        Value::Array(_) | Value::Object(_) => Err(refused()
+            .expected("an object of texts, numbers and nulls")
+            .found(format!("a list or object in {name}"))),
+    }
 }
 
 fn refused() -> Error {
     Error::new(ErrorKind::Settings, "the labels are refused")
 }
 
-fn row(values: BTreeMap<String, String>, by_id: bool) -> Result<Row> {
+fn row(values: BTreeMap<String, String>, by_id: bool, is_stem: bool) -> Result<Row> {
     let text = |name: &str| values.get(name).map_or("", |value| value.trim());
     let number = |name: &str| -> Result<Option<f64>> {
         let text = text(name);
@@ -134,72 +247,22 @@ fn row(values: BTreeMap<String, String>, by_id: bool) -> Result<Row> {
     }
     let speaker = Some(text("speaker").to_owned()).filter(|speaker| !speaker.is_empty());
     let audio_s = number("audio_s")?;
-    Ok(Row { key, span_s, label: text("label").to_owned(), speaker, audio_s, values })
-}
-
-fn json(text: &str) -> Result<(Vec<String>, Vec<Raw>)> {
-    let mut columns: Vec<String> = Vec::new();
-    let mut rows = Vec::new();
-    for (line, text) in (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty()) {
-        let unread = |found: String| {
-            refused()
-                .context(format_args!("line {line}"))
-                .expected("an object of texts, numbers and nulls")
-                .found(found)
-        };
-        let object: serde_json::Map<String, serde_json::Value> =
-            serde_json::from_str(text).map_err(|error| unread(error.to_string()))?;
-        let mut values = BTreeMap::new();
-        for (name, value) in object {
-            let value = match value {
-                serde_json::Value::Null => String::new(),
-                serde_json::Value::String(text) => text,
-                serde_json::Value::Number(number) => number.to_string(),
-                serde_json::Value::Bool(is) => is.to_string(),
-                _ => return Err(unread(format!("a list or object in {name}"))),
-            };
-            if !columns.contains(&name) {
-                columns.push(name.clone());
-            }
-            values.insert(name, value);
-        }
-        rows.push((line, values));
-    }
-    Ok((columns, rows))
-}
-
-fn table(text: &str) -> Result<(Vec<String>, Vec<Raw>)> {
-    let tabs = text.lines().next().is_some_and(|line| line.contains('\t'));
-    // Quotes in a TSV are quotes: that is how such files are written.
-    let mut reader = csv::ReaderBuilder::new()
-        .delimiter(if tabs { b'\t' } else { b',' })
-        .quoting(!tabs)
-        .from_reader(text.as_bytes());
-    let unread = |error: csv::Error| {
-        let line = error.position().map_or(1, csv::Position::line);
-        refused()
-            .context(format_args!("line {line}"))
-            .expected("as many fields as there are columns")
-            .found(error.to_string())
-    };
-    let columns: Vec<String> =
-        reader.headers().map_err(unread)?.iter().map(|name| name.trim().to_owned()).collect();
-    if let Some(twice) = columns.iter().find(|&a| columns.iter().filter(|&b| a == b).count() > 1) {
-        return Err(refused().expected("each column once").found(format!("{twice} twice")));
-    }
-    let mut rows = Vec::new();
-    for record in reader.records() {
-        let record = record.map_err(unread)?;
-        let line = record.position().map_or(0, csv::Position::line);
-        let values = columns.iter().cloned().zip(record.iter().map(str::to_owned)).collect();
-        rows.push((line, values));
-    }
-    Ok((columns, rows))
+    let label = text("label").to_owned();
+    Ok(Row { file: 0, key, is_stem, span_s, label, speaker, audio_s, values })
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
+
+    fn parse(text: &str) -> Result<Labels> {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("labels");
+        fs::write(&file, text).unwrap();
+        read(&[file])
+    }
 
     fn refusal(text: &str) -> String {
         parse(text).err().unwrap().to_string()
@@ -224,6 +287,37 @@ mod tests {
             assert_eq!((b.span_s, b.label.as_str(), b.speaker.as_deref()), (None, "", None));
         }
         assert!(parse("id,label\n7,alexa\n").unwrap().by_id);
+        // What people write needs no end of a line at its end.
+        assert_eq!(parse("id,label\n7,alexa").unwrap().rows.len(), 1);
+    }
+
+    #[test]
+    fn what_audacity_exports_is_about_the_recording_of_its_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = ["kitchen.txt", "quiet.txt", "more.csv"].map(|name| folder.path().join(name));
+        fs::write(&files[0], "1.500000\t2.000000\talexa\n\\\t100.0\t300.0\n8.0\t9.0\t\n").unwrap();
+        fs::write(&files[1], "").unwrap();
+        fs::write(&files[2], "path,label,room\nc.wav,alexa,hall\n").unwrap();
+        let labels = read(&files).unwrap();
+        assert_eq!(labels.columns, ["path", "start_s", "end_s", "label", "room"]);
+        let told: Vec<_> = labels
+            .rows
+            .iter()
+            .map(|row| (row.key.as_str(), row.is_stem, row.span_s, row.label.as_str()))
+            .collect();
+        let expected = [
+            ("kitchen", true, Some((1.5, 2.0)), "alexa"),
+            ("kitchen", true, Some((8.0, 9.0)), ""),
+            ("quiet", true, None, ""),
+            ("c.wav", false, None, "alexa"),
+        ];
+        assert_eq!(told, expected);
+        fs::write(&files[0], "1.5\t2.0\talexa\n3.0\talexa\n").unwrap();
+        let said = read(&files[..1]).err().unwrap().to_string();
+        assert!(said.contains("line 2: the labels are refused: expected start, end"), "{said}");
+        fs::write(&files[0], "1.5\t1.5\talexa\n").unwrap();
+        let said = read(&files[..1]).err().unwrap().to_string();
+        assert!(said.contains("start_s before end_s"), "{said}");
     }
 
     #[test]
@@ -231,7 +325,9 @@ mod tests {
         let columns = refusal("file,word\na,b\n");
         assert!(columns.contains("found the columns file, word"), "{columns}");
         assert!(refusal("path,label\n").contains("at least one label"));
-        assert!(refusal("path,label\na,b,c\n").starts_with("line 2"));
+        assert!(refusal("").contains("at least one label"));
+        assert!(refusal("path,label\na,b,c\n").contains("labels: line 2: the labels are refused"));
+        assert!(refusal("path,label\na,b\nc").contains("line 3: the labels are cut off"));
         assert!(refusal("path,label,label\na,b,c\n").contains("label twice"));
         let at = |text: &str| refusal(&format!("path,start_s,end_s,label\n{text}\n"));
         assert!(at("a,2,1,alexa").contains("found 2 and 1"));
@@ -239,9 +335,9 @@ mod tests {
         assert!(at("a,x,3,alexa").contains("found \"x\""));
         assert!(at("a,-1,3,alexa").contains("found \"-1\""));
         assert!(at(",1,3,alexa").contains("path or id"));
-        assert!(at("a,1,3,alexa\na,1,3,alexa").contains(
-            "line 3: the labels are refused: expected each label once, found that of line 2"
-        ));
+        let twice = at("a,1,3,alexa\na,1,3,alexa");
+        assert!(twice.contains("line 3: the labels are refused: expected each label once"));
+        assert!(twice.contains("labels line 2 again"), "{twice}");
         assert!(refusal("{\"path\":\"a\",\"label\":[1]}").contains("list or object in label"));
     }
 }

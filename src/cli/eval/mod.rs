@@ -3,7 +3,9 @@
 mod about;
 mod join;
 pub mod labels;
+mod lines;
 mod report;
+mod rows;
 mod scores;
 mod table;
 
@@ -30,22 +32,23 @@ use scores::{System, Wanted};
 
 /// Say what scores mean: misses, false accepts an hour, and more, with exact intervals
 ///
-/// Takes the lines of `wakegate score` (with --activations for recordings that can hold more
-/// than one) and labels: CSV, TSV or JSON lines with the columns path (or id), start_s, end_s,
-/// label (the wake word, or nothing), speaker, audio_s, and any others to group by. A label
-/// without times is about its whole recording. Every scored recording needs a label and every
-/// labelled one a score. src/eval/README.md defines the format and every figure.
+/// Takes what `wakegate score` writes (JSON lines, CSV, TSV or Parquet; with --activations for
+/// recordings that can hold more than one) and labels: CSV, TSV, JSON lines or Parquet with the
+/// columns path (or id), start_s, end_s, label (the wake word, or nothing), speaker, audio_s,
+/// and any others to group by; or Audacity's labels, in a file called as the recording is. A
+/// label without times is about its whole recording. Every scored recording needs a label and
+/// every labelled one a score. src/eval/README.md defines the format and every figure.
 ///
 /// Counts events, not frames: see --merge-s, --refractory-s and --tolerance-s. Exit code: 0 all
 /// well, 1 some recordings could not be scored and are left out, 2 could not run.
 #[derive(Args)]
 pub struct Eval {
-    /// Lines of `wakegate score`, or of another engine in the same form
+    /// Output of `wakegate score`, or another engine's in the same form
     #[arg(long, value_name = "FILE", required = true)]
     scores: Vec<PathBuf>,
     /// The labels
-    #[arg(long, value_name = "FILE")]
-    labels: PathBuf,
+    #[arg(long, value_name = "FILE", required = true)]
+    labels: Vec<PathBuf>,
     /// The lines of a second system on the same recordings, to compare with
     #[arg(long, value_name = "FILE")]
     against: Vec<PathBuf>,
@@ -73,7 +76,12 @@ pub struct Eval {
     /// Confidence of the intervals
     #[arg(long, value_name = "C", default_value_t = 0.95)]
     confidence: f64,
-    /// Draws of the bootstrap over speakers
+    /// Length of the blocks of time that the bootstrap draws where a recording is longer and no
+    /// single one of several speakers': longer than a cluster of false accepts. 0 draws
+    /// recordings whole
+    #[arg(long, value_name = "SECONDS", default_value_t = 300.0)]
+    block_s: f64,
+    /// Draws of the bootstrap over speakers, recordings and blocks
     #[arg(long, value_name = "N", default_value_t = 1000)]
     resamples: usize,
     /// Seed of the bootstrap
@@ -142,8 +150,7 @@ impl Eval {
         let labels = labels::read(&self.labels)?;
         self.check_columns(&labels)?;
         let (systems, word) = self.systems(labels.by_id)?;
-        let folder = self.labels.parent().unwrap_or(Path::new(""));
-        let joined = join::join(&labels, &systems, &word, folder)?;
+        let joined = join::join(&labels, &systems, &word, settings.block)?;
         let evaluated = |index: usize, threshold| {
             let settings = self.settings(threshold)?;
             self.evaluate(&systems[index], &joined.systems[index], &joined, &labels, &settings)
@@ -224,6 +231,7 @@ impl Eval {
             },
             threshold,
             confidence: self.confidence,
+            block: samples("--block-s", self.block_s)?,
             resamples: self.resamples,
             seed: self.seed,
         })
@@ -301,7 +309,7 @@ impl Eval {
     fn inputs(&self) -> Result<Vec<Input>> {
         self.scores
             .iter()
-            .chain([&self.labels])
+            .chain(&self.labels)
             .chain(&self.against)
             .map(|path| about::input(path))
             .collect()

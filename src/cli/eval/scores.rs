@@ -2,40 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::fs::File;
-use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Deserializer};
 use serde_json::Value;
-use wakegate::{Error, ErrorKind, Result};
+use wakegate::Result;
 
 use super::join::plain;
-
-/// The keys that are read. There may be more.
-#[derive(Deserialize)]
-struct Line {
-    path: Option<String>,
-    id: Option<Value>,
-    /// There with a number or null in the lines of single activations, not there otherwise.
-    #[serde(default, deserialize_with = "present")]
-    activation: Option<Option<u64>>,
-    audio_s: Option<f64>,
-    verdict: Option<String>,
-    reason: Option<String>,
-    p_intended: Option<f32>,
-    wake_word: Option<String>,
-    end_s: Option<f64>,
-    decided_s: Option<f64>,
-    model: Option<String>,
-    error: Option<String>,
-}
-
-fn present<'de, D: Deserializer<'de>>(
-    input: D,
-) -> std::result::Result<Option<Option<u64>>, D::Error> {
-    Option::deserialize(input).map(Some)
-}
+use super::lines::{self, Line, Standing, refused};
 
 /// What a system made of a set of recordings.
 pub struct System {
@@ -53,6 +26,9 @@ pub struct System {
     pub one_each: bool,
     /// Whether recordings without an activation have no line.
     pub silent: bool,
+    /// Files beside which lies the journal of a run that has not finished: they are of the run
+    /// before it.
+    pub older: Vec<PathBuf>,
 }
 
 /// What a system made of one recording.
@@ -104,15 +80,8 @@ pub fn read(files: &[PathBuf], wanted: &Wanted<'_>) -> Result<System> {
         of_activations: 0,
     };
     for file in files {
-        let unread = |e: io::Error| Error::io("read", file, &e);
-        let lines = BufReader::new(File::open(file).map_err(unread)?).lines();
-        for (number, line) in (1_u64..).zip(lines) {
-            let line = line.map_err(unread)?;
-            if !line.trim().is_empty() {
-                reader
-                    .take(&line)
-                    .map_err(|e| e.context(format_args!("{} line {number}", file.display())))?;
-            }
+        if lines::read(file, wanted.by_id, &mut |line| reader.take(line))? == Standing::Older {
+            reader.system.older.push(file.clone());
         }
     }
     reader.end()
@@ -130,11 +99,8 @@ fn empty(files: &[PathBuf]) -> System {
         left_out: 0,
         one_each: false,
         silent: false,
+        older: Vec::new(),
     }
-}
-
-fn refused() -> Error {
-    Error::new(ErrorKind::Settings, "the scores are refused")
 }
 
 struct Reader<'a> {
@@ -146,10 +112,7 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn take(&mut self, text: &str) -> Result<()> {
-        let line: Line = serde_json::from_str(text).map_err(|error| {
-            refused().expected("a line of `wakegate score`").found(error.to_string())
-        })?;
+    fn take(&mut self, line: Line) -> Result<()> {
         let key = match (&line.id, &line.path) {
             (Some(Value::String(id)), _) if self.wanted.by_id => id.clone(),
             (Some(Value::Number(id)), _) if self.wanted.by_id => id.to_string(),
@@ -198,7 +161,11 @@ impl Reader<'_> {
         if again {
             return Err(refused()
                 .expected("each recording and each activation once")
-                .found(format!("{} again", entry.key())));
+                .found(format!("{} again", entry.key()))
+                .hint(
+                    "a run that was started again and appended has them twice; `wakegate score \
+                       --output FILE --resume` goes on without",
+                ));
         }
         let heard = entry.or_default();
         if let Some(seconds) = line.audio_s {
@@ -317,7 +284,9 @@ mod tests {
 
     #[test]
     fn what_can_not_be_read_is_refused_with_its_line() {
-        assert!(refusal("nonsense").contains("engine.jsonl line 1"));
+        assert!(refusal("nonsense").contains("engine.jsonl: the scores are refused"));
+        assert!(refusal("nonsense").contains("expected the columns path, p_intended, end_s"));
+        assert!(refusal("{nonsense}\n").contains("engine.jsonl: line 1: the scores are refused"));
         assert!(refusal(&format!("{WHOLE}\n{WHOLE}")).contains("line 2"));
         assert!(refusal(&format!("{FIRST}\n{FIRST}")).contains("a again"));
         assert!(refusal(&WHOLE.replace("path", "file")).contains("expected a path"));
@@ -329,6 +298,9 @@ mod tests {
             QUIET.replace("{", r#"{"model":"y","#)
         );
         assert!(refusal(&models).contains("x, y"));
+        let newer = WHOLE.replace("{", r#"{"schema":2,"#);
+        assert!(refusal(&newer).contains("line 1: the scores are refused: expected schema 1"));
+        assert!(refusal("1.0\t2.0\talexa\n").contains("labels as Audacity exports them"));
     }
 
     #[test]

@@ -1,12 +1,15 @@
 //! The figures as a table that a person reads, and the words that the page shares with it.
 
 use wakegate::Result;
-use wakegate::eval::figures::{Estimate, KEPT, PerHour, Share};
+use wakegate::eval::figures::{Estimate, Figures, KEPT, PerHour, Share};
 use wakegate::eval::intervals::Interval;
 use wakegate::eval::paired::Comparison;
 
 use super::{Answer, Evaluated};
 use crate::cli::output;
+
+/// The row of the false accepts with an interval that takes none of them as independent.
+pub const BY_UNIT: &str = "  by the bootstrap";
 
 /// A row: what it is, its value, its interval, and what it is made of.
 pub struct Line {
@@ -100,7 +103,12 @@ pub fn rows(answer: &Answer, system: &Evaluated) -> Vec<Line> {
         Line::new(
             "false accepts an hour",
             per_hour(&figures.false_accepts),
-            in_hours(&figures.false_accepts),
+            format!("{}; Poisson", in_hours(&figures.false_accepts)),
+        ),
+        Line::new(
+            BY_UNIT,
+            [String::new(), span(figures.false_accepts_by_unit.interval, rate)],
+            format!("{}{}", drawn(answer, system), clusters(figures)),
         ),
         Line::new(
             "precision of the queue",
@@ -122,10 +130,7 @@ pub fn rows(answer: &Answer, system: &Evaluated) -> Vec<Line> {
             at.miss_rate.value.map_or(String::new(), |_| threshold),
         ));
     }
-    let drawn = format!(
-        "bootstrap over {}",
-        output::counted(figures.units, if answer.speakers > 0 { "speaker" } else { "recording" })
-    );
+    let drawn = drawn(answer, system);
     let from = |found: &Estimate| found.value.map_or(String::new(), |_| drawn.clone());
     let equal = &figures.equal_error;
     rows.push(Line::new("equal error rate", estimate(equal, true), from(equal)));
@@ -153,6 +158,30 @@ pub fn rows(answer: &Answer, system: &Evaluated) -> Vec<Line> {
         .map_or("no hit of a word with a known end".to_owned(), |d| output::counted(d.n, "hit"));
     rows.push(Line::new("delay of the verdict, p50", delay, n));
     rows
+}
+
+/// What the bootstrap of a system draws, in words.
+fn drawn(answer: &Answer, system: &Evaluated) -> String {
+    let Figures { units, blocks, .. } = system.figures;
+    let block_s = answer.settings.rules.seconds(answer.settings.block);
+    let blocks = format!("{} of {block_s} s", output::counted(blocks, "block"));
+    match (answer.speakers > 1, system.figures.blocks > 0) {
+        (true, false) => format!("bootstrap over {}", output::counted(units, "speaker")),
+        (true, true) => {
+            format!("bootstrap over {} and {blocks}", output::counted(answer.speakers, "speaker"))
+        }
+        (false, true) => format!("bootstrap over {blocks}"),
+        (false, false) => format!("bootstrap over {}", output::counted(units, "recording")),
+    }
+}
+
+/// What is known of clusters, behind a semicolon.
+fn clusters(figures: &Figures) -> String {
+    match figures.clusters {
+        None => String::new(),
+        Some(found) if found.found => format!("; clusters, p = {}", p_value(found.p_value)),
+        Some(found) => format!("; no sign of clusters, p = {}", p_value(found.p_value)),
+    }
 }
 
 /// The comparison.

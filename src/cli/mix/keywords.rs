@@ -62,11 +62,12 @@ pub fn of_paths(paths: &[PathBuf], word: &str) -> Result<Keywords> {
 
 /// The clips of a label file; `written` are the columns that the mixture has by itself.
 pub fn of_labels(file: &Path, written: &[&str]) -> Result<Keywords> {
-    let labels = labels::read(file)?;
-    if labels.by_id {
+    let labels = labels::read(&[file.to_owned()])?;
+    let nameless = labels.rows.iter().any(|row| row.is_stem);
+    if labels.by_id || nameless {
         return Err(Error::new(ErrorKind::Settings, "the labels are refused")
             .expected("the column path: the clips are read")
-            .found("ids"));
+            .found(if nameless { "labels as Audacity exports them" } else { "ids" }));
     }
     let folder = file.parent().unwrap_or(Path::new(""));
     let extra: Vec<String> =

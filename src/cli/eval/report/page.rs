@@ -91,14 +91,19 @@ fn tiles(page: &mut String, answer: &Answer) {
     page.push_str("<dl class=\"tiles\">\n");
     for name in wanted {
         let Some(row) = rows.iter().find(|row| row.name == name) else { continue };
+        // Where Poisson's interval is too narrow, the other one stands at the top.
+        let clustered = answer.system.figures.clusters.is_some_and(|clusters| clusters.found);
+        let by_unit = rows.iter().find(|row| row.name == table::BY_UNIT);
+        let is_rate = name == "false accepts an hour";
+        let from = by_unit.filter(|_| clustered && is_rate).unwrap_or(row);
         put(
             page,
             format_args!(
                 "<div class=\"card\"><dt>{}</dt><dd>{}</dd><dd>{}<br>{}</dd></div>\n",
                 escape(&capital(name)),
                 escape(&row.value),
-                escape(&row.interval),
-                escape(&row.counts),
+                escape(&from.interval),
+                escape(&from.counts),
             ),
         );
     }
@@ -326,12 +331,13 @@ fn made(page: &mut String, answer: &Answer) {
         page,
         format_args!(
             "<h2>How it was made</h2>\n<dl class=\"card made\"><dt>command</dt><dd><code>{}</code></dd><dt>wakegate</dt><dd>{}</dd>\n\
-         <dt>events</dt><dd>{}</dd><dt>bootstrap</dt><dd>{} draws, seed {}</dd>\n",
+         <dt>events</dt><dd>{}</dd><dt>bootstrap</dt><dd>{} draws, seed {}, blocks of {} s</dd>\n",
             escape(&answer.command),
             answer.wakegate,
             escape(&answer.events),
             answer.settings.resamples,
             answer.settings.seed,
+            answer.settings.rules.seconds(answer.settings.block),
         ),
     );
     for input in &answer.inputs {
