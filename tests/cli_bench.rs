@@ -37,7 +37,12 @@ fn the_object_has_everything_that_a_reader_may_ask_for() {
     for key in [
         "/schema",
         "/version",
-        "/build",
+        "/build/sha256",
+        "/build/profile",
+        "/build/rustc",
+        "/build/target_features",
+        "/threads",
+        "/speed",
         "/machine/cores",
         "/machine/arch",
         "/machine/kernel",
@@ -97,6 +102,9 @@ fn the_table_names_machine_stages_and_doubts() {
         "stage      per",
         "listening  step",
         "RTF 0.",
+        " times real time\n",
+        " build, rustc 1.",
+        ", sha256 ",
         "after the word's end",
         "\nspotter, ",
     ] {
@@ -132,14 +140,39 @@ fn a_measurement_is_kept_and_held_against() {
         assert_eq!(output.status.code(), Some(code), "{said}");
         assert!(stderr(&output).contains("processor: Another then, "), "{output:?}");
     }
+    // One program twice is told from two, and two builds of one source by what made them.
+    let line = "both are of the same program: what differs is the machine, or noise";
+    let said = String::from_utf8(kept(&["--compare", "one"]).stdout).unwrap();
+    assert!(said.lines().any(|found| found == line), "{said}");
+    let mut report: Value = serde_json::from_str(&text).unwrap();
+    let build = &mut report["build"];
+    build["sha256"] = json!("0");
+    build["rustc"] = json!("rustc 1.0.0 (older)");
+    build["profile"] = json!("small");
+    build["opt_level"] = json!("s");
+    build["flags"] = json!("-C target-cpu=native");
+    report["threads"] = json!(4);
+    fs::write(folder.path().join("kept/other.json"), report.to_string()).unwrap();
+    let output = kept(&["--compare", "other"]);
+    let said = String::from_utf8(output.stdout.clone()).unwrap();
+    assert!(!said.lines().any(|found| found == line), "{said}");
+    for doubt in [
+        "compiler: rustc 1.0.0 (older) then, rustc 1.",
+        "profile: small, level s then, ",
+        "compiler flags: \"-C target-cpu=native\" then, ",
+        "threads: 4 then, 1 now",
+    ] {
+        let line = format!("warning: the two measurements differ: {doubt}");
+        assert!(stderr(&output).contains(&line), "{line} is not in {}", stderr(&output));
+    }
 
     let output = kept(&["--compare", "none"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(stderr(&output).contains("(hint: keep one first with `wakegate bench --save none`)"));
-    fs::write(&path, text.replacen("\"schema\": 1", "\"schema\": 99", 1)).unwrap();
+    fs::write(&path, text.replacen("\"schema\": 2", "\"schema\": 99", 1)).unwrap();
     let output = kept(&["--compare", "one"]);
     assert_eq!(output.status.code(), Some(2));
-    assert!(stderr(&output).contains("expected schema 1, found 99"), "{output:?}");
+    assert!(stderr(&output).contains("expected schema 2, found 99"), "{output:?}");
 }
 
 #[test]
@@ -164,6 +197,30 @@ fn a_limit_that_is_not_kept_is_an_exit_code() {
     let output = with("[stage.hop]\np51_us = 0\n");
     assert_eq!(output.status.code(), Some(2));
     assert!(stderr(&output).starts_with("error: limits.toml: cannot read the budget: line 2: "));
+}
+
+#[test]
+fn several_streams_are_judged_at_once_and_told_together() {
+    let folder = folder();
+    let paced = ["--pace", "--seconds", "0.8", "--starts", "0", "--json"];
+    let hops = |threads: &str| {
+        let short = ["bench", "--model", "tiny", "--warmup", "0.1", "--threads", threads];
+        let output = run_in(folder.path(), &[&short[..], &paced].concat());
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        let report = printed(&output);
+        let row = report["stages"].as_array().unwrap().iter().find(|row| row["stage"] == "hop");
+        let row = row.unwrap();
+        assert_eq!(row["n"], report["hops"]);
+        assert_eq!(report["threads"].to_string(), threads);
+        // The blocks of all streams, one behind the other.
+        let blocks = row["blocks_us"].as_array().unwrap().len();
+        let (audio_s, speed) = (report["audio_s"].as_f64().unwrap(), report["speed"].as_f64());
+        assert!((speed.unwrap() - audio_s / report["wall_s"].as_f64().unwrap()).abs() < 1e-9);
+        (report["hops"].as_u64().unwrap(), audio_s, blocks)
+    };
+    let (hops_of_one, audio_s, blocks) = hops("1");
+    assert_eq!((hops_of_one, audio_s), (10, 0.8));
+    assert_eq!(hops("3"), (30, 3.0 * 0.8, 3 * blocks));
 }
 
 #[test]
@@ -199,6 +256,7 @@ fn what_can_not_be_measured_is_said_before_the_time_is_spent() {
         (&["--seconds", "0"][..], "--seconds is refused: expected 0.1 to 86400, found 0"),
         (&["--rate", "44100"], "--rate is refused: expected a multiple of 16000 Hz"),
         (&["--tolerance", "101"], "--tolerance is refused: expected 0 to 100 %, found 101"),
+        (&["--threads", "0"], "--threads is refused: expected 1 to 256, found 0"),
         (&["--load", "1000"], "--load is refused: expected 0 to 256 threads"),
         (&["--starts", "101"], "--starts is refused: expected 0 to 100"),
         (&["--cpu", "900"], "cannot run on processor 900"),

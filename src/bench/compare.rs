@@ -59,9 +59,14 @@ pub fn unlike(then: &Report, now: &Report) -> Vec<String> {
     let pinned = |report: &Report| {
         report.machine.pinned.map_or("any processor".to_owned(), |cpu| format!("processor {cpu}"))
     };
-    let described: [(&str, Described); 5] = [
+    let described: [(&str, Described); 10] = [
         ("mode", |r| r.mode.clone()),
-        ("build", |r| r.build.clone()),
+        ("profile", |r| format!("{}, level {}", r.build.profile, r.build.opt_level)),
+        ("compiler", |r| r.build.rustc.clone()),
+        ("target", |r| r.build.target.clone()),
+        ("processor features", |r| r.build.target_features.clone()),
+        ("compiler flags", |r| format!("{:?}", r.build.flags)),
+        ("threads", |r| r.threads.to_string()),
         ("runtime", |r| r.runtime.clone()),
         ("rate", |r| format!("{} Hz", r.device_hz)),
         ("load", |r| format!("{} threads", r.load_threads)),
@@ -85,6 +90,12 @@ pub fn unlike(then: &Report, now: &Report) -> Vec<String> {
         lines.push(format!("networks: {} then, {} now", then.model, now.model));
     }
     lines
+}
+
+/// What both being one program means, where they are.
+pub fn same_program(then: &Report, now: &Report) -> Option<&'static str> {
+    let same = then.build.is_same(&now.build);
+    same.then_some("both are of the same program: what differs is the machine, or noise")
 }
 
 fn of_rows(then: &Row, now: &Row, tolerance: f64) -> Comparison {

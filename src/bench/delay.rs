@@ -159,21 +159,50 @@ impl<'w> Matcher<'w> {
     }
 
     /// The delays; the stream was heard up to `end`, and a verdict takes up to `longest` more.
-    pub(super) fn delay(&self, end: u64, longest: u64) -> Option<Delay> {
+    pub(super) fn delays(self, end: u64, longest: u64) -> Option<Delays> {
         if self.workload.words().is_empty() {
             return None;
         }
         let judged = self.verdict_ms.len() as u64;
         // A quick verdict may come for a word so late that it need not have had one.
         let due = self.ended_by(end.saturating_sub(longest)).saturating_sub(self.first);
-        Some(Delay {
+        Some(Delays {
             words: due.max(judged),
-            judged,
             others: self.others,
             proposed: self.workload.is_proposed(),
+            audio_ms: self.audio_ms,
+            verdict_ms: self.verdict_ms,
+        })
+    }
+}
+
+/// The delays one by one, of one stream or several.
+pub(super) struct Delays {
+    words: u64,
+    others: u64,
+    proposed: bool,
+    audio_ms: Vec<f64>,
+    verdict_ms: Vec<f64>,
+}
+
+impl Delays {
+    /// Adds another stream's.
+    pub(super) fn join(&mut self, other: Self) {
+        self.words += other.words;
+        self.others += other.others;
+        self.audio_ms.extend(other.audio_ms);
+        self.verdict_ms.extend(other.verdict_ms);
+    }
+
+    pub(super) fn summary(&self) -> Delay {
+        Delay {
+            words: self.words,
+            judged: self.verdict_ms.len() as u64,
+            others: self.others,
+            proposed: self.proposed,
             audio_ms: Summary::of(&self.audio_ms),
             verdict_ms: Summary::of(&self.verdict_ms),
-        })
+        }
     }
 }
 
@@ -234,7 +263,7 @@ mod tests {
         matcher.take(&judged(47_500, 56_100, Some(0.9), 75_000.0));
         matcher.take(&judged(100_000, 101_000, Some(0.9), 116_000.0));
         matcher.take(&judged(112_000, 119_840, Some(0.9), 120_000.0 + 16_000.0));
-        let delay = matcher.delay(140_000, 16_000).unwrap();
+        let delay = matcher.delays(140_000, 16_000).unwrap().summary();
         assert_eq!((delay.words, delay.judged), (3, 2));
         assert_eq!(delay.others, 1);
         assert_eq!(delay.audio_ms.unwrap().p50, 790.0);
@@ -251,7 +280,7 @@ mod tests {
         // What the verifier says of the span does not matter, and the spotter's own are others.
         matcher.take(&judged(0, end, None, end as f64 + 13_600.0));
         matcher.take(&judged(0, end, Some(0.2), 1e6));
-        let delay = matcher.delay(end + 16_000, 16_000).unwrap();
+        let delay = matcher.delays(end + 16_000, 16_000).unwrap().summary();
         assert_eq!((delay.words, delay.judged, delay.others, delay.proposed), (1, 1, 1, true));
         assert_eq!(delay.verdict_ms.unwrap().max, 850.0);
     }
@@ -262,6 +291,6 @@ mod tests {
         let mut matcher = Matcher::new(&workload, 8);
         matcher.begin(20_000);
         matcher.take(&judged(0, 100, Some(0.9), 1_000.0));
-        assert_eq!(matcher.delay(1_000_000, 16_000), None);
+        assert!(matcher.delays(1_000_000, 16_000).is_none());
     }
 }

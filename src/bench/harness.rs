@@ -1,8 +1,12 @@
 //! The measurement: blocks of a device through the daemon's own parts, with a time for each.
 
+use std::sync::Barrier;
+
 use super::delay::{Judged, Matcher};
+use super::device::Device;
 use super::laps::{Cost, Laps, Stopwatch};
-use super::{Delay, Meter, Row, Series, Stage, Workload};
+use super::taken::{Measured, Taken};
+use super::{Meter, Plan, Series, Stage, Workload};
 use crate::audio::ring::{Channel, ring};
 use crate::audio::{Resampler, SAMPLE_RATE};
 use crate::gate::{Heard, Policy, Tape};
@@ -17,79 +21,14 @@ pub const WAKE_UP_MS: u64 = 20;
 /// Blocks that a measurement is cut into; see [`Series`].
 const BLOCKS: u64 = 32;
 /// Samples at 16 kHz in what a wake-up brings.
-const BLOCK: usize = SAMPLE_RATE as usize / 1_000 * WAKE_UP_MS as usize;
+pub(super) const BLOCK: usize = SAMPLE_RATE as usize / 1_000 * WAKE_UP_MS as usize;
 /// The longest time from a word's end to its verdict, in samples: the window's second after the
 /// word, and what the spotter needs to find it.
 const LONGEST_WAIT: u64 = 2 * SAMPLE_RATE as u64;
+/// Most streams at once.
+const MOST_STREAMS: usize = 256;
 /// Verdicts that are kept for the percentiles of the delay.
 const MOST_VERDICTS: usize = 100_000;
-
-/// What to measure.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Plan {
-    /// Seconds that are not counted.
-    pub warmup_s: f64,
-    /// Seconds that are. Of time, in which as much audio as possible is heard; with `pace` of
-    /// audio, too.
-    pub seconds: f64,
-    /// Whether audio comes as a sound card brings it, and the thread sleeps in between.
-    pub pace: bool,
-    /// The device's rate in Hz: a multiple of 16,000 up to 192,000.
-    pub rate: u32,
-}
-
-/// What was measured.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Measured {
-    /// A row for each stage that ran, in the order of [`Stage::ALL`].
-    pub rows: Vec<Row>,
-    /// From the words to their verdicts, where the workload has words.
-    pub delay: Option<Delay>,
-    /// Hops.
-    pub hops: u64,
-    /// Candidates that were judged.
-    pub candidates: u64,
-    /// Seconds of audio.
-    pub audio_s: f64,
-    /// Seconds by the clock.
-    pub wall_s: f64,
-    /// Seconds of work: the sum of all hops.
-    pub busy_s: f64,
-    /// Processor time of the thread in seconds, where the system tells.
-    pub cpu_s: Option<f64>,
-}
-
-impl Measured {
-    /// Real-time factor: seconds of work for a second of audio.
-    pub fn rtf(&self) -> f64 {
-        self.busy_s / self.audio_s
-    }
-}
-
-impl Plan {
-    /// Checks every value against its range.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Settings`] names the first one that is out of it.
-    pub fn validate(&self) -> Result<()> {
-        let refused = |name: &str, expected: &str, found: String| {
-            Err(Error::new(ErrorKind::Settings, format!("--{name} is refused"))
-                .expected(expected)
-                .found(found))
-        };
-        if !(0.1..=86_400.0).contains(&self.seconds) {
-            return refused("seconds", "0.1 to 86400", self.seconds.to_string());
-        }
-        if !(0.0..=3_600.0).contains(&self.warmup_s) {
-            return refused("warmup", "0 to 3600 s", self.warmup_s.to_string());
-        }
-        let known = (SAMPLE_RATE..=12 * SAMPLE_RATE).contains(&self.rate);
-        if !known || !self.rate.is_multiple_of(SAMPLE_RATE) {
-            return refused("rate", "a multiple of 16000 Hz up to 192000", self.rate.to_string());
-        }
-        Ok(())
-    }
-}
 
 /// Measures `model` on `workload` as `plan` says. `begun` is called when the warm-up is over.
 ///
@@ -108,7 +47,71 @@ pub fn run(
     begun();
     bench.begin();
     bench.listen((plan.seconds * 1e9) as u64)?;
-    Ok(bench.measured())
+    Ok(bench.taken().measured())
+}
+
+/// Refuses a number of streams that can't run at once.
+///
+/// # Errors
+/// [`ErrorKind::Settings`] for none, and for more than 256.
+pub fn check_streams(streams: usize) -> Result<()> {
+    if (1..=MOST_STREAMS).contains(&streams) {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::Settings, "--threads is refused")
+        .expected(format!("1 to {MOST_STREAMS}"))
+        .found(streams.to_string()))
+}
+
+/// Measures `streams` streams at once, each through parts and networks of its own on a thread of
+/// its own. Nobody is measured before all are warm. `begun` is called on each thread then, and
+/// what it gives is taken back, by `ended`, when that thread is done.
+///
+/// # Errors
+/// As [`run`], and [`ErrorKind::Settings`] for no stream or more than 256.
+pub fn run_streams<W, E: Send>(
+    model: &Model,
+    workload: &Workload,
+    (plan, streams): (&Plan, usize),
+    meter: &(impl Meter + Sync),
+    begun: &(impl Fn() -> W + Sync),
+    ended: &(impl Fn(W) -> E + Sync),
+) -> Result<(Measured, Vec<E>)> {
+    plan.validate()?;
+    check_streams(streams)?;
+    let all_warm = Barrier::new(streams);
+    let one = || -> Result<(Taken, E)> {
+        let warmed = Bench::new(model, workload, plan, meter).and_then(|mut bench| {
+            bench.listen((plan.warmup_s * 1e9) as u64)?;
+            Ok(bench)
+        });
+        // Also where it failed: the others wait.
+        all_warm.wait();
+        let mut bench = warmed?;
+        let watch = begun();
+        bench.begin();
+        bench.listen((plan.seconds * 1e9) as u64)?;
+        Ok((bench.taken(), ended(watch)))
+    };
+    let results: Vec<Result<(Taken, E)>> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (1..streams).map(|_| scope.spawn(one)).collect();
+        // The first stream is this thread's: alone, it is as without threads.
+        let first = one();
+        let lost = |_| Err(Error::new(ErrorKind::Runtime, "a stream's thread ended too early"));
+        let others = threads.into_iter().map(|thread| thread.join().unwrap_or_else(lost));
+        std::iter::once(first).chain(others).collect()
+    });
+    let (mut together, mut said): (Option<Taken>, Vec<E>) = (None, Vec::new());
+    for result in results {
+        let (taken, word) = result?;
+        said.push(word);
+        match &mut together {
+            Some(all) => all.join(taken)?,
+            None => together = Some(taken),
+        }
+    }
+    let lost = || Error::new(ErrorKind::Runtime, "no stream was measured");
+    Ok((together.ok_or_else(lost)?.measured(), said))
 }
 
 /// The daemon's parts in a row, and the series that they fill.
@@ -222,54 +225,16 @@ impl<'w, M: Meter> Bench<'w, M> {
         Ok(())
     }
 
-    fn measured(&self) -> Measured {
-        let counted = self.meter.allocations().is_some();
-        let row = |series: &Series| series.row(HOP_MS * 1_000_000, counted);
-        let of = |stage: Stage| &self.series[stage as usize];
+    fn taken(self) -> Taken {
         let blocks = self.device.blocks - self.begun_blocks;
-        Measured {
-            rows: Stage::ALL.into_iter().filter_map(|stage| row(of(stage))).collect(),
-            delay: self.chain.words.delay(self.device.recorded(), LONGEST_WAIT),
-            hops: of(Stage::Hop).len(),
-            candidates: of(Stage::Verifier).len(),
+        Taken {
+            counted: self.meter.allocations().is_some(),
+            delays: self.chain.words.delays(self.device.recorded(), LONGEST_WAIT),
             audio_s: blocks as f64 * WAKE_UP_MS as f64 / 1e3,
             wall_s: (self.end_ns - self.begun_ns) as f64 / 1e9,
-            busy_s: of(Stage::Hop).sum_ns() as f64 / 1e9,
             cpu_s: self.end_cpu.zip(self.begun_cpu).map(|(end, begun)| (end - begun) as f64 / 1e9),
+            series: self.series,
         }
-    }
-}
-
-/// A sound card that plays the workload again and again.
-struct Device<'w> {
-    samples: &'w [i16],
-    /// Device samples for each of 16 kHz.
-    factor: usize,
-    block: Vec<i16>,
-    blocks: u64,
-}
-
-impl<'w> Device<'w> {
-    fn new(workload: &'w Workload, rate: u32) -> Self {
-        let factor = (rate / SAMPLE_RATE) as usize;
-        let block = vec![0; BLOCK * factor];
-        Self { samples: workload.samples(), factor, block, blocks: 0 }
-    }
-
-    /// Samples at 16 kHz up to the end of the latest block.
-    fn recorded(&self) -> u64 {
-        self.blocks * BLOCK as u64
-    }
-
-    /// Records the next block. Between the samples of 16 kHz lie zeros: what is converted back is the
-    /// same signal, because the resampler takes away all that the zeros brought.
-    fn record(&mut self) {
-        let start = (self.recorded() % self.samples.len() as u64) as usize;
-        let round = self.samples[start..].iter().chain(self.samples.iter().cycle());
-        for (frame, &sample) in self.block.chunks_exact_mut(self.factor).zip(round) {
-            frame[0] = sample;
-        }
-        self.blocks += 1;
     }
 }
 

@@ -127,6 +127,15 @@ struct Snapshot {
     own: Option<u64>,
 }
 
+impl Watched {
+    /// What several threads saw at once: together they were put off so often, and others had the
+    /// same share of all processors.
+    pub fn together(all: &[Self]) -> Self {
+        let preempted = all.iter().map(|watched| watched.preempted).sum();
+        Self { preempted, others: all.first().and_then(|watched| watched.others) }
+    }
+}
+
 impl Watch {
     /// Begins to watch `cpu`, or all processors, below `root`, which is `/` but for tests.
     pub fn begin(root: &Path, cpu: Option<usize>) -> Self {

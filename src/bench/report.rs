@@ -2,11 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Delay, Machine, Memory, Row, Stage, Warning, Watched};
+use super::{Build, Delay, Machine, Memory, Row, Stage, Warning, Watched};
 use crate::{Error, ErrorKind, Result};
 
 /// The form of the report that this version writes and reads.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 
 /// A measurement. Keys carry their units; what could not be had is `null`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -16,8 +16,8 @@ pub struct Report {
     pub schema: u32,
     /// Version of wakegate.
     pub version: String,
-    /// `release`, or `debug` for one without optimisation.
-    pub build: String,
+    /// How it was built, and which file it is.
+    pub build: Build,
     /// The machine.
     pub machine: Machine,
     /// The runtime that ran the networks.
@@ -34,21 +34,25 @@ pub struct Report {
     pub mode: String,
     /// Sample rate of the device in Hz.
     pub device_hz: u32,
+    /// Streams that were judged at once, each on a thread of its own.
+    pub threads: usize,
     /// Busy threads beside it.
     pub load_threads: usize,
     /// Seconds before the measurement that are not counted.
     pub warmup_s: f64,
     /// Seconds by the clock.
     pub wall_s: f64,
-    /// Seconds of audio.
+    /// Seconds of audio, of all streams together.
     pub audio_s: f64,
+    /// Seconds of audio heard in a second, by all streams together.
+    pub speed: f64,
     /// Hops of 80 ms.
     pub hops: u64,
     /// Candidates judged.
     pub candidates: u64,
     /// Seconds of work for a second of audio.
     pub rtf: f64,
-    /// Processor time of the judging thread, for a second of audio.
+    /// Processor time of the judging threads, for a second of audio.
     pub cpu_s_per_audio_s: Option<f64>,
     /// What one reading of the clock costs in ns; each time holds about one.
     pub clock_ns: f64,

@@ -99,6 +99,21 @@ impl Series {
         }
     }
 
+    /// Adds the series of another stream: its times, and its blocks behind these.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Settings`] where the two histograms don't fit together; those of this type do.
+    pub fn join(&mut self, other: &Self) -> Result<()> {
+        self.all.add(&other.all).map_err(|error| {
+            Error::new(ErrorKind::Settings, "cannot join histograms").found(error.to_string())
+        })?;
+        self.medians_ns.extend(&other.medians_ns);
+        self.sum_ns += other.sum_ns;
+        self.max_ns = self.max_ns.max(other.max_ns);
+        self.allocations += other.allocations;
+        Ok(())
+    }
+
     /// Forgets everything: the warm-up is over.
     pub fn clear(&mut self) {
         self.all.reset();
@@ -217,6 +232,13 @@ mod tests {
         let row = series.row(1_000, true).unwrap();
         assert_eq!(row.blocks_us, [0.2, 0.9]);
         assert_eq!(row.allocations, Some(1.5));
+        let mut other = Series::new(Stage::Spotter, 4).unwrap();
+        other.record(2_000, 0);
+        other.end_block();
+        series.join(&other).unwrap();
+        let joined = series.row(1_000, true).unwrap();
+        assert_eq!((joined.n, joined.max_us, joined.allocations), (5, 2.0, Some(1.2)));
+        assert_eq!(joined.blocks_us, [0.2, 0.9, 2.0]);
         series.clear();
         assert!(series.is_empty());
         assert_eq!(series.row(1_000, true), None);

@@ -39,6 +39,8 @@ pub struct Conditions<'a> {
     pub warmup_s: f64,
     /// Busy threads that were asked for.
     pub load: usize,
+    /// Streams that were judged at once.
+    pub threads: usize,
     /// Whether the program was built without optimisation.
     pub debug_build: bool,
 }
@@ -86,8 +88,15 @@ pub fn warnings(conditions: &Conditions<'_>) -> Vec<Warning> {
         format!("the scheduler cut in {preempted} times in {} hops", measured.hops),
         "stop other programs; the tail holds their time",
     );
+    let threads = conditions.threads;
+    let places = if machine.pinned.is_some() { 1 } else { machine.cores };
     warn(
-        machine.pinned.is_none() && machine.cores > 1,
+        threads > places,
+        format!("{threads} threads on {places} processors: each waits for the others"),
+        "no more --threads than processors, or read the rates and not the times",
+    );
+    warn(
+        machine.pinned.is_none() && machine.cores > 1 && threads == 1,
         "the thread may have moved between processors".to_owned(),
         "keep it on one with --cpu",
     );
@@ -179,6 +188,7 @@ mod tests {
             speed_ns: [100_000, 101_000],
             warmup_s: 1.0,
             load: 0,
+            threads: 1,
             debug_build: false,
         };
         change(&mut machine, &mut measured, &mut conditions);
@@ -207,6 +217,9 @@ mod tests {
         );
         assert_eq!(found(|_, _, c| c.watched.preempted = Some(201)), ["the scheduler cut"]);
         assert_eq!(found(|machine, _, _| machine.pinned = None), ["the thread may"]);
+        assert_eq!(found(|_, _, c| c.threads = 2), ["2 threads on"]);
+        let free = |machine: &mut Machine| machine.pinned = None;
+        assert!(found(|machine, _, c| (c.threads, ()) = (4, free(machine))).is_empty());
         assert_eq!(found(|_, _, c| c.warmup_s = 0.0), ["no warm-up: the"]);
         assert_eq!(found(|_, m, _| m.hops = 9_999), ["only 9999 hops:"]);
         assert_eq!(found(|_, m, _| m.rows.clear()), ["no candidate: the"]);

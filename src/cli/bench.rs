@@ -11,9 +11,9 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde::Serialize;
 use wakegate::bench::{
-    self, Budget, Change, Comparison, Conditions, Load, Machine, Measured, ModelSizes, Monotonic,
-    Plan, Report, SCHEMA, Sizes, Stage, StartUp, Watch, Watched, Workload, WorkloadUsed, budget,
-    compare,
+    self, Budget, Build, Change, Comparison, Conditions, Load, Machine, Measured, ModelSizes,
+    Monotonic, Plan, Report, SCHEMA, Sizes, Stage, StartUp, Watch, Watched, Workload, WorkloadUsed,
+    budget, compare,
 };
 use wakegate::model::{Model, Runtime};
 use wakegate::{Error, ErrorKind, Result};
@@ -39,6 +39,10 @@ pub struct Bench {
     /// Keep to this processor
     #[arg(long, value_name = "N")]
     cpu: Option<usize>,
+    /// Judge this many streams at once, each on a thread of its own with networks of its own, as
+    /// for so many rooms; one stream is always one thread's. The table has all their times
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    threads: usize,
     /// Run this many busy threads beside it
     #[arg(long, value_name = "K", default_value_t = 0)]
     load: usize,
@@ -104,6 +108,7 @@ impl Bench {
             Plan { warmup_s: self.warmup, seconds: self.seconds, pace: self.pace, rate: self.rate };
         // Whatever is wrong with the arguments is said before the time is spent.
         plan.validate()?;
+        bench::check_streams(self.threads)?;
         if !(0.0..=100.0).contains(&self.tolerance) {
             return Err(Error::new(ErrorKind::Settings, "--tolerance is refused")
                 .expected("0 to 100 %")
@@ -128,6 +133,8 @@ impl Bench {
         } else {
             table::print(&report, self.histogram)?;
             comparison.as_deref().map_or(Ok(()), table::print_comparison)?;
+            let same = then.as_ref().and_then(|then| compare::same_program(then, &report));
+            same.map_or(Ok(()), |text| output::line(format_args!("{text}")))?;
             checks.as_deref().map_or(Ok(()), table::print_budget)?;
         }
         for line in then.iter().flat_map(|then| compare::unlike(then, &report)) {
@@ -156,10 +163,12 @@ impl Bench {
         let start_up = start_up::measure(&self.engine, self.starts)?;
         let clock = Monotonic::start();
         let before = bench::speed_ns(&clock);
-        let mut watch = Watch::begin(root, self.cpu);
-        let mut begun = || watch = Watch::begin(root, self.cpu);
-        let measured = bench::run(&model, &workload, plan, &clock, &mut begun)?;
-        let watched = watch.end();
+        let begun = || Watch::begin(root, self.cpu);
+        let ended = |watch: Watch| watch.end();
+        let streams = (plan, self.threads);
+        let (measured, watched) =
+            bench::run_streams(&model, &workload, streams, &clock, &begun, &ended)?;
+        let watched = Watched::together(&watched);
         let speed_ns = [before, bench::speed_ns(&clock)];
         drop(load);
         let warnings = bench::warnings(&Conditions {
@@ -169,6 +178,7 @@ impl Bench {
             speed_ns,
             warmup_s: self.warmup,
             load: self.load,
+            threads: self.threads,
             debug_build: cfg!(debug_assertions),
         });
         let report = self.report(machine, &model, &workload, measured, watched, start_up);
@@ -190,7 +200,7 @@ impl Bench {
         Report {
             schema: SCHEMA,
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            build: if cfg!(debug_assertions) { "debug" } else { "release" }.to_owned(),
+            build: Build::of_this_program(),
             machine,
             runtime: Runtime::chosen().unwrap_or(Runtime::Embedded).describe(),
             model: manifest.id(),
@@ -206,10 +216,12 @@ impl Bench {
             },
             mode: if self.pace { "paced" } else { "throughput" }.to_owned(),
             device_hz: self.rate,
+            threads: self.threads,
             load_threads: self.load,
             warmup_s: self.warmup,
             wall_s: measured.wall_s,
             audio_s: measured.audio_s,
+            speed: measured.speed(),
             hops: measured.hops,
             candidates: measured.candidates,
             rtf: measured.rtf(),

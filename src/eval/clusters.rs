@@ -168,7 +168,7 @@ mod tests {
         let fair = exposure.clusters(&units, 1).unwrap();
         assert!(fair.dispersion < 1e-12 && fair.p_value > 0.99, "{fair:?}");
         assert!(even.dispersion > 1.0, "{even:?}");
-        assert_eq!(exposure.per_hour(&vec![1; 2 * CELLS]), Some(12.0 / 1.5));
-        assert_eq!(exposure.per_hour(&vec![0; 2 * CELLS]), None);
+        assert_eq!(exposure.per_hour(&[1; 2 * CELLS]), Some(12.0 / 1.5));
+        assert_eq!(exposure.per_hour(&[0; 2 * CELLS]), None);
     }
 }

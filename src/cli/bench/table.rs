@@ -9,6 +9,8 @@ use crate::cli::output::{counted, line};
 
 /// Cells of the longest bar.
 const BAR_CELLS: u64 = 40;
+/// Digits of a hash that are shown.
+const SHOWN: usize = 12;
 /// Style of what is as it should be.
 const GOOD: Style = AnsiColor::Green.on_default().bold();
 /// Style of what is not.
@@ -28,12 +30,22 @@ pub fn print(report: &Report, drawn: Stage) -> Result<()> {
 
 fn head(report: &Report) -> Result<()> {
     let Report { version, build, model, runtime, machine, workload, mode, .. } = report;
-    line(format_args!("wakegate {version} ({build} build), {model}, {runtime}"))?;
+    let sha256 = build.sha256.as_deref().and_then(|sha256| sha256.get(..SHOWN));
+    line(format_args!(
+        "wakegate {version} ({} build, {}{}), {model}, {runtime}",
+        build.profile,
+        build.compiler(),
+        sha256.map_or(String::new(), |sha256| format!(", sha256 {sha256}")),
+    ))?;
     line(format_args!("{}", described(machine)))?;
     line(format_args!(
-        "{}, {}; {mode}, device at {} Hz; {:.1} s ({:.1} s of audio) after {} s of warm-up: {}, {}\n",
+        "{}, {}; {mode}{}, device at {} Hz; {:.1} s ({:.1} s of audio) after {} s of warm-up: {}, {}\n",
         workload.name,
         counted(workload.words, "word"),
+        match report.threads {
+            1 => String::new(),
+            threads => format!(", {threads} streams at once"),
+        },
         report.device_hz,
         report.wall_s,
         report.audio_s,
@@ -116,6 +128,11 @@ fn facts(report: &Report) -> Result<()> {
             })
         ),
     )?;
+    let of_streams = match report.threads {
+        1 => String::new(),
+        threads => format!(", {threads} streams together"),
+    };
+    fact("speed", format!("{:.0} times real time{of_streams}", report.speed))?;
     if let Some(delay) = &report.delay {
         let shown = |summary: &Option<Summary>| match summary {
             None => "no verdict".to_owned(),
