@@ -128,7 +128,7 @@ fn the_figures_have_both_intervals_and_say_which_to_go_by() {
     };
     let width = |interval: Interval| interval.high - interval.low;
     let clustered = figures(CLUSTERED);
-    assert_eq!(clustered.blocks, (HOURS * HOUR / BLOCK_S) as usize);
+    assert_eq!(clustered.time_drawn.blocks, (HOURS * HOUR / BLOCK_S) as usize);
     let rate = clustered.false_accepts;
     assert_eq!(clustered.false_accepts_by_unit.value, rate.value);
     let drawn = clustered.false_accepts_by_unit.interval.unwrap();

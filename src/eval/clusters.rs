@@ -60,6 +60,11 @@ impl Exposure {
         Self { falses, hours }
     }
 
+    /// Which units have time for a false accept.
+    pub fn with_time(&self) -> impl Iterator<Item = usize> {
+        self.hours.iter().enumerate().filter(|(_, hours)| **hours > 0.0).map(|(unit, _)| unit)
+    }
+
     /// False accepts an hour, each unit as often as `weights` say; none in no time.
     pub fn per_hour(&self, weights: &[u32]) -> Option<f64> {
         let (mut falses, mut hours) = (0, 0.0);
@@ -168,6 +173,7 @@ mod tests {
         let fair = exposure.clusters(&units, 1).unwrap();
         assert!(fair.dispersion < 1e-12 && fair.p_value > 0.99, "{fair:?}");
         assert!(even.dispersion > 1.0, "{even:?}");
+        assert_eq!(exposure.with_time().count(), 2 * CELLS);
         assert_eq!(exposure.per_hour(&[1; 2 * CELLS]), Some(12.0 / 1.5));
         assert_eq!(exposure.per_hour(&[0; 2 * CELLS]), None);
     }

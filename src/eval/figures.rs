@@ -12,7 +12,7 @@ use super::matching::Recording;
 use super::notes;
 use super::rank::{Ranked, Scored, Stopped};
 use super::tally::{Outcome, Tally};
-use super::units::Units;
+use super::units::{Drawn, Units};
 use crate::Result;
 
 /// The false accepts an hour at which the miss rate is told.
@@ -203,10 +203,10 @@ pub struct Figures {
     pub brier: Estimate,
     /// The scores of the triggers as probabilities.
     pub reliability: Vec<Bin>,
-    /// Units with a target: speakers, where the labels name them; cells count by their block.
-    pub units: usize,
-    /// Blocks of time that the bootstrap draws from.
-    pub blocks: usize,
+    /// What the bootstrap draws that has a target: speakers, where the labels name them.
+    pub targets_drawn: Drawn,
+    /// And what has time for false accepts.
+    pub time_drawn: Drawn,
     /// The detection error trade-off.
     pub curve: Curve,
     /// The band around it, where there is one.
@@ -288,10 +288,6 @@ impl Figures {
 
         let hits = tally.targets().filter(|target| target.accepted).count() as u64;
         let (true_triggers, false_triggers) = triggers.counts();
-        let mut with_target: Vec<usize> =
-            tally.targets().map(|target| units.group(target.unit)).collect();
-        with_target.sort_unstable();
-        with_target.dedup();
         let mut figures = Self {
             frr: Share::of(tally.targets().map(|target| !target.accepted), confidence)?,
             negatives_accepted: Share::of(tally.negatives().map(|n| n.accepted), confidence)?,
@@ -309,8 +305,8 @@ impl Figures {
             delay_s: Delay::of(tally.targets(), rules),
             brier,
             reliability: calibration::reliability(&probabilities, BINS, confidence)?,
-            units: with_target.len(),
-            blocks: units.blocks(),
+            targets_drawn: units.counted(tally.targets().map(|target| target.unit)),
+            time_drawn: units.counted(exposure.with_time()),
             curve,
             band,
             notes: Vec::new(),

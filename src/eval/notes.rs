@@ -48,22 +48,22 @@ pub(super) fn of(figures: &Figures, equal: Option<EqualError>, settings: &Settin
             found.blocks, found.dispersion, found.p_value
         ));
     }
-    if drawn && figures.blocks > 0 && figures.blocks < FEW_UNITS {
+    let blocks = figures.time_drawn.blocks;
+    if drawn && (1..FEW_UNITS).contains(&blocks) {
         say(format!(
-            "{} blocks of {block_s} s are few for a bootstrap: its intervals are coarse and tend to \
-             be narrow",
-            figures.blocks
+            "{blocks} blocks of {block_s} s are few for a bootstrap: its intervals are coarse and tend \
+             to be narrow"
         ));
     }
     if figures.negatives_accepted.n == 0 {
         say("no label is a negative: there is no equal error rate and no area under the curve"
             .to_owned());
     }
-    if targets > 0 && figures.units < FEW_UNITS {
+    if targets > 0 && figures.targets_drawn.total() < FEW_UNITS {
         say(format!(
             "{} speakers, recordings or blocks with a target are few for a bootstrap: its intervals are coarse and tend to \
              be narrow",
-            figures.units
+            figures.targets_drawn.total()
         ));
     }
     let [wanted, _] = figures.triggers;

@@ -8,7 +8,10 @@
 //! (Politis and Romano, 1992). "Anywhere" is every tenth of a block here: a block is a run of
 //! [`CELLS`] cells.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
+
+use serde::Serialize;
 
 use super::matching::Recording;
 use super::random::Random;
@@ -26,6 +29,22 @@ pub struct Units {
     cells: Vec<usize>,
     /// The place of each unit in `cells`, if it has one.
     places: Vec<Option<usize>>,
+}
+
+/// Of how many units something comes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Drawn {
+    /// Speakers and recordings.
+    pub singles: usize,
+    /// Blocks of time.
+    pub blocks: usize,
+}
+
+impl Drawn {
+    /// Both together.
+    pub fn total(self) -> usize {
+        self.singles + self.blocks
+    }
 }
 
 impl Units {
@@ -69,9 +88,16 @@ impl Units {
         self.cells.chunks(CELLS)
     }
 
-    /// What each unit is counted by where people count: cells by their block.
-    pub(super) fn group(&self, unit: usize) -> usize {
-        self.places[unit].map_or(unit, |place| self.count + place / CELLS)
+    /// Of how many units `some` are; cells count by their block.
+    pub fn counted(&self, some: impl Iterator<Item = usize>) -> Drawn {
+        let (mut singles, mut blocks) = (BTreeSet::new(), BTreeSet::new());
+        for unit in some {
+            match self.places[unit] {
+                Some(place) => blocks.insert(place / CELLS),
+                None => singles.insert(unit),
+            };
+        }
+        Drawn { singles: singles.len(), blocks: blocks.len() }
     }
 
     /// Draws as many singles as there are, and as many cells in runs that begin anywhere:
@@ -120,8 +146,8 @@ mod tests {
         // Each as often as any other, at the ends of the stream too.
         assert!(drawn.iter().all(|count| (1_750..=2_250).contains(count)), "{drawn:?}");
         assert_eq!((units.blocks(), units.each_block().count()), (10, 10));
-        assert_eq!([units.group(0), units.group(2), units.group(11)], [0, 103, 103]);
-        assert_eq!(units.group(12), 104);
+        let counted = units.counted([0, 1, 1, 2, 11, 12, 102].into_iter());
+        assert_eq!(counted, Drawn { singles: 3, blocks: 2 });
     }
 
     #[test]

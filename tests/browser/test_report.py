@@ -142,3 +142,11 @@ def test_every_plot_has_a_name(opened):
     names = page.evaluate("[...document.querySelectorAll('svg.plot')].map((e) => e.getAttribute('aria-label'))")
     assert len(set(names)) == 4 and all(names)
     assert page.locator("h1").inner_text() == "alexa-1 beside other-2: misses and false accepts"
+
+
+def test_the_page_says_which_interval_of_false_accepts_holds(opened):
+    page = opened(1280, "light")
+    # Six hours of talk without a speaker, with false accepts at any time.
+    assert page.get_by_text("72 blocks of 300 s; no sign of clusters, p = ").count() == 2
+    assert page.get_by_text("By blocks of time: no sign of clusters").count() == 1
+    assert "/" not in page.locator(".list b").first.inner_text(), "a mistake is called by its file, its folders stand below"

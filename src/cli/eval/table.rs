@@ -4,6 +4,7 @@ use wakegate::Result;
 use wakegate::eval::figures::{Estimate, Figures, KEPT, PerHour, Share};
 use wakegate::eval::intervals::Interval;
 use wakegate::eval::paired::Comparison;
+use wakegate::eval::units::Drawn;
 
 use super::{Answer, Evaluated};
 use crate::cli::output;
@@ -108,7 +109,7 @@ pub fn rows(answer: &Answer, system: &Evaluated) -> Vec<Line> {
         Line::new(
             BY_UNIT,
             [String::new(), span(figures.false_accepts_by_unit.interval, rate)],
-            format!("{}{}", drawn(answer, system), clusters(figures)),
+            format!("{}{}", drawn(answer, figures.time_drawn), clusters(figures)),
         ),
         Line::new(
             "precision of the queue",
@@ -130,7 +131,7 @@ pub fn rows(answer: &Answer, system: &Evaluated) -> Vec<Line> {
             at.miss_rate.value.map_or(String::new(), |_| threshold),
         ));
     }
-    let drawn = drawn(answer, system);
+    let drawn = drawn(answer, figures.targets_drawn);
     let from = |found: &Estimate| found.value.map_or(String::new(), |_| drawn.clone());
     let equal = &figures.equal_error;
     rows.push(Line::new("equal error rate", estimate(equal, true), from(equal)));
@@ -160,23 +161,28 @@ pub fn rows(answer: &Answer, system: &Evaluated) -> Vec<Line> {
     rows
 }
 
-/// What the bootstrap of a system draws, in words.
-fn drawn(answer: &Answer, system: &Evaluated) -> String {
-    let Figures { units, blocks, .. } = system.figures;
-    let block_s = answer.settings.rules.seconds(answer.settings.block);
-    let blocks = format!("{} of {block_s} s", output::counted(blocks, "block"));
-    match (answer.speakers > 1, system.figures.blocks > 0) {
-        (true, false) => format!("bootstrap over {}", output::counted(units, "speaker")),
-        (true, true) => {
-            format!("bootstrap over {} and {blocks}", output::counted(answer.speakers, "speaker"))
+/// What the bootstrap draws, in words.
+fn drawn(answer: &Answer, drawn: Drawn) -> String {
+    let Drawn { singles, blocks } = drawn;
+    let mut parts = Vec::new();
+    match (singles, answer.speakers) {
+        (0, _) => {}
+        (_, 0 | 1) => parts.push(output::counted(singles, "recording")),
+        // Whatever no speaker or several speak in is drawn by itself.
+        (_, speakers) if singles > speakers => {
+            parts.push(format!("{singles} speakers and recordings"));
         }
-        (false, true) => format!("bootstrap over {blocks}"),
-        (false, false) => format!("bootstrap over {}", output::counted(units, "recording")),
+        _ => parts.push(output::counted(singles, "speaker")),
     }
+    if blocks > 0 {
+        let block_s = answer.settings.rules.seconds(answer.settings.block);
+        parts.push(format!("{} of {block_s} s", output::counted(blocks, "block")));
+    }
+    if parts.is_empty() { String::new() } else { format!("bootstrap over {}", parts.join(" and ")) }
 }
 
 /// What is known of clusters, behind a semicolon.
-fn clusters(figures: &Figures) -> String {
+pub fn clusters(figures: &Figures) -> String {
     match figures.clusters {
         None => String::new(),
         Some(found) if found.found => format!("; clusters, p = {}", p_value(found.p_value)),

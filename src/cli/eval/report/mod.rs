@@ -1,6 +1,7 @@
 //! The page: everything in one file that fetches nothing.
 
 mod audio;
+mod list;
 mod page;
 mod plots;
 mod worst;

@@ -3,7 +3,8 @@
 use std::fmt::Write;
 
 use super::Plots;
-use super::worst::{Entry, Worst};
+use super::list::list;
+use super::worst::Worst;
 use crate::cli::eval::table::{self, Line};
 use crate::cli::eval::{Answer, Evaluated};
 
@@ -35,27 +36,23 @@ pub fn html(answer: &Answer, plots: &Plots, worst: &Worst) -> String {
     if !answer.notes.is_empty() {
         page.push_str("<ul class=\"notes\" aria-label=\"Notes\">\n");
         for note in &answer.notes {
-            put(&mut page, format_args!("<li>{}</li>\n", escape(note)));
+            put(&mut page, format_args!("<li>{}</li>\n", options_kept(&escape(note))));
         }
         page.push_str("</ul>\n");
     }
     figures(&mut page, answer, plots);
     tables(&mut page, answer);
-    list(&mut page, "Worst misses", "no target was missed", &worst.misses, worst.of[0]);
-    list(
-        &mut page,
-        "Worst false accepts",
-        "nothing was accepted falsely",
-        &worst.accepts,
-        worst.of[1],
-    );
+    let [missed, accepted] = worst.of;
+    list(&mut page, "Worst misses", "No target was missed", &worst.misses, missed);
+    let none = "Nothing was accepted falsely";
+    list(&mut page, "Worst false accepts", none, &worst.accepts, accepted);
     made(&mut page, answer);
     page.push_str("</main>\n</body>\n</html>\n");
     page
 }
 
 /// Writing to a string can't fail.
-fn put(page: &mut String, text: std::fmt::Arguments<'_>) {
+pub fn put(page: &mut String, text: std::fmt::Arguments<'_>) {
     let _ = page.write_fmt(text);
 }
 
@@ -73,6 +70,15 @@ pub fn escape(text: &str) -> String {
         }
     }
     escaped
+}
+
+/// `text` with no line broken inside of an option's name.
+fn options_kept(text: &str) -> String {
+    let word = |word: &str| match word.starts_with("--") {
+        true => format!("<span class=\"keep\">{word}</span>"),
+        false => word.to_owned(),
+    };
+    text.split(' ').map(word).collect::<Vec<_>>().join(" ")
 }
 
 fn intervals(answer: &Answer) -> String {
@@ -183,9 +189,15 @@ fn figures(page: &mut String, answer: &Answer, plots: &Plots) {
         &plots.reliability,
         "",
     );
+    let clusters = match table::clusters(figures).trim_start_matches("; ") {
+        "" => String::new(),
+        said => format!(" By blocks of time: {said}."),
+    };
     figure(
         "False accepts over time",
-        "A steady climb is chance; a step is one recording that the system does not stand.",
+        &format!(
+            "A steady climb is chance; a step is one recording that the system does not stand.{clusters}"
+        ),
         &plots.timeline,
         &systems,
     );
@@ -223,7 +235,9 @@ fn rows(page: &mut String, name: &str, lines: &[Line]) {
         put(
             page,
             format_args!(
-                "<tr><th scope=\"row\">{}</th><td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"soft\">{}</td></tr>\n",
+                "<tr><th scope=\"row\"{}>{}</th><td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"soft\">{}</td></tr>\n",
+                // Another view of the row above.
+                if line.name.starts_with(' ') { " class=\"sub\"" } else { "" },
                 escape(&line.name),
                 escape(&line.value),
                 escape(&line.interval),
@@ -278,54 +292,6 @@ fn groups(page: &mut String, system: &Evaluated) {
     }
 }
 
-fn list(page: &mut String, title: &str, none: &str, entries: &[Entry], of: usize) {
-    put(page, format_args!("<h2>{title}</h2>\n"));
-    if entries.is_empty() {
-        put(page, format_args!("<p class=\"soft\">{}.</p>\n", capital(none)));
-        return;
-    }
-    put(
-        page,
-        format_args!(
-            "<p class=\"soft small\">{} of {of}</p>\n<ol class=\"list\">\n",
-            entries.len()
-        ),
-    );
-    for entry in entries {
-        put(
-            page,
-            format_args!(
-                "<li class=\"card\"><b>{}</b><br>{}",
-                escape(&entry.name),
-                escape(&entry.facts)
-            ),
-        );
-        if !entry.values.is_empty() {
-            let values: Vec<String> =
-                entry.values.iter().map(|(column, value)| format!("{column} {value}")).collect();
-            put(
-                page,
-                format_args!(
-                    "<br><span class=\"soft small\">{}</span>",
-                    escape(&values.join(" · "))
-                ),
-            );
-        }
-        match &entry.audio {
-            Some(Ok(uri)) => {
-                put(page, format_args!("<audio controls preload=\"none\" src=\"{uri}\"></audio>"))
-            }
-            Some(Err(why)) => put(
-                page,
-                format_args!("<br><span class=\"soft small\">no audio: {}</span>", escape(why)),
-            ),
-            None => {}
-        }
-        page.push_str("</li>\n");
-    }
-    page.push_str("</ol>\n");
-}
-
 fn made(page: &mut String, answer: &Answer) {
     put(
         page,
@@ -367,6 +333,14 @@ fn made(page: &mut String, answer: &Answer) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_option_is_not_torn() {
+        assert_eq!(
+            options_kept("score with --x, or"),
+            "score with <span class=\"keep\">--x,</span> or"
+        );
+    }
 
     #[test]
     fn what_a_file_is_called_is_no_markup() {
