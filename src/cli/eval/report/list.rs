@@ -20,7 +20,7 @@ pub fn list(page: &mut String, title: &str, none: &str, entries: &[Entry], of: u
         };
         put(page, format_args!("<li class=\"card\"><b>{}</b><br>", escape(name)));
         if !folder.is_empty() {
-            soft(page, &format!("in {folder}"));
+            soft(page, folder);
             page.push_str("<br>");
         }
         page.push_str(&escape(&entry.facts));
