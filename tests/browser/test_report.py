@@ -146,7 +146,6 @@ def test_every_plot_has_a_name(opened):
 
 def test_the_page_says_which_interval_of_false_accepts_holds(opened):
     page = opened(1280, "light")
-    # Six hours of talk without a speaker; the second system has false accepts at any time in them.
+    # Clips of 24 speakers, and six hours of talk without one.
     assert page.get_by_text("bootstrap over 24 speakers and 72 blocks of 300 s").count() >= 2
-    assert page.get_by_text("72 blocks of 300 s; no sign of clusters, p = ").count() >= 1
     assert "/" not in page.locator(".list b").first.inner_text(), "a mistake is called by its file"

@@ -40,7 +40,8 @@ pub fn flac(path: &Path, hours: u32) -> Result<()> {
         frame.extend(number.unwrap_or('\0').encode_utf8(&mut utf8).as_bytes());
         frame.push(crc(&frame, 8, 0x07) as u8);
         // A constant subframe: a step every other frame.
-        let value: i16 = if number.is_some_and(|n| n as u32 % 2 == 0) { 300 } else { -300 };
+        let value: i16 =
+            if number.is_some_and(|n| (n as u32).is_multiple_of(2)) { 300 } else { -300 };
         frame.push(0);
         frame.extend(value.to_be_bytes());
         frame.extend((crc(&frame, 16, 0x8005) as u16).to_be_bytes());
