@@ -17,4 +17,8 @@ def test_running_speech_has_a_twentieth_of_a_batch_or_more():
 def test_a_kind_with_few_candidates_gets_less_than_its_share():
     pools = {"real_address": range(train.ENOUGH), "neural_mention": range(train.ENOUGH // 4)}
     counts = dict(train.shares(SimpleNamespace(pools=pools), 1000))
-    assert counts == {"real_address": 160, "neural_mention": 25}
+    assert counts == {
+        "real_address": round(train.SHARES["real_address"] * 1000),
+        "neural_mention": round(train.SHARES["neural_mention"] / 4 * 1000),
+    }
+    assert 0 < counts["neural_mention"] < counts["real_address"]
