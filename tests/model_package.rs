@@ -169,6 +169,49 @@ fn a_manifest_value_out_of_range_is_refused() {
 }
 
 #[test]
+fn a_rule_of_early_verdicts_out_of_its_range_is_refused() {
+    let labels = "labels = [\"intended\", \"not_wake_word\", \"not_addressed\"]\n";
+    let sound = "\n[verifier.early]\nafter_s = [0.3, 0.31, 0.79]\nintended_at = 0.95\nmoved_at = 0.5\n\
+                 pause_s = 0.2\nquiet_within = 1.5\naccidental_below = 0.1\nconsecutive = 2\n";
+    let directory = tempfile::tempdir().unwrap();
+    package(directory.path());
+    edit_manifest(directory.path(), labels, &format!("{labels}{sound}"));
+    let model = Model::open(directory.path()).unwrap();
+    let text = toml::to_string(model.manifest()).unwrap();
+    assert_eq!(&Manifest::parse(&text).unwrap(), model.manifest());
+    for (from, to, expected) in [
+        ("[0.3, 0.31, 0.79]", "[]", "after_s is refused: expected 1 to 16 moments, found 0"),
+        ("[0.3, 0.31,", "[0.3, 0.3,", "after_s is refused: expected 0.31 to 0.79, found 0.3"),
+        ("0.79]", "0.8]", "after_s is refused: expected 0.32 to 0.79, found 0.8"),
+        (
+            "[0.3,",
+            "[0.305,",
+            "after_s is refused: expected a whole number of hops of 10 ms, found 0.305 s, 30.5 hops",
+        ),
+        ("0.95", "0.49", "intended_at is refused: expected 0.5 to 1, found 0.49"),
+        ("0.95", "nan", "intended_at is refused: expected 0.5 to 1, found NaN"),
+        ("moved_at = 0.5", "moved_at = 1.5", "moved_at is refused: expected 0 to 1, found 1.5"),
+        ("pause_s = 0.2", "pause_s = 0.0", "pause_s is refused: expected 0.01 to 2, found 0"),
+        (
+            "quiet_within = 1.5",
+            "quiet_within = -1.0",
+            "quiet_within is refused: expected 0 to 20, found -1",
+        ),
+        (
+            "accidental_below = 0.1",
+            "accidental_below = 0.31",
+            "accidental_below is refused: expected 0 to 0.3, found 0.31",
+        ),
+        ("consecutive = 2", "consecutive = 0", "consecutive is refused: expected 1 to 3, found 0"),
+        ("consecutive = 2", "consecutive = 4", "consecutive is refused: expected 1 to 3, found 4"),
+    ] {
+        let message = manifest_refusal(labels, &format!("{labels}{}", sound.replace(from, to)));
+        let expected = format!("DIR: manifest value verifier.early.{expected}");
+        assert!(message.starts_with(&expected), "{message}\nnot\n{expected}");
+    }
+}
+
+#[test]
 fn a_network_of_another_form_is_refused() {
     for (spotter, verifier, expected) in [
         (

@@ -79,6 +79,7 @@ impl Show {
                     manifest.window_frames()
                 ),
             ),
+            ("early", early(manifest)),
             (
                 "verdicts",
                 format!(
@@ -93,6 +94,18 @@ impl Show {
         output::line(format_args!("\n{}", model.card().trim_end()))?;
         Ok(Outcome::AllWell)
     }
+}
+
+fn early(manifest: &Manifest) -> String {
+    let Some(early) = &manifest.verifier.early else { return "no verdict".to_owned() };
+    let after: Vec<String> = early.after_s.iter().map(f64::to_string).collect();
+    format!(
+        "from {} s after on: intended at {} in a pause, accidental below {}, {} in a row",
+        after.join(", "),
+        early.intended_at,
+        early.accidental_below,
+        early.consecutive
+    )
 }
 
 fn front_end(manifest: &Manifest) -> String {

@@ -10,7 +10,9 @@
 //! ```
 
 mod detector;
+mod early;
 mod verdict;
 
 pub use detector::{Candidate, Detector, DetectorSettings};
+pub use early::{Early, Streak};
 pub use verdict::{Reason, Thresholds, Verdict, decide};

@@ -11,6 +11,9 @@ pub const SCHEMA: u32 = 1;
 /// The verifier's classes, in the order of its `posteriors` output.
 pub const LABELS: [&str; 3] = ["intended", "not_wake_word", "not_addressed"];
 
+/// Most early moments: each may cost a run of the verifier for every candidate.
+const MOST_MOMENTS: usize = 16;
+
 /// Sample rate that the networks and all sample counts refer to, in Hz.
 const RATE: f64 = 16_000.0;
 
@@ -77,6 +80,32 @@ pub struct Verifier {
     pub after_s: f64,
     /// Classes of the output `posteriors`; [`LABELS`].
     pub labels: Vec<String>,
+    /// When a verdict may come before the window's end; without it none does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub early: Option<Early>,
+}
+
+/// Moments at which a candidate is judged by what was heard until then, and how sure the
+/// verifier has to be for a verdict.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Early {
+    /// Seconds after the candidate's anchor, rising, each a whole number of hops and before the
+    /// window's end.
+    pub after_s: Vec<f64>,
+    /// Posterior of intended from which the verdict is intended: of the window whose rest is
+    /// the last frame heard again. It needs the next three keys as well.
+    pub intended_at: f32,
+    /// Least posterior of intended of the window that ends at the moment.
+    pub moved_at: f32,
+    /// Length of the pause in seconds that has to end at the moment; a whole number of hops.
+    pub pause_s: f64,
+    /// How much louder than the window's quiet the pause may be, in natural-log mel power.
+    pub quiet_within: f32,
+    /// Below it the verdict is accidental; 0 for never.
+    pub accidental_below: f32,
+    /// Moments in a row that have to agree.
+    pub consecutive: u32,
 }
 
 /// The two thresholds on the posterior of `intended`.
@@ -130,6 +159,18 @@ impl Manifest {
         self.before_frames() + self.after_frames()
     }
 
+    /// Frames of the verifier's window before each early moment, rising; none without early
+    /// verdicts.
+    pub fn early_frames(&self) -> Vec<usize> {
+        let moments = self.verifier.early.iter().flat_map(|early| &early.after_s);
+        moments.map(|&seconds| self.before_frames() + self.frames(seconds)).collect()
+    }
+
+    /// Frames of the pause that an early intended verdict needs; none without early verdicts.
+    pub fn pause_frames(&self) -> usize {
+        self.verifier.early.as_ref().map_or(0, |early| self.frames(early.pause_s))
+    }
+
     fn frames(&self, seconds: f64) -> usize {
         (seconds * RATE / self.hop_samples() as f64).round() as usize
     }
@@ -160,7 +201,8 @@ impl Manifest {
             f64::from(decision.accidental_below),
             0.001,
             f64::from(decision.intended_at),
-        )
+        )?;
+        self.verifier.early.as_ref().map_or(Ok(()), |early| self.validate_early(early))
     }
 
     fn validate_spotter(&self) -> Result<()> {
@@ -182,16 +224,8 @@ impl Manifest {
         sha256("verifier.sha256", &verifier.sha256)?;
         in_range("verifier.before_s", verifier.before_s, 0.1, 10.0)?;
         in_range("verifier.after_s", verifier.after_s, 0.0, 1.0)?;
-        for (field, seconds) in
-            [("verifier.before_s", verifier.before_s), ("verifier.after_s", verifier.after_s)]
-        {
-            let hops = seconds * RATE / self.hop_samples() as f64;
-            if (hops - hops.round()).abs() > 1e-6 {
-                return Err(refused(field)
-                    .expected(format!("a whole number of hops of {} ms", self.frontend.hop_ms))
-                    .found(format!("{seconds} s, {hops} hops")));
-            }
-        }
+        self.whole_hops("verifier.before_s", verifier.before_s)?;
+        self.whole_hops("verifier.after_s", verifier.after_s)?;
         if verifier.labels != LABELS {
             return Err(refused("verifier.labels")
                 .expected(format!("{LABELS:?}"))
@@ -199,6 +233,47 @@ impl Manifest {
                 .hint("the verifier must give these classes in this order"));
         }
         Ok(())
+    }
+
+    /// An early verdict is never easier than the one at the window's end.
+    fn validate_early(&self, early: &Early) -> Result<()> {
+        let (field, decision) = ("verifier.early.after_s", &self.decision);
+        let count = early.after_s.len();
+        if !(1..=MOST_MOMENTS).contains(&count) {
+            return Err(refused(field)
+                .expected(format!("1 to {MOST_MOMENTS} moments"))
+                .found(count.to_string()));
+        }
+        // The last hop of 0.8 s is at 0.79, whatever the nearest binary fractions are.
+        let slack = 1e-9;
+        let hop_s = self.frontend.hop_ms / 1e3;
+        let mut least = hop_s;
+        for &seconds in &early.after_s {
+            let most = self.verifier.after_s - hop_s;
+            in_range(field, seconds, least - slack, most + slack)?;
+            self.whole_hops(field, seconds)?;
+            least = seconds + hop_s;
+        }
+        in_range("verifier.early.consecutive", f64::from(early.consecutive), 1.0, count as f64)?;
+        let field = "verifier.early.pause_s";
+        in_range(field, early.pause_s, hop_s - slack, self.verifier.before_s)?;
+        self.whole_hops(field, early.pause_s)?;
+        in_range("verifier.early.quiet_within", f64::from(early.quiet_within), 0.0, 20.0)?;
+        in_range("verifier.early.moved_at", f64::from(early.moved_at), 0.0, 1.0)?;
+        let (field, value) = ("verifier.early.intended_at", early.intended_at);
+        in_range(field, f64::from(value), f64::from(decision.intended_at), 1.0)?;
+        let (field, value) = ("verifier.early.accidental_below", early.accidental_below);
+        in_range(field, f64::from(value), 0.0, f64::from(decision.accidental_below))
+    }
+
+    fn whole_hops(&self, field: &str, seconds: f64) -> Result<()> {
+        let hops = seconds * RATE / self.hop_samples() as f64;
+        if (hops - hops.round()).abs() <= 1e-6 {
+            return Ok(());
+        }
+        Err(refused(field)
+            .expected(format!("a whole number of hops of {} ms", self.frontend.hop_ms))
+            .found(format!("{seconds} s, {hops} hops")))
     }
 }
 

@@ -72,7 +72,8 @@ impl Model {
         Self { manifest, spotter, verifier, card, origin, directory: kept }.checked().map_err(at)
     }
 
-    /// The same model with other thresholds, each in place of its own.
+    /// The same model with other thresholds, each in place of its own. Those of early verdicts
+    /// follow where they would be the easier ones.
     ///
     /// # Errors
     /// [`ErrorKind::Model`] for a value out of its range.
@@ -82,9 +83,13 @@ impl Model {
         accidental_below: Option<f32>,
         spotter: Option<f32>,
     ) -> Result<Self> {
-        let Manifest { spotter: stage_one, decision, .. } = &mut self.manifest;
+        let Manifest { spotter: stage_one, verifier, decision, .. } = &mut self.manifest;
         decision.intended_at = intended_at.unwrap_or(decision.intended_at);
         decision.accidental_below = accidental_below.unwrap_or(decision.accidental_below);
+        if let Some(early) = &mut verifier.early {
+            early.intended_at = early.intended_at.max(decision.intended_at);
+            early.accidental_below = early.accidental_below.min(decision.accidental_below);
+        }
         stage_one.threshold = spotter.unwrap_or(stage_one.threshold);
         self.manifest.validate().map_err(|error| error.context(self.manifest.id()))?;
         Ok(self)

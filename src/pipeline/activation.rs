@@ -1,6 +1,6 @@
 //! Activations, and where they lie in the stream.
 
-use crate::decision::{Reason, Verdict};
+use crate::decision::{Reason, Streak, Verdict};
 use crate::model::{Manifest, Posteriors, Verification, WakeScores};
 
 /// Sample rate of the stream in Hz.
@@ -51,6 +51,10 @@ pub(super) struct Pending {
     /// Sample at which the candidate was found.
     pub(super) found: u64,
     pub(super) peak: Option<f32>,
+    /// The early moment that comes next.
+    pub(super) moment: usize,
+    /// How long its moments have agreed.
+    pub(super) streak: Streak,
 }
 
 /// The manifest's times in frames and samples.
@@ -91,6 +95,11 @@ impl Timing {
         index * self.hop + self.window
     }
 
+    /// Frames of the verifier's window.
+    pub(super) fn window_frames(&self) -> usize {
+        self.before + self.after
+    }
+
     fn step(&self) -> u64 {
         self.frames_per_step as u64 * self.hop
     }
@@ -119,14 +128,20 @@ impl Timing {
         let hop = self.hop as i64;
         let centre = (anchor + hop / 2).div_euclid(hop);
         let (before, after) = (self.before as i64, self.after as i64);
-        Pending { anchor, first: centre - before, end: centre + after, found, peak }
+        let (first, end) = (centre - before, centre + after);
+        Pending { anchor, first, end, found, peak, moment: 0, streak: Streak::default() }
     }
 
-    /// Start and end of the word in samples: the verifier's span inside its window, or the
-    /// spotter's estimate where that leaves nothing.
-    pub(super) fn span(&self, pending: &Pending, verification: &Verification) -> (u64, u64) {
+    /// Start and end of the word in samples: the verifier's span inside what it heard, the frames
+    /// of the window before frame `end`, or the spotter's estimate where that leaves nothing.
+    pub(super) fn span(
+        &self,
+        pending: &Pending,
+        end: i64,
+        verification: &Verification,
+    ) -> (u64, u64) {
         let hop = self.hop as i64;
-        let (low, high) = ((pending.first * hop).max(0), (pending.end * hop).max(1));
+        let (low, high) = ((pending.first * hop).max(0), (end * hop).max(1));
         let at = |seconds: f32| {
             pending.anchor.saturating_add((f64::from(seconds) * RATE).round() as i64)
         };
@@ -139,9 +154,9 @@ impl Timing {
         (start.unsigned_abs(), end.max(start).unsigned_abs())
     }
 
-    /// Samples that the decision on `pending` needs.
-    pub(super) fn decided(&self, pending: &Pending) -> u64 {
-        let last = u64::try_from(pending.end - 1).map_or(0, |last| self.frame_end(last));
+    /// Samples that a decision on `pending` from the frames before `end` needs.
+    pub(super) fn decided(&self, pending: &Pending, end: i64) -> u64 {
+        let last = u64::try_from(end - 1).map_or(0, |last| self.frame_end(last));
         last.max(pending.found)
     }
 }

@@ -34,6 +34,22 @@ impl History {
         oldest == 0 || u64::try_from(first).is_ok_and(|first| first >= oldest)
     }
 
+    /// Copies the frames from `first` to before `end` to the start of `window`, `[frames, bands]`
+    /// row-major, and the last of them to every frame of the rest.
+    ///
+    /// Gives `false`, and a window of no use, unless there are any and all of them are here.
+    #[must_use]
+    pub(super) fn copy_part(&self, first: i64, end: i64, window: &mut [f32]) -> bool {
+        let length = usize::try_from(end - first).unwrap_or(0) * self.bands;
+        let Some((heard, rest)) = window.split_at_mut_checked(length) else { return false };
+        if heard.is_empty() || !self.copy_window(first, heard) {
+            return false;
+        }
+        let last = &heard[length - self.bands..];
+        rest.chunks_exact_mut(self.bands).for_each(|frame| frame.copy_from_slice(last));
+        true
+    }
+
     /// Copies the frames from `first` on to `window`, `[frames, bands]` row-major.
     ///
     /// Gives `false`, and a window of no use, unless all of them are here.
@@ -97,6 +113,18 @@ mod tests {
         assert!(!filled(8).copy_window(-1, &mut window));
         assert!(!filled(8).copy_window(7, &mut window));
         assert!(filled(8).copy_window(6, &mut window));
+    }
+
+    #[test]
+    fn the_rest_of_a_part_repeats_its_last_frame() {
+        let mut window = [0.0; 8];
+        assert!(filled(2).copy_part(-1, 1, &mut window));
+        assert_eq!(window, [-9.0, -9.0, 0.0, 0.5, 0.0, 0.5, 0.0, 0.5]);
+        assert!(filled(8).copy_part(4, 8, &mut window));
+        assert_eq!(window, [4.0, 4.5, 5.0, 5.5, 6.0, 6.5, 7.0, 7.5]);
+        for (first, end) in [(7, 9), (2, 4), (4, 4), (4, 9), (5, 4)] {
+            assert!(!filled(8).copy_part(first, end, &mut window), "{first} to {end}");
+        }
     }
 
     #[test]

@@ -1,10 +1,12 @@
 //! Front end, models and decision joined: the same code in `listen`, `score` and `bench`.
 //!
 //! Samples go in, in chunks of any size; activations come out. The chunks' sizes change
-//! nothing, not even the last bit of a posterior. Any error stops the pipeline until
-//! [`reset`](Pipeline::reset): after one there is no verdict.
+//! nothing, not even the last bit of a posterior. A candidate is judged at the end of the
+//! verifier's window, or before that where the model's rule of early verdicts allows it. Any
+//! error stops the pipeline until [`reset`](Pipeline::reset): after one there is no verdict.
 
 mod activation;
+mod early;
 mod event;
 mod history;
 mod part;

@@ -3,9 +3,10 @@
 use std::collections::VecDeque;
 
 use super::activation::{Pending, Timing};
+use super::early::EarlyMoments;
 use super::history::History;
 use super::{Activation, Part, SharedVerifier};
-use crate::decision::{Candidate, Detector, DetectorSettings, Thresholds, decide};
+use crate::decision::{Candidate, Detector, DetectorSettings, Thresholds, Verdict, decide};
 use crate::model::{Model, SpotterSession, Verification};
 use crate::{Error, ErrorKind, Result};
 
@@ -21,6 +22,7 @@ const OUTSIDE_LATENESS_S: f64 = 10.0;
 pub(super) struct Stages {
     timing: Timing,
     thresholds: Thresholds,
+    early: Option<EarlyMoments>,
     spotting: Option<Spotting>,
     verifier: SharedVerifier,
     history: History,
@@ -85,6 +87,7 @@ impl Stages {
         Ok(Self {
             timing,
             thresholds: Thresholds::new(decision.intended_at, decision.accidental_below)?,
+            early: EarlyMoments::new(manifest)?,
             spotting,
             verifier: verifier()?,
             history: History::new(timing.history() + lateness, bands, silence),
@@ -116,20 +119,75 @@ impl Stages {
         self.settle(on_activation, mark)
     }
 
-    /// Judges the candidates whose windows are complete.
+    /// Judges the candidates whose windows are complete, or sure before that, in their order.
     pub(super) fn settle(
         &mut self,
         on_activation: &mut dyn FnMut(Activation),
         mark: &mut impl FnMut(Part),
     ) -> Result<()> {
-        while let Some(pending) = self.pending.front().copied() {
-            if pending.end > self.history.count() as i64 {
-                break;
-            }
+        while let Some(mut pending) = self.pending.front().copied() {
+            let early = self.judge_early(&mut pending, mark)?;
+            let activation = match early {
+                Some(activation) => activation,
+                None if pending.end <= self.history.count() as i64 => {
+                    self.judge(&pending, pending.end, mark)?
+                }
+                None => {
+                    if let Some(front) = self.pending.front_mut() {
+                        *front = pending;
+                    }
+                    break;
+                }
+            };
             self.pending.pop_front();
-            on_activation(self.judge(&pending, mark)?);
+            on_activation(activation);
         }
         Ok(())
+    }
+
+    /// Judges `pending` at each early moment that has come. A moment sees nothing of what was
+    /// heard after it, so that the verdict does not depend on when it is asked for.
+    fn judge_early(
+        &mut self,
+        pending: &mut Pending,
+        mark: &mut impl FnMut(Part),
+    ) -> Result<Option<Activation>> {
+        while let Some(moments) = &self.early
+            && let Some(heard) = moments.next(pending)
+            && pending.first + heard <= self.history.count() as i64
+        {
+            pending.moment += 1;
+            let rule = moments.rule;
+            let end = pending.first + heard;
+            let activation = self.judge(pending, end, mark)?;
+            let mut stands = rule.allows(activation.posteriors.intended());
+            if stands == Some(Verdict::Intended)
+                && !(self.is_pause(pending.first, heard)
+                    && rule.confirms(self.judge_moved(end, mark)?))
+            {
+                stands = None;
+            }
+            if rule.settles(&mut pending.streak, stands) {
+                return Ok(Some(activation));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether the `heard` frames of the window that is at hand, from frame `first`, end in a
+    /// pause. What lies before the stream's start is no quiet.
+    fn is_pause(&mut self, first: i64, heard: i64) -> bool {
+        let Some(moments) = &mut self.early else { return false };
+        let bands = self.window.len() / self.timing.window_frames();
+        let from = usize::try_from(-first).unwrap_or(0);
+        let to = usize::try_from(heard).unwrap_or(0);
+        self.window.get(from * bands..to * bands).is_some_and(|heard| moments.is_pause(heard))
+    }
+
+    /// The posterior of intended of the whole window that ends before frame `end`.
+    fn judge_moved(&mut self, end: i64, mark: &mut impl FnMut(Part)) -> Result<f32> {
+        let first = end - self.timing.window_frames() as i64;
+        Ok(self.verify(first, end, mark)?.posteriors.intended())
     }
 
     /// Samples of silence that end a stream before [`stop_listening`](Self::stop_listening).
@@ -228,17 +286,16 @@ impl Stages {
         Ok(())
     }
 
-    fn judge(&mut self, pending: &Pending, mark: &mut impl FnMut(Part)) -> Result<Activation> {
-        if !self.history.copy_window(pending.first, &mut self.window) {
-            return Err(Error::new(ErrorKind::Audio, "a candidate's window is not at hand")
-                .expected(format!("frames {} to {}", pending.first, pending.end))
-                .found(format!("the latest of {} frames", self.history.count())));
-        }
-        mark(Part::Verifier);
-        let verification = self.verifier.judge(&self.window)?;
-        mark(Part::Decision);
+    /// Judges `pending` by the frames of its window before frame `end`.
+    fn judge(
+        &mut self,
+        pending: &Pending,
+        end: i64,
+        mark: &mut impl FnMut(Part),
+    ) -> Result<Activation> {
+        let verification = self.verify(pending.first, end, mark)?;
         let (verdict, reason) = decide(verification.posteriors.to_array(), &self.thresholds)?;
-        let (start_sample, end_sample) = self.timing.span(pending, &verification);
+        let (start_sample, end_sample) = self.timing.span(pending, end, &verification);
         Ok(Activation {
             verdict,
             reason,
@@ -246,9 +303,28 @@ impl Stages {
             scores: verification.scores,
             start_sample,
             end_sample,
-            decided_sample: self.timing.decided(pending),
+            decided_sample: self.timing.decided(pending, end),
             spotter_peak: pending.peak,
         })
+    }
+
+    /// What the verifier says of the window that begins with frame `first` and holds the frames
+    /// before frame `end`.
+    fn verify(
+        &mut self,
+        first: i64,
+        end: i64,
+        mark: &mut impl FnMut(Part),
+    ) -> Result<Verification> {
+        if !self.history.copy_part(first, end, &mut self.window) {
+            return Err(Error::new(ErrorKind::Audio, "a candidate's window is not at hand")
+                .expected(format!("frames {first} to {end}"))
+                .found(format!("the latest of {} frames", self.history.count())));
+        }
+        mark(Part::Verifier);
+        let verification = self.verifier.judge(&self.window)?;
+        mark(Part::Decision);
+        Ok(verification)
     }
 }
 
