@@ -163,6 +163,7 @@ impl<'w, M: Meter> Bench<'w, M> {
         self.wake_ups = 0;
         self.begun_blocks = self.device.blocks;
         self.chain.words.begin(self.device.recorded());
+        self.chain.judged = 0;
         self.begun_cpu = self.meter.cpu_ns();
         self.begun_ns = self.meter.now();
     }
@@ -230,6 +231,7 @@ impl<'w, M: Meter> Bench<'w, M> {
         Taken {
             counted: self.meter.allocations().is_some(),
             delays: self.chain.words.delays(self.device.recorded(), LONGEST_WAIT),
+            candidates: self.chain.judged,
             audio_s: blocks as f64 * WAKE_UP_MS as f64 / 1e3,
             wall_s: (self.end_ns - self.begun_ns) as f64 / 1e9,
             cpu_s: self.end_cpu.zip(self.begun_cpu).map(|(end, begun)| (end - begun) as f64 / 1e9),
@@ -252,6 +254,8 @@ struct Chain<'w> {
     mono: Vec<f32>,
     found: Vec<Judged>,
     words: Matcher<'w>,
+    /// Candidates judged since the warm-up: each may cost several runs of the verifier.
+    judged: u64,
     /// Words that were proposed so far.
     proposed: u64,
     is_proposed: bool,
@@ -275,6 +279,7 @@ impl<'w> Chain<'w> {
             mono: Vec::with_capacity(16 * BLOCK),
             found: Vec::with_capacity(16),
             words: Matcher::new(workload, MOST_VERDICTS),
+            judged: 0,
             proposed: 0,
             is_proposed: workload.is_proposed(),
             wake_word: model.manifest().wake_word.clone(),
@@ -334,6 +339,7 @@ impl<'w> Chain<'w> {
         let mut whole = Cost::default();
         [ring, resample, gate, pipeline].into_iter().for_each(|cost| whole.add(cost));
         // The harness's own work, outside of every time.
+        self.judged += self.found.len() as u64;
         self.found.iter().for_each(|judged| self.words.take(judged));
         self.found.clear();
         self.propose()?;

@@ -22,7 +22,7 @@ pub enum Stage {
     Listening,
     /// The tape: audio in, activations in, wiping.
     Gate,
-    /// One candidate through the verifier.
+    /// One window through the verifier: a candidate may need several for an early verdict.
     Verifier,
     /// Everything that the judging thread does for 80 ms of audio, a verdict included.
     Hop,

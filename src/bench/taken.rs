@@ -45,6 +45,8 @@ pub(super) struct Taken {
     /// Whether allocations were counted.
     pub(super) counted: bool,
     pub(super) delays: Option<Delays>,
+    /// Candidates judged: each may cost several runs of the verifier.
+    pub(super) candidates: u64,
     pub(super) audio_s: f64,
     pub(super) wall_s: f64,
     pub(super) cpu_s: Option<f64>,
@@ -59,6 +61,7 @@ impl Taken {
         if let (Some(delays), Some(more)) = (&mut self.delays, other.delays) {
             delays.join(more);
         }
+        self.candidates += other.candidates;
         self.audio_s += other.audio_s;
         self.wall_s = self.wall_s.max(other.wall_s);
         self.cpu_s = self.cpu_s.zip(other.cpu_s).map(|(a, b)| a + b);
@@ -72,7 +75,7 @@ impl Taken {
             rows: Stage::ALL.into_iter().filter_map(|stage| row(of(stage))).collect(),
             delay: self.delays.as_ref().map(Delays::summary),
             hops: of(Stage::Hop).len(),
-            candidates: of(Stage::Verifier).len(),
+            candidates: self.candidates,
             audio_s: self.audio_s,
             wall_s: self.wall_s,
             busy_s: of(Stage::Hop).sum_ns() as f64 / 1e9,
