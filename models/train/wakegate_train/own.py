@@ -161,6 +161,7 @@ def main() -> None:
     name, version = args.out.name.rsplit("-", 1)
     run("release", *place, "--word", args.word, "--words", args.word, "--name", name, "--version", version, "--out", args.out)
     measured = ["--binary", args.binary, "--model", args.out, "--recordings", recordings, "--synthetic", synth]
+    run("early", *measured, "--out", args.work / "early" / args.out.name, "--write")
     run("report", *measured, *place, "--out", args.out)
     print(summary(args, told, rows))
 
