@@ -90,6 +90,21 @@ impl Error {
         self.kind
     }
 
+    /// The message alone.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// What was expected alone, if it is said.
+    pub fn expected_text(&self) -> Option<&str> {
+        self.expected.as_deref()
+    }
+
+    /// What came instead alone, if it is said.
+    pub fn found_text(&self) -> Option<&str> {
+        self.found.as_deref()
+    }
+
     /// The hint alone, if there is one.
     pub fn hint_text(&self) -> Option<&str> {
         self.hint.as_deref()

@@ -44,6 +44,7 @@ pub mod model;
 pub mod pipeline;
 pub mod review;
 pub mod runtime;
+pub mod scoring;
 pub mod table;
 pub mod wyoming;
 

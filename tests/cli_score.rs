@@ -147,7 +147,7 @@ fn an_outside_trigger_takes_the_spotters_place() {
     assert_eq!((refused.status.code(), refused.stdout.len()), (Some(2), 0));
     assert_eq!(
         stderr(&refused),
-        "error: --trigger-at is refused: expected seconds from the start of the recording, 0 or \
+        "error: --trigger-at: the trigger is refused: expected seconds from the start of the recording, 0 or \
          more, found -1\n"
     );
 }

@@ -10,10 +10,8 @@ use symphonia::core::formats::Track;
 use symphonia::core::packet::Packet;
 
 use super::SAMPLE_RATE;
+use super::mix::check_channels;
 use super::opus::OpusStream;
-
-/// The most channels that are mixed down; no recorder has more.
-const MAX_CHANNELS: usize = 255;
 
 /// A decoder that turns packets into interleaved samples.
 pub(super) enum Codec {
@@ -97,13 +95,7 @@ pub(super) enum Failure {
 
 fn check_form(form: Form) -> Result<(), String> {
     super::resample::check_rate(form.rate).map_err(|e| e.to_string())?;
-    if !(1..=MAX_CHANNELS).contains(&form.channels) {
-        return Err(format!(
-            "unusable channel count: expected 1 to {MAX_CHANNELS}, found {}",
-            form.channels
-        ));
-    }
-    Ok(())
+    check_channels(form.channels).map_err(|e| e.to_string())
 }
 
 /// Runs a step of a decoder or demuxer: a panic on hostile input becomes an error.

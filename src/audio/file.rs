@@ -84,12 +84,6 @@ impl FileSource {
         self.form.map(|form| form.channels)
     }
 
-    /// How long the conversion to 16 kHz took so far; it is a part of the time of
-    /// [`read`](Source::read).
-    pub fn resampling(&self) -> Duration {
-        self.resampling
-    }
-
     /// Seconds given so far, silence included.
     fn time(&self) -> f64 {
         let rate = self.form.map_or(f64::INFINITY, |form| f64::from(form.rate));
@@ -321,6 +315,10 @@ impl Source for FileSource {
                 }
             }
         }
+    }
+
+    fn resampling(&self) -> Duration {
+        self.resampling
     }
 
     fn warnings(&self) -> &[String] {

@@ -25,6 +25,7 @@ mod pipe;
 mod raw;
 mod resample;
 pub mod ring;
+mod samples;
 mod sniff;
 
 #[cfg(feature = "live")]
@@ -37,6 +38,9 @@ pub use pcm::RawPcm;
 pub use pipe::Pipe;
 pub use raw::{Encoding, RAW_EXTENSIONS, RawForm};
 pub use resample::Resampler;
+pub use samples::{Converter, Samples};
+
+use std::time::Duration;
 
 use crate::error::Result;
 
@@ -58,6 +62,12 @@ pub trait Source: Send {
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) where it can't be read. The source stays at its
     /// error: a later call returns the same one.
     fn read(&mut self, out: &mut [f32]) -> Result<usize>;
+
+    /// How long the conversion to 16 kHz took so far; it is a part of the time of
+    /// [`read`](Source::read).
+    fn resampling(&self) -> Duration {
+        Duration::ZERO
+    }
 
     /// What was wrong with the audio but did not stop it, one line each without a full stop.
     /// Complete once [`read`](Source::read) has returned 0.

@@ -19,6 +19,7 @@ use symphonia::core::meta::{Metadata, MetadataLog};
 use symphonia::core::packet::Packet;
 use symphonia::core::units::{Duration, Timestamp};
 
+use super::mix::check_channels;
 use super::resample::check_rate;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -27,8 +28,6 @@ pub const RAW_EXTENSIONS: [&str; 8] = ["al", "alaw", "mulaw", "pcm", "raw", "s16
 
 /// Frames decoded at a time, as for WAV files.
 const BLOCK_FRAMES: u64 = 1_152;
-/// Most channels that a headerless file may be said to have.
-const MAX_CHANNELS: usize = 255;
 
 /// How the samples of a headerless file are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,11 +92,7 @@ impl RawForm {
     /// [`ErrorKind::Audio`] for a rate or number of channels that can't be used.
     pub fn new(encoding: Encoding, rate: u32, channels: u16) -> Result<Self> {
         check_rate(rate)?;
-        if !(1..=MAX_CHANNELS).contains(&usize::from(channels)) {
-            return Err(Error::new(ErrorKind::Audio, "unusable channel count")
-                .expected(format!("1 to {MAX_CHANNELS}"))
-                .found(channels.to_string()));
-        }
+        check_channels(usize::from(channels))?;
         Ok(Self { encoding, rate, channels })
     }
 

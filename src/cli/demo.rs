@@ -7,11 +7,11 @@ use anstyle::{AnsiColor, Style};
 use clap::Args;
 use wakegate::audio::FileSource;
 use wakegate::decision::{Reason, Verdict};
+use wakegate::scoring::Scorer;
+use wakegate::scoring::ordered::{self, Bounds, each};
 use wakegate::{Error, ErrorKind, Result};
 
-use super::ordered::{self, Bounds, each};
 use super::output::{self, counted};
-use super::scoring::Scorer;
 use super::{Engine, Outcome, worker_count};
 
 /// Columns that the demo's manifest has, in this order.
@@ -79,7 +79,7 @@ impl Demo {
 }
 
 fn row(scorer: &mut Scorer, path: &Path) -> Result<Row> {
-    let scored = scorer.score(FileSource::open(path)?, None)?;
+    let scored = scorer.score(&mut FileSource::open(path)?, None)?;
     if let Some(best) = scored.best() {
         return Ok(Row {
             candidate: true,

@@ -9,12 +9,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use clap::Args;
 use serde_json::Value;
 use wakegate::corpus::About;
+use wakegate::scoring::{Record, Shape};
 use wakegate::table::WholeFile;
 use wakegate::{Error, ErrorKind, Result};
 
-use super::formats::{Format, RecordWriter, Shape};
+use super::formats::{Format, RecordWriter};
 use super::journal::Journal;
-use super::record::Record;
 use super::tally::Tally;
 
 /// The options of the output.

@@ -10,9 +10,9 @@ use ndarray::Array2;
 use ndarray_npy::NpzWriter;
 use wakegate::audio::{FileSource, Found, SAMPLE_RATE, Source, find_audio};
 use wakegate::frontend::{FrontEnd, Settings};
+use wakegate::scoring::ordered::{self, Bounds, each};
 use wakegate::{Error, ErrorKind, Result};
 
-use super::ordered::{self, Bounds, each};
 use super::{Outcome, open_model, output, worker_count};
 
 /// Write the front end's log-mel frames of recordings to an .npz file

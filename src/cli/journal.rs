@@ -15,9 +15,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use wakegate::corpus::About;
+use wakegate::scoring::Record;
 use wakegate::{Error, ErrorKind, Result};
 
-use super::record::Record;
 use super::tally::Tally;
 
 /// The closing line of a recording. Its first key tells it from a record.

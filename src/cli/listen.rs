@@ -10,12 +10,12 @@ use wakegate::config::Config;
 use wakegate::gate::{Heard, Tape};
 use wakegate::model::Model;
 use wakegate::pipeline::{Activation, Pipeline};
+use wakegate::scoring::{Record, seconds};
 use wakegate::{Error, ErrorKind, Result};
 
 use super::daemon::{self, DaemonArguments};
 use super::output::{self, JsonLines};
 use super::queueing::Sink;
-use super::record::{Record, seconds};
 use super::{Engine, Outcome};
 
 /// Judge a stream or the microphone: one JSON line for each activation, as it is decided

@@ -2,27 +2,23 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
 
 use clap::Args;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use wakegate::audio::SAMPLE_RATE;
 use wakegate::corpus::{About, Corpus, Recording};
 use wakegate::model::{Manifest, Model};
+use wakegate::scoring::ordered::{self, Bounds, Give};
+use wakegate::scoring::{Record, SCHEMA, Scored, Scorer, Shape, trigger_sample};
 use wakegate::{Error, ErrorKind, Result};
 
 use super::destination::{Destination, OutputOptions};
-use super::formats::Shape;
 use super::inputs::Inputs;
 use super::journal::fingerprint;
-use super::ordered::{self, Bounds, Give};
 use super::output;
 use super::place::Place;
 use super::progress::Progress;
 use super::queueing::Sink;
-use super::record::{Record, SCHEMA};
-use super::scoring::{Scored, Scorer};
 use super::tally::{Tally, kind_name};
 use super::{Engine, Outcome, worker_count};
 
@@ -65,7 +61,8 @@ pub struct Score {
 
 impl Score {
     pub fn run(self) -> Result<Outcome> {
-        self.trigger_at.map(trigger_sample).transpose()?;
+        let trigger = self.trigger_at.map(trigger_sample).transpose();
+        trigger.map_err(|error| error.context("--trigger-at"))?;
         if self.output.resumes() && self.place.names_a_queue() {
             return Err(Error::new(ErrorKind::Settings, "--resume can't be used with --queue")
                 .expected("a run that writes records alone")
@@ -139,14 +136,7 @@ impl Score {
             |give| skip.feed(corpus, measure, give),
             || scorer().map(|scorer| scorer.with_excerpts(policy.as_ref())),
             |scorer, about: &About, audio: Result<Recording>| {
-                let start = Instant::now();
-                let source = audio?.open(&about.path, corpus.settings())?;
-                let opening = start.elapsed();
-                let trigger =
-                    about.trigger_s.or(self.trigger_at).map(trigger_sample).transpose()?;
-                let mut scored = scorer.score(source, trigger)?;
-                scored.spent.decode += opening;
-                Ok(scored)
+                scorer.score_recording(about, audio, corpus.settings(), self.trigger_at)
             },
             |about, result| {
                 let skipped = skip.bytes.swap(0, Ordering::Relaxed);
@@ -156,16 +146,6 @@ impl Score {
         skip.result()?;
         report.end(threads, self.timings)
     }
-}
-
-/// The sample at `seconds` of a recording.
-fn trigger_sample(seconds: f64) -> Result<u64> {
-    if (0.0..=wakegate::corpus::MOST_SECONDS).contains(&seconds) {
-        return Ok((seconds * f64::from(SAMPLE_RATE)).round() as u64);
-    }
-    Err(Error::new(ErrorKind::Settings, "--trigger-at is refused")
-        .expected("seconds from the start of the recording, 0 or more")
-        .found(seconds.to_string()))
 }
 
 /// Leaves out what a run before this one has done.

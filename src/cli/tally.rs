@@ -5,10 +5,9 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use wakegate::ErrorKind;
+use wakegate::scoring::{Record, Spent, seconds};
 
 use super::output::counted;
-use super::record::{Record, seconds};
-use super::scoring::Spent;
 
 /// Counts of a run.
 #[derive(Debug, Default)]

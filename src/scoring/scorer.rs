@@ -2,11 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use wakegate::audio::{FileSource, SAMPLE_RATE, Source};
-use wakegate::gate::{Heard, LiveAudio, Policy, Tape};
-use wakegate::model::{Model, Verification};
-use wakegate::pipeline::{Activation, Part, Pipeline, SharedVerifier};
-use wakegate::{Error, ErrorKind, Result};
+use crate::audio::{SAMPLE_RATE, Source};
+use crate::corpus::{About, MOST_SECONDS, Recording, Settings};
+use crate::gate::{Heard, LiveAudio, Policy, Tape};
+use crate::model::{Model, Verification};
+use crate::pipeline::{Activation, Part, Pipeline, SharedVerifier};
+use crate::{Error, ErrorKind, Result};
 
 /// What the pipeline says about one recording.
 pub struct Scored {
@@ -98,6 +99,9 @@ pub struct Scorer {
 
 impl Scorer {
     /// Loads the networks: also the spotter, where the recordings `need_spotter`.
+    ///
+    /// # Errors
+    /// As [`Pipeline::new`].
     pub fn new(model: &Model, need_spotter: bool) -> Result<Self> {
         let verifier = SharedVerifier::load(model)?;
         let manifest = model.manifest();
@@ -123,9 +127,35 @@ impl Scorer {
         self
     }
 
+    /// Scores the recording of a corpus. With a trigger, its own or else `trigger_s` in seconds,
+    /// the candidate is the word that ended there by another engine's account.
+    ///
+    /// # Errors
+    /// Why there is no audio or it can't be opened, [`ErrorKind::Settings`] for a trigger that is
+    /// no moment of the recording, and as [`score`](Self::score).
+    pub fn score_recording(
+        &mut self,
+        about: &About,
+        audio: Result<Recording>,
+        settings: &Settings,
+        trigger_s: Option<f64>,
+    ) -> Result<Scored> {
+        let start = Instant::now();
+        let mut source = audio?.open(&about.path, settings)?;
+        let opening = start.elapsed();
+        let trigger = about.trigger_s.or(trigger_s).map(trigger_sample).transpose()?;
+        let mut scored = self.score(&mut source, trigger)?;
+        scored.spent.decode += opening;
+        Ok(scored)
+    }
+
     /// Streams the recording through the pipeline. With `trigger`, the candidate is the word that
-    /// ended at that sample; without it, candidates are the spotter's.
-    pub fn score(&mut self, source: FileSource, trigger: Option<u64>) -> Result<Scored> {
+    /// ended at that sample of the 16 kHz stream; without it, candidates are the spotter's.
+    ///
+    /// # Errors
+    /// The source's own, [`ErrorKind::Audio`] where it holds no sample,
+    /// [`ErrorKind::Settings`] for a trigger behind its end, and those of [`Pipeline::push`].
+    pub fn score(&mut self, source: &mut dyn Source, trigger: Option<u64>) -> Result<Scored> {
         let spotting = trigger.is_none();
         self.pipeline(spotting)?;
         // Out of its place for as long as it works, so that the tape can be at hand too.
@@ -151,7 +181,7 @@ impl Scorer {
     fn run(
         &mut self,
         pipeline: &mut Pipeline,
-        mut source: FileSource,
+        source: &mut dyn Source,
         trigger: Option<u64>,
     ) -> Result<Scored> {
         pipeline.reset()?;
@@ -190,7 +220,7 @@ impl Scorer {
                 .found("none"));
         }
         if let Some(trigger) = trigger.filter(|&trigger| trigger > samples) {
-            let at = |samples: u64| super::record::seconds(samples);
+            let at = super::seconds;
             return Err(Error::new(ErrorKind::Settings, "the trigger lies behind the audio")
                 .expected(format!("a moment up to {} s", at(samples)))
                 .found(format!("{} s", at(trigger))));
@@ -224,4 +254,17 @@ impl Scorer {
             tape.take(heard, &mut |heard, audio| excerpts.push((heard, audio)));
         }
     }
+}
+
+/// The sample of the 16 kHz stream at `seconds` of a recording.
+///
+/// # Errors
+/// [`ErrorKind::Settings`] for what is no moment: below 0, beyond [`MOST_SECONDS`], no number.
+pub fn trigger_sample(seconds: f64) -> Result<u64> {
+    if (0.0..=MOST_SECONDS).contains(&seconds) {
+        return Ok((seconds * f64::from(SAMPLE_RATE)).round() as u64);
+    }
+    Err(Error::new(ErrorKind::Settings, "the trigger is refused")
+        .expected("seconds from the start of the recording, 0 or more")
+        .found(seconds.to_string()))
 }

@@ -1,17 +1,16 @@
-//! The JSON objects that `score` and `listen` print, one a line.
+//! What is said about one recording or activation: a line of JSON, a row of a table.
 
 use std::borrow::Cow;
 
+use super::Scored;
+use crate::Error;
+use crate::audio::SAMPLE_RATE;
+use crate::corpus::About;
+use crate::decision::{Reason, Verdict};
+use crate::model::Manifest;
+use crate::pipeline::Activation;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
-use wakegate::Error;
-use wakegate::audio::SAMPLE_RATE;
-use wakegate::corpus::About;
-use wakegate::decision::{Reason, Verdict};
-use wakegate::model::Manifest;
-use wakegate::pipeline::Activation;
-
-use super::scoring::Scored;
 
 /// Version of the keys and columns of a record; it goes up when one changes its meaning or goes.
 pub const SCHEMA: u32 = 1;
@@ -19,6 +18,7 @@ pub const SCHEMA: u32 = 1;
 /// One line. The order of the fields is the order of the keys.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Record {
+    /// Where the recording is, as it was named.
     pub path: String,
     /// As the corpus has them; the keys are there where it has any names, labels and groups.
     #[serde(flatten)]
@@ -26,18 +26,31 @@ pub struct Record {
     /// Number of the activation from 1; the key is there for activations only.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     pub activation: Option<Option<usize>>,
+    /// Length of the recording in seconds; none where it is not known.
     pub audio_s: Option<f64>,
+    /// `intended`, `accidental` or `unsure`; none after an error.
     pub verdict: Option<Cow<'static, str>>,
+    /// `intended`, `not_wake_word` or `not_addressed`.
     pub reason: Option<Cow<'static, str>>,
+    /// Posterior that the word was said, and to the device.
     pub p_intended: Option<f32>,
+    /// Whether it was the wake word.
     pub p_wake_word: Option<f32>,
+    /// Whether it was said to the device.
     pub p_addressed: Option<f32>,
+    /// The wake word that was listened for.
     pub wake_word: String,
+    /// Start of the word in seconds; none where there was no activation.
     pub start_s: Option<f64>,
+    /// Its end.
     pub end_s: Option<f64>,
+    /// Up to where audio had to be heard for the verdict.
     pub decided_s: Option<f64>,
+    /// The model that judged, `name-version`.
     pub model: String,
+    /// [`SCHEMA`].
     pub schema: u32,
+    /// Why there is no verdict.
     pub error: Option<String>,
     /// The key is there only where there are any.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -50,8 +63,11 @@ pub struct Record {
 /// What a corpus says of a recording.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Named {
+    /// Its name.
     pub id: Option<String>,
+    /// What it is by somebody's account.
     pub label: Option<String>,
+    /// What it belongs to: a speaker, a device.
     pub group: Option<String>,
 }
 
@@ -127,6 +143,7 @@ impl Record {
     }
 
     /// The same line with what the decoder found odd.
+    #[must_use]
     pub fn warned(mut self, warnings: &[String]) -> Self {
         self.warnings = warnings.to_vec();
         self
@@ -134,6 +151,7 @@ impl Record {
 
     /// The same line with what the corpus says of the recording: with `names`, its id, label and
     /// group; and the columns that are carried.
+    #[must_use]
     pub fn about(mut self, about: &About, names: bool, carried: &[String]) -> Self {
         self.named = names.then(|| Named {
             id: about.id.clone(),

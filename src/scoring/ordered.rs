@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
+use crate::{Error, ErrorKind, Result};
 use crossbeam_channel::bounded;
-use wakegate::{Error, ErrorKind, Result};
 
 /// How many items a thread may be ahead of the first result that is still missing.
 const AHEAD: usize = 4;
@@ -23,6 +23,7 @@ pub struct Bounds {
 
 impl Bounds {
     /// So many `threads`, no more than `items`, for items that hold nothing.
+    #[must_use]
     pub fn of(threads: usize, items: usize) -> Self {
         Self { threads: threads.min(items).max(1), held: u64::MAX }
     }
@@ -46,6 +47,9 @@ pub type Give<'g, H, A> = dyn FnMut(H, A, u64) -> bool + 'g;
 /// grow with the number of items; `feed` has a thread of its own, and waits. A panic in `work`
 /// becomes that item's error, and the thread makes a new state. `sink` ends the run early by
 /// returning `false`.
+///
+/// # Errors
+/// The first of `sink`; [`ErrorKind::Runtime`] where `feed` panicked.
 pub fn in_order<H: Send + Sync, A: Send, S, R: Send>(
     bounds: Bounds,
     feed: impl FnOnce(&mut Give<'_, H, A>) + Send,
