@@ -39,6 +39,11 @@ impl Converter {
         })
     }
 
+    /// Rate of what it takes, in Hz.
+    pub fn rate(&self) -> u32 {
+        self.form.rate
+    }
+
     /// Interleaved channels.
     pub fn channels(&self) -> usize {
         self.form.channels

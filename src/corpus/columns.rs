@@ -86,12 +86,8 @@ impl Columns {
 
     /// The item of a manifest's row, with the value of a column by `get` (null where there is
     /// none). `place` names a row that has no path.
-    pub(super) fn row(
-        &self,
-        get: &dyn Fn(&str) -> Value,
-        settings: &Settings,
-        place: String,
-    ) -> Item {
+    #[must_use]
+    pub fn row(&self, get: &dyn Fn(&str) -> Value, settings: &Settings, place: String) -> Item {
         match text(&get(&self.names[0])) {
             Some(path) => {
                 let rooted: PathBuf = settings.rooted(&path);

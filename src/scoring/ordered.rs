@@ -182,19 +182,30 @@ fn guarded<S, R>(
     make: &impl Fn() -> Result<S>,
     work: impl FnOnce(&mut S) -> Result<R>,
 ) -> Result<R> {
-    let attempt = catch_unwind(AssertUnwindSafe(|| {
+    let mut panicked = true;
+    let result = caught(|| {
         if state.is_none() {
             *state = Some(make()?);
         }
-        match state {
+        let result = match state {
             Some(state) => work(state),
             None => Err(lost()),
-        }
-    }));
-    attempt.unwrap_or_else(|panic| {
+        };
+        panicked = false;
+        result
+    });
+    if panicked {
         *state = None;
-        Err(internal(panic.as_ref()))
-    })
+    }
+    result
+}
+
+/// Runs `work`; a panic in it becomes an error.
+///
+/// # Errors
+/// Those of `work`; [`ErrorKind::Runtime`] for a panic.
+pub fn caught<R>(work: impl FnOnce() -> Result<R>) -> Result<R> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(internal(panic.as_ref())))
 }
 
 fn internal(panic: &(dyn Any + Send)) -> Error {

@@ -1,0 +1,194 @@
+//! A stream, judged as it comes.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use pyo3::prelude::*;
+use wakegate::audio::Converter;
+use wakegate::model::{Manifest, Model};
+use wakegate::pipeline::{Activation, Pipeline};
+use wakegate::scoring::{Record, seconds};
+use wakegate::{Error, ErrorKind, Result};
+
+use crate::error::Outcome;
+use crate::results;
+use crate::samples::Block;
+
+/// A stream of samples, judged as it comes; `Gate.listener` makes one.
+///
+/// Its activations are those of `wakegate listen`, bit for bit, whatever the chunks' sizes. A
+/// verdict comes at most about 1 s of audio after its word. Threads may share a listener; their
+/// chunks then come in the order of the calls.
+#[pyclass(frozen, module = "wakegate")]
+pub struct Listener {
+    rate: u32,
+    channels: usize,
+    stream: Mutex<Stream>,
+}
+
+struct Stream {
+    path: String,
+    manifest: Manifest,
+    converter: Converter,
+    pipeline: Pipeline,
+    ready: Vec<f32>,
+    /// Activations so far.
+    count: usize,
+    /// Why nothing more is taken.
+    stopped: Option<Error>,
+}
+
+impl Listener {
+    pub fn new(model: &Model, rate: u32, channels: usize, path: String) -> Result<Self> {
+        let stream = Stream {
+            path,
+            manifest: model.manifest().clone(),
+            converter: Converter::new(rate, channels)?,
+            pipeline: Pipeline::new(model)?,
+            ready: Vec::new(),
+            count: 0,
+            stopped: None,
+        };
+        Ok(Self { rate, channels, stream: Mutex::new(stream) })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Stream> {
+        self.stream.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[pymethods]
+impl Listener {
+    /// Takes the next samples and returns the activations that they decide.
+    ///
+    /// Args:
+    ///     chunk: float32 (full scale at 1) or int16, shape [n] or [n, channels], n from 0 on, at
+    ///         the listener's rate.
+    ///
+    /// Returns:
+    ///     list[Activation]: often empty; audio_s is None.
+    ///
+    /// Raises:
+    ///     SettingsError: for an array of another form.
+    ///     AudioError: for a sample that is not finite, and after `finish`.
+    ///     Error: from the networks. After an error nothing more is taken until `reset`;
+    ///         activations that were decided before it are returned first.
+    fn push<'py>(
+        &self,
+        py: Python<'py>,
+        chunk: &Bound<'py, PyAny>,
+    ) -> Outcome<Vec<Bound<'py, PyAny>>> {
+        let block = Block::of(chunk)?;
+        if block.channels != self.channels {
+            return Err(Error::new(ErrorKind::Settings, "cannot use this chunk")
+                .expected(format!("{} channels", self.channels))
+                .found(block.channels.to_string())
+                .into());
+        }
+        let records = py.detach(|| self.lock().push(&block.samples))?;
+        records.iter().map(|record| Ok(results::activation(py, record)?)).collect()
+    }
+
+    /// Ends the stream and returns what was still undecided, with silence in place of the samples
+    /// that did not come.
+    ///
+    /// Returns:
+    ///     list[Activation]: those that `push` has not returned.
+    ///
+    /// Raises:
+    ///     AudioError: where the stream has ended already.
+    ///     Error: as for `push`.
+    fn finish<'py>(&self, py: Python<'py>) -> Outcome<Vec<Bound<'py, PyAny>>> {
+        let records = py.detach(|| self.lock().finish())?;
+        records.iter().map(|record| Ok(results::activation(py, record)?)).collect()
+    }
+
+    /// Forgets the stream: the next sample is the first of a new one.
+    fn reset(&self, py: Python<'_>) -> Outcome<()> {
+        Ok(py.detach(|| self.lock().reset())?)
+    }
+
+    /// Samples a second of the chunks, in Hz.
+    #[getter]
+    fn rate(&self) -> u32 {
+        self.rate
+    }
+
+    /// Channels of the chunks.
+    #[getter]
+    fn channels(&self) -> usize {
+        self.channels
+    }
+
+    /// Seconds of audio judged since the start; less than was pushed where a conversion to
+    /// 16 kHz still holds some.
+    #[getter]
+    fn heard_s(&self, py: Python<'_>) -> f64 {
+        py.detach(|| seconds(self.lock().pipeline.samples()))
+    }
+
+    fn __repr__(&self) -> String {
+        format!("Listener(rate={}, channels={})", self.rate, self.channels)
+    }
+}
+
+impl Stream {
+    fn push(&mut self, samples: &[f32]) -> Result<Vec<Record>> {
+        self.step(|stream, found| {
+            stream.converter.push(samples, &mut stream.ready)?;
+            stream.judge(found)
+        })
+    }
+
+    fn finish(&mut self) -> Result<Vec<Record>> {
+        let records = self.step(|stream, found| {
+            stream.converter.finish(&mut stream.ready)?;
+            stream.judge(found)?;
+            stream.pipeline.finish(&mut |activation| found.push(activation))
+        });
+        let ended = || {
+            Error::new(ErrorKind::Audio, "the stream has ended").hint("reset() begins a new one")
+        };
+        self.stopped.get_or_insert_with(ended);
+        records
+    }
+
+    fn judge(&mut self, found: &mut Vec<Activation>) -> Result<()> {
+        let result = self.pipeline.push(&self.ready, &mut |activation| found.push(activation));
+        self.ready.clear();
+        result
+    }
+
+    /// Records of what `work` finds. Its error stops the stream, and is told now only where
+    /// nothing was found before it.
+    fn step(
+        &mut self,
+        work: impl FnOnce(&mut Self, &mut Vec<Activation>) -> Result<()>,
+    ) -> Result<Vec<Record>> {
+        if let Some(error) = &self.stopped {
+            return Err(error.clone());
+        }
+        let mut found = Vec::new();
+        let result = wakegate::scoring::ordered::caught(|| work(self, &mut found));
+        if let Err(error) = result {
+            self.stopped = Some(error.clone());
+            if found.is_empty() {
+                return Err(error);
+            }
+        }
+        let records = found.iter().map(|activation| {
+            self.count += 1;
+            Record::of_activation(&self.path, &self.manifest, self.count, activation, None)
+        });
+        Ok(records.collect())
+    }
+
+    fn reset(&mut self) -> Result<()> {
+        let (rate, channels) = (self.converter.rate(), self.converter.channels());
+        self.converter = Converter::new(rate, channels)?;
+        self.ready.clear();
+        self.count = 0;
+        self.pipeline.reset()?;
+        self.stopped = None;
+        Ok(())
+    }
+}
