@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use numpy::{IntoPyArray, PyArray2};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyIterator, PyList};
-use wakegate::audio::{RawForm, SAMPLE_RATE, Samples, read_all};
+use wakegate::audio::{RawForm, Samples, read_all};
 use wakegate::corpus::{About, Columns, Corpus, Recording, Settings};
 use wakegate::frontend::FrontEnd;
 use wakegate::model::{Model, Runtime};
@@ -141,18 +141,18 @@ impl Gate {
     /// Raises:
     ///     SettingsError: for an array of another form, or a trigger that is no moment of it.
     ///     AudioError: for no samples, a rate out of range, a sample that is not finite.
-    #[pyo3(signature = (samples, rate, *, trigger_s=None, path=String::new()))]
+    #[pyo3(signature = (samples, rate, *, trigger_s=None, path=""))]
     fn score<'py>(
         &self,
         py: Python<'py>,
         samples: &Bound<'py, PyAny>,
         rate: u32,
         trigger_s: Option<f64>,
-        path: String,
+        path: &str,
     ) -> Outcome<Bound<'py, PyAny>> {
         let block = Block::of(samples)?;
         let source = Samples::new(block.samples, rate, block.channels);
-        let about = About { path, trigger_s, ..About::default() };
+        let about = About { path: path.to_owned(), trigger_s, ..About::default() };
         self.judge(py, about, Audio::Samples(source))
     }
 
@@ -186,15 +186,15 @@ impl Gate {
     ///
     /// Raises:
     ///     AudioError, SettingsError: as for `score_file`.
-    #[pyo3(signature = (data, *, trigger_s=None, path=String::new()))]
+    #[pyo3(signature = (data, *, trigger_s=None, path=""))]
     fn score_bytes<'py>(
         &self,
         py: Python<'py>,
         data: &[u8],
         trigger_s: Option<f64>,
-        path: String,
+        path: &str,
     ) -> Outcome<Bound<'py, PyAny>> {
-        let about = About { path, trigger_s, ..About::default() };
+        let about = About { path: path.to_owned(), trigger_s, ..About::default() };
         self.judge(py, about, Audio::Recording(Ok(Recording::Memory(data.to_vec()))))
     }
 
@@ -326,15 +326,15 @@ impl Gate {
     ///
     /// Raises:
     ///     AudioError: for a rate or number of channels that can't be used.
-    #[pyo3(signature = (rate=SAMPLE_RATE, *, channels=1, path=String::new()))]
+    #[pyo3(signature = (rate=16_000, *, channels=1, path=""))]
     fn listener(
         &self,
         py: Python<'_>,
         rate: u32,
         channels: usize,
-        path: String,
+        path: &str,
     ) -> Outcome<Listener> {
-        Ok(py.detach(|| Listener::new(self.pool.model(), rate, channels, path))?)
+        Ok(py.detach(|| Listener::new(self.pool.model(), rate, channels, path.to_owned()))?)
     }
 
     /// The front end's log-mel frames of samples, as `wakegate features` writes them.

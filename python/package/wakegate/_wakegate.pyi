@@ -10,8 +10,8 @@ import numpy.typing as npt
 from wakegate._results import Activation, ModelInfo, Score
 
 # float32 with full scale at 1, or int16; shape [n] or [n, channels].
-Samples = npt.NDArray[np.float32] | npt.NDArray[np.int16]
-Path = str | os.PathLike[str]
+_Samples = npt.NDArray[np.float32] | npt.NDArray[np.int16]
+_Path = str | os.PathLike[str]
 
 __version__: str
 SCHEMA: int
@@ -21,9 +21,9 @@ AUDIO_EXTENSIONS: list[str]
 class Gate:
     @staticmethod
     def load(
-        model: Path | None = None,
+        model: _Path | None = None,
         *,
-        onnxruntime: Path | None = None,
+        onnxruntime: _Path | None = None,
         intended_at: float | None = None,
         accidental_below: float | None = None,
         spotter_threshold: float | None = None,
@@ -31,15 +31,15 @@ class Gate:
     @property
     def model(self) -> ModelInfo: ...
     def score(
-        self, samples: Samples, rate: int, *, trigger_s: float | None = None, path: str = ""
+        self, samples: _Samples, rate: int, *, trigger_s: float | None = None, path: str = ""
     ) -> Score: ...
-    def score_file(self, path: Path, *, trigger_s: float | None = None) -> Score: ...
+    def score_file(self, path: _Path, *, trigger_s: float | None = None) -> Score: ...
     def score_bytes(
         self, data: bytes, *, trigger_s: float | None = None, path: str = ""
     ) -> Score: ...
     def score_batch(
         self,
-        items: Iterable[Path | bytes | tuple[Samples, int]],
+        items: Iterable[_Path | bytes | tuple[_Samples, int]],
         *,
         threads: int | None = None,
     ) -> list[Score]: ...
@@ -49,27 +49,27 @@ class Gate:
         *,
         columns: dict[str, str] | None = None,
         carry: Sequence[str] = ...,
-        root: Path | None = None,
+        root: _Path | None = None,
         fetch: Callable[[str], bytes] | None = None,
         threads: int | None = None,
     ) -> Scores: ...
     def score_corpus(
         self,
-        *paths: Path,
-        manifests: Sequence[Path] = ...,
+        *paths: _Path,
+        manifests: Sequence[_Path] = ...,
         columns: dict[str, str] | None = None,
         carry: Sequence[str] = ...,
-        root: Path | None = None,
+        root: _Path | None = None,
         raw: tuple[str, int, int] | None = None,
         threads: int | None = None,
     ) -> Scores: ...
     def listener(self, rate: int = 16000, *, channels: int = 1, path: str = "") -> Listener: ...
-    def features(self, samples: Samples, rate: int) -> npt.NDArray[np.float32]: ...
+    def features(self, samples: _Samples, rate: int) -> npt.NDArray[np.float32]: ...
     def __reduce__(self) -> tuple[Any, Any]: ...
 
 @final
 class Listener:
-    def push(self, chunk: Samples) -> list[Activation]: ...
+    def push(self, chunk: _Samples) -> list[Activation]: ...
     def finish(self) -> list[Activation]: ...
     def reset(self) -> None: ...
     @property
@@ -85,7 +85,7 @@ class Scores(Iterator[Score]):
     def __next__(self) -> Score: ...
 
 def features(
-    samples: Samples, rate: int, *, model: Path | None = None
+    samples: _Samples, rate: int, *, model: _Path | None = None
 ) -> npt.NDArray[np.float32]: ...
 def json_text(object: object) -> str | None: ...
 def check_carry(carry: Sequence[str]) -> None: ...

@@ -79,9 +79,9 @@ def make(job: Job) -> Plan:
 
 def _pieces(url: str, job: Job) -> Iterator[dict[str, Any]]:
     system, path = _storage.place(url)
-    found = [path]
+    found, named = [path], True
     if any(sign in path for sign in "*?[") and not system.exists(path):
-        found = sorted(system.glob(path))
+        found, named = sorted(system.glob(path)), False
     if not found or not system.exists(found[0]):
         raise FileError(
             f"no such file or folder: {url}",
@@ -90,15 +90,15 @@ def _pieces(url: str, job: Job) -> Iterator[dict[str, Any]]:
         )
     files: list[str] = []
     for path in found:
-        url = _url(system, path)
+        url = url if named else _url(system, path)
         if path.lower().endswith(_SHARDS):
             yield {"kind": "shard", "source": url}
         elif path.lower().endswith(".parquet"):
-            manifests = [path]
+            manifests = [url]
             if system.isdir(path):
-                manifests = sorted(p for p in system.find(path) if _is_data(p))
+                manifests = [_url(system, p) for p in sorted(system.find(path)) if _is_data(p)]
             for manifest in manifests:
-                yield from _rows(_url(system, manifest), job)
+                yield from _rows(manifest, job)
         elif system.isdir(path):
             # By name within each folder, as the command line goes.
             below = sorted(system.find(path), key=lambda p: p.split("/"))
