@@ -11,7 +11,7 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: help demo test check python-tests browser-test instructions bench-build system browser test-tools train-setup train train-asked clean
+.PHONY: help demo test check python-tests wheel python-package python-package-tests cluster-tests browser-test instructions bench-build system browser test-tools train-setup train train-asked clean
 
 help:
 	@echo "make demo   build wakegate and judge the recordings in data/"
@@ -19,21 +19,23 @@ help:
 	@echo "make train WORD=marvin RECORDINGS=DIR   train a wake word of your own (models/README.md)"
 	@echo "make browser-test   the pages in Chromium alone"
 	@echo "make instructions   instructions of the hot path against the baseline (benches/README.md)"
+	@echo "make wheel   the Python package (python/README.md)"
+	@echo "make cluster-tests   its jobs on Ray and Spark: installs both"
 	@echo "make train-setup   what the training recipe in models/train needs"
 
 demo: system
-	cargo build --release --locked
+	cargo build --release --locked -p wakegate
 	$(BINARY) demo --data data
 
-test: system test-tools $(VENV)/ready check python-tests browser-test
+test: system test-tools $(VENV)/ready check python-tests browser-test python-package-tests
 	ORT_DYLIB_PATH="$$(echo "$$PWD"/$(VENV)/lib/python3*/site-packages/onnxruntime/capi/libonnxruntime.so.*)" \
 		cargo test --locked
 	benches/instructions.sh
 
 check:
-	cargo fmt --check
-	cargo clippy --locked --all-targets -- -D warnings
-	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --document-private-items
 
 # Needs valgrind; without it, it says so and is skipped.
 instructions: | system
@@ -45,6 +47,27 @@ bench-build:
 
 python-tests: $(VENV)/ready
 	cd models/train && ../../$(PYTHON) -m pytest -q
+
+# The wheel that users install.
+wheel: $(VENV)/ready-package
+	$(VENV)/bin/maturin build --locked --release -m python/Cargo.toml --out $(CARGO_TARGET_DIR)/wheels
+
+# The wheel in the tests' own profile, so that no dependency is compiled twice.
+python-package: $(VENV)/ready-package
+	rm -rf $(CARGO_TARGET_DIR)/test-wheels
+	$(VENV)/bin/maturin build --locked --profile dev --auditwheel skip -m python/Cargo.toml --out $(CARGO_TARGET_DIR)/test-wheels
+	$(PYTHON) -m pip install -q --no-deps --force-reinstall $(CARGO_TARGET_DIR)/test-wheels/*.whl
+
+# Where Ray or Spark is not installed, their tests say so and are skipped.
+python-package-tests: python-package
+	cargo build --locked --bin wakegate --example review_host
+	WAKEGATE="$(abspath $(CARGO_TARGET_DIR))/debug/wakegate" $(PYTHON) -m pytest -q -rs python/tests
+
+# Installs Ray and Spark, 1 GB; Spark needs Java.
+cluster-tests: python-package
+	$(PYTHON) -m pip install -q -r python/requirements-cluster.txt
+	cargo build --locked --bin wakegate --example review_host
+	WAKEGATE="$(abspath $(CARGO_TARGET_DIR))/debug/wakegate" $(PYTHON) -m pytest -q -rs python/tests/test_jobs.py
 
 # The review page and the evaluation report in Chromium. Where that can't be installed, each test says so and is skipped.
 browser-test: system browser $(VENV)/ready
@@ -76,6 +99,10 @@ $(VENV)/ready: models/train/requirements-test.txt | system
 	$(PYTHON) -m pip install -q -r models/train/requirements-test.txt
 	touch $@
 
+$(VENV)/ready-package: $(VENV)/ready python/requirements-test.txt
+	$(PYTHON) -m pip install -q -r python/requirements-test.txt
+	touch $@
+
 train-setup: $(VENV)/ready
 	$(SUDO) apt-get update -qq
 	$(SUDO) apt-get install -y -qq espeak-ng flite festival festvox-kallpc16k festvox-kdlpc16k festvox-us-slt-hts libsndfile1
@@ -87,7 +114,7 @@ SYNTHETIC ?= 1200
 STEPS ?= 2400
 NAME = $(subst $(empty) $(empty),_,$(WORD))-1
 train: train-asked train-setup
-	cargo build --release --locked
+	cargo build --release --locked -p wakegate
 	mkdir -p $(WORK)
 	cd models/train && ../../$(PYTHON) -m wakegate_train.own --word "$(WORD)" --recordings "$(abspath $(RECORDINGS))" \
 		$(if $(PUBLIC),--public "$(abspath $(PUBLIC))") $(if $(PHONES),--phones "$(PHONES)") \

@@ -155,7 +155,7 @@ compile() {
 # The small test beside the binary is there for its dependencies' features: with those of the
 # tests from the start, nothing is compiled twice.
 build() {
-    compile build --locked --release --target "$target" --bin wakegate --test architecture
+    compile build --locked --package wakegate --release --target "$target" --bin wakegate --test architecture
     install -D "/made/build/$target/release/wakegate" "/made/out/$target/wakegate"
 }
 
@@ -163,7 +163,7 @@ build() {
 tests() {
     local skip=() name
     for name in "${LEFT_OUT[@]}"; do skip+=(--skip "$name"); done
-    compile test --locked --release --target "$target" --no-fail-fast \
+    compile test --locked --package wakegate --release --target "$target" --no-fail-fast \
         --config 'profile.release.package.wakegate.overflow-checks=true' \
         --config 'profile.release.package.wakegate.debug-assertions=true' \
         --lib --bins --tests -- "${skip[@]}"
