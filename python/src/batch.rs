@@ -24,7 +24,7 @@ const LOOK: Duration = Duration::from_millis(100);
 /// What there is to score.
 pub enum Audio {
     Recording(Result<Recording>),
-    Samples(Result<Samples>),
+    Samples(Result<Box<Samples>>),
 }
 
 impl Audio {
@@ -42,7 +42,7 @@ impl Audio {
             Self::Recording(recording) => scorer.score_recording(about, recording, settings, None),
             Self::Samples(samples) => {
                 let trigger = about.trigger_s.map(trigger_sample).transpose()?;
-                scorer.score(&mut samples?, trigger)
+                scorer.score(samples?.as_mut(), trigger)
             }
         }
     }

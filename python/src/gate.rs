@@ -151,7 +151,7 @@ impl Gate {
         path: &str,
     ) -> Outcome<Bound<'py, PyAny>> {
         let block = Block::of(samples)?;
-        let source = Samples::new(block.samples, rate, block.channels);
+        let source = Samples::new(block.samples, rate, block.channels).map(Box::new);
         let about = About { path: path.to_owned(), trigger_s, ..About::default() };
         self.judge(py, about, Audio::Samples(source))
     }

@@ -58,11 +58,11 @@ fn item(item: &Bound<'_, PyAny>) -> PyResult<(About, Audio, u64)> {
     })
 }
 
-fn samples(pair: &Bound<'_, PyTuple>) -> Outcome<(Samples, u64)> {
+fn samples(pair: &Bound<'_, PyTuple>) -> Outcome<(Box<Samples>, u64)> {
     let (array, rate): (Bound<'_, PyAny>, u32) = pair.extract()?;
     let block = Block::of(&array)?;
     let held = 4 * block.samples.len() as u64;
-    Ok((Samples::new(block.samples, rate, block.channels)?, held))
+    Ok((Box::new(Samples::new(block.samples, rate, block.channels)?), held))
 }
 
 fn refused(found: String) -> Error {

@@ -101,6 +101,8 @@ def command(engine: str, *arguments: object) -> list[str]:
 
 def environment() -> dict[str, str]:
     quiet = {"RAY_DEDUP_LOGS": "1", "RAY_DISABLE_USAGE_STATS": "1", "RAY_USAGE_STATS_ENABLED": "0"}
+    # A machine that others use gives nothing to workers that give way to everything.
+    quiet["RAY_worker_niceness"] = "0"
     return {**os.environ, **quiet, "PYSPARK_PYTHON": sys.executable, "SPARK_LOCAL_IP": "127.0.0.1"}
 
 

@@ -13,6 +13,18 @@ from wakegate._results import Activation, ModelInfo, Score
 _Samples = npt.NDArray[np.float32] | npt.NDArray[np.int16]
 _Path = str | os.PathLike[str]
 
+__all__ = [
+    "AUDIO_EXTENSIONS",
+    "SCHEMA",
+    "Gate",
+    "Listener",
+    "Scores",
+    "__version__",
+    "check_carry",
+    "features",
+    "json_text",
+]
+
 __version__: str
 SCHEMA: int
 AUDIO_EXTENSIONS: list[str]

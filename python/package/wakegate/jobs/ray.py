@@ -52,15 +52,13 @@ def run(job: Job, *, workers: int | None = None) -> Summary:
         data = ray.data.from_items(
             [{"part": part} for part in parts], override_num_blocks=min(len(parts), _BLOCKS)
         )
+        # Ray Data starts an actor that died again, and gives its part to another, without end.
         reports = data.map_batches(
             _Actor,
             fn_constructor_args=(worker,),
             batch_size=1,
             compute=ray.data.ActorPoolStrategy(size=size),
             num_cpus=job.threads,
-            # Actors come back for ever, and so does the part of one that died.
-            max_restarts=-1,
-            max_task_retries=-1,
         )
         return reports.iter_rows()
 
