@@ -1,5 +1,7 @@
 //! wakegate for Python: the extension module behind the package `wakegate`.
 #![deny(clippy::unwrap_used, clippy::expect_used)]
+// The docstrings are for Python: "[n]" is a shape.
+#![allow(rustdoc::broken_intra_doc_links)]
 
 mod batch;
 mod error;
