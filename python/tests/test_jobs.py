@@ -26,7 +26,7 @@ import pyarrow.parquet as pq  # noqa: E402
 import wakegate  # noqa: E402
 from wakegate.jobs import Job, Summary, _run  # noqa: E402
 
-COPIES = 40
+COPIES = 80
 ROWS = 24 * COPIES
 ROWS_PER_PART = 60
 PARTS = ROWS // ROWS_PER_PART
@@ -119,10 +119,12 @@ def finished(folder: Path) -> dict[str, int]:
     return {path.name: path.stat().st_mtime_ns for path in folder.glob("part-*.parquet")}
 
 
-def half_way(process: subprocess.Popen, folder: Path, log: Path) -> dict[str, int]:
-    """Waits until a few parts are there."""
+def half_way(
+    process: subprocess.Popen, folder: Path, log: Path, ready: Callable[[], bool] = lambda: True
+) -> dict[str, int]:
+    """Waits until a few parts are there, and `ready`."""
     deadline = time.monotonic() + PATIENCE_S
-    while len(parts := finished(folder)) < 3:
+    while len(parts := finished(folder)) < 3 or not ready():
         assert process.poll() is None and time.monotonic() < deadline, log.read_text()[-4000:]
         time.sleep(0.02)
     assert len(parts) < PARTS, "the parts are too few or too small to be half way"
@@ -172,9 +174,13 @@ def test_a_worker_that_is_killed_half_way(engine, manifest, expected, tmp_path):
     options = ["--input", manifest, "--output", out, "--column", "path=file", "--carry", "site"]
     process = start(engine, *options, "--rows-per-part", ROWS_PER_PART, log=log)
     try:
-        before = half_way(process, out, log)
-        workers = [pid for pid, line in children(process.pid) if WORKERS[engine](line)]
-        assert len(workers) == 2, [line[:80] for _, line in children(process.pid)]
+        workers: list[int] = []
+
+        def both() -> bool:
+            workers[:] = [pid for pid, line in children(process.pid) if WORKERS[engine](line)]
+            return len(workers) == 2
+
+        before = half_way(process, out, log, both)
         os.kill(workers[0], signal.SIGKILL)
         # Two recordings have no verdict.
         assert process.wait(timeout=PATIENCE_S) == 1, log.read_text()[-4000:]
@@ -333,3 +339,16 @@ def test_storage_that_fails_once_is_asked_again(recordings, tmp_path, monkeypatc
     with pytest.raises(OSError, match="away"):
         single(Job(inputs=[str(path)], output=str(tmp_path / "other")))
     assert not list((tmp_path / "other").glob("*part-*"))
+
+
+def test_a_part_whose_report_was_lost_is_reported_from_its_file(recordings, tmp_path):
+    job = Job(inputs=[str(shard(tmp_path / "s.tar", recordings))], output=str(tmp_path / "out"))
+    reports = []
+
+    def twice(worker, parts):
+        reports.extend(worker.score(part) for part in parts * 2)
+        return reports[1:]
+
+    summary = _run.run(job, twice)
+    assert (summary.rows, summary.failed, sum(summary.verdicts.values())) == (24, 0, 24)
+    assert {**reports[0], "work_s": 0} == {**reports[1], "work_s": 0}

@@ -50,25 +50,22 @@ def score_part(job: Job, part: Part, named: bool, root: str) -> dict[str, float]
 
 def _score_part(job: Job, part: Part, named: bool, root: str) -> dict[str, float]:
     start = time.monotonic()
-    verdicts: Counter[str | None] = Counter()
-    rows, failed, audio_s = 0, 0, 0.0
     system, path = _storage.place(job.output)
-    # Another attempt at this part may have come to its end while this one waited.
+    # An attempt before this one may have died between its file and its report.
     if not system.exists(f"{path}/{part.name}"):
         with _storage.whole_file(job.output, part.name) as file:
             schema = _table.schema(named, job.carry)
             with pq.ParquetWriter(file, schema, compression="snappy") as writer:
                 for scores in _chunks(_scores(job, part, root), _ROWS):
                     writer.write_table(_table.of_scores(scores, job.carry, named))
-                    rows += len(scores)
-                    failed += sum(score.error is not None for score in scores)
-                    audio_s += sum(score.audio_s or 0.0 for score in scores)
-                    verdicts.update(score.verdict for score in scores)
+    with system.open(f"{path}/{part.name}") as file:
+        table = pq.read_table(file, columns=["audio_s", "verdict", "error"])
+    verdicts = Counter(table["verdict"].to_pylist())
     return {
         "part": part.index,
-        "rows": rows,
-        "failed": failed,
-        "audio_s": audio_s,
+        "rows": table.num_rows,
+        "failed": table.num_rows - table["error"].null_count,
+        "audio_s": sum(seconds or 0.0 for seconds in table["audio_s"].to_pylist()),
         "work_s": time.monotonic() - start,
         "intended": verdicts["intended"],
         "accidental": verdicts["accidental"],
