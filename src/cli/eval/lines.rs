@@ -4,11 +4,11 @@ use std::path::Path;
 
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
+use wakegate::scoring::SCHEMA;
 use wakegate::{Error, ErrorKind, Result};
 
 use super::rows::{Form, Head, Reading};
 use crate::cli::journal::Journal;
-use crate::cli::record::SCHEMA;
 
 /// The keys that are read.
 const KEYS: [&str; 13] = [
