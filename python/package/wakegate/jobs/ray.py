@@ -53,14 +53,15 @@ def run(job: Job, *, workers: int | None = None) -> Summary:
             [{"part": part} for part in parts], override_num_blocks=min(len(parts), _BLOCKS)
         )
         # Ray Data starts an actor that died again, and gives its part to another, without end.
-        reports = data.map_batches(
+        pool = data.map_batches(
             _Actor,
             fn_constructor_args=(worker,),
             batch_size=1,
             compute=ray.data.ActorPoolStrategy(size=size),
             num_cpus=job.threads,
         )
-        return reports.iter_rows()
+        reports: Iterable[Mapping[str, float]] = pool.iter_rows()
+        return reports
 
     return run_on(job, engine)
 
