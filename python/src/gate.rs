@@ -1,19 +1,19 @@
 //! A loaded model that scores.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use numpy::{IntoPyArray, PyArray2};
+use numpy::PyArray2;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyIterator, PyList};
-use wakegate::audio::{RawForm, Samples, read_all};
+use wakegate::audio::{RawForm, Samples};
 use wakegate::corpus::{About, Columns, Corpus, Recording, Settings};
-use wakegate::frontend::FrontEnd;
 use wakegate::model::{Model, Runtime};
 use wakegate::scoring::ordered::caught;
 use wakegate::{Error, ErrorKind};
 
 use crate::batch::{Audio, Batch, Scores, records};
 use crate::error::Outcome;
+use crate::features::{frames, open};
 use crate::listener::Listener;
 use crate::pool::Pool;
 use crate::results;
@@ -370,48 +370,6 @@ impl Gate {
         let manifest = self.pool.model().manifest();
         format!("Gate(model='{}', wake_word='{}')", manifest.id(), manifest.wake_word)
     }
-}
-
-/// The front end's log-mel frames of samples, without loading the networks; see `Gate.features`.
-///
-/// Args:
-///     samples, rate: as for `Gate.score`.
-///     model: as for `Gate.load`; its front end's settings count.
-///
-/// Returns:
-///     numpy.ndarray: float32, shape [frames, mel_bands].
-///
-/// Raises:
-///     As `Gate.features` and `Gate.load`.
-#[pyfunction]
-#[pyo3(signature = (samples, rate, *, model=None))]
-pub fn features<'py>(
-    py: Python<'py>,
-    samples: &Bound<'py, PyAny>,
-    rate: u32,
-    model: Option<PathBuf>,
-) -> Outcome<Bound<'py, PyArray2<f32>>> {
-    let model = py.detach(|| open(model.as_deref()))?;
-    frames(py, &model, samples, rate)
-}
-
-fn frames<'py>(
-    py: Python<'py>,
-    model: &Model,
-    samples: &Bound<'py, PyAny>,
-    rate: u32,
-) -> Outcome<Bound<'py, PyArray2<f32>>> {
-    let block = Block::of(samples)?;
-    let frames = py.detach(|| {
-        let mut source = Samples::new(block.samples, rate, block.channels)?;
-        let samples = read_all(&mut source)?;
-        Ok::<_, Error>(FrontEnd::new(&model.manifest().frontend)?.process(&samples))
-    })?;
-    Ok(frames.into_pyarray(py))
-}
-
-fn open(directory: Option<&Path>) -> wakegate::Result<Model> {
-    directory.map_or_else(Model::embedded, Model::open)
 }
 
 /// The columns that `names` gives meanings, and those that are carried.

@@ -5,6 +5,7 @@
 
 mod batch;
 mod error;
+mod features;
 mod gate;
 mod listener;
 mod pool;
@@ -23,7 +24,9 @@ mod _wakegate {
     #[pymodule_export]
     use crate::batch::Scores;
     #[pymodule_export]
-    use crate::gate::{Gate, features};
+    use crate::features::features;
+    #[pymodule_export]
+    use crate::gate::Gate;
     #[pymodule_export]
     use crate::listener::Listener;
     #[pymodule_export]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import sys
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -85,6 +86,14 @@ class Summary:
         return text
 
 
+_INPUT = "Parquet manifests, tar shards, folders of recordings, or patterns; local or fsspec URLs"
+_COLUMN = "which columns mean what: path, id, trigger_s, label, group"
+
+
+def _default(value: object) -> str:
+    return f"[default: {value}]"
+
+
 def parser(engine: str) -> argparse.ArgumentParser:
     """The options that both engines have."""
     made = argparse.ArgumentParser(
@@ -93,14 +102,15 @@ def parser(engine: str) -> argparse.ArgumentParser:
         epilog="Exit code: 0 all scored, 1 some could not be scored, 2 could not run.",
     )
     add = made.add_argument
-    add("--input", nargs="+", required=True, metavar="URL", help="Parquet manifests, tar shards, folders of recordings, or patterns of them; local or fsspec URLs")
+    add("--input", nargs="+", required=True, metavar="URL", help=_INPUT)
     add("--output", required=True, metavar="URL", help="folder for the Parquet files")
-    add("--model", metavar="URL", help="folder of a model package [default: the model in the wheel]")
-    add("--column", default="", metavar="MEANING=NAME,...", help="which columns mean what: path, id, trigger_s, label, group")
+    add("--model", metavar="URL", help=f"folder of a model package {_default('the one in the wheel')}")
+    add("--column", default="", metavar="MEANING=NAME,...", help=_COLUMN)
     add("--carry", default="", metavar="NAME,...", help="further columns to carry through")
-    add("--root", metavar="URL", help="where relative paths in manifests start [default: the working folder]")
-    add("--rows-per-part", type=int, default=1000, metavar="N", help="recordings of a manifest or folder in one part [default: 1000]")
-    add("--threads", type=int, default=1, metavar="N", help="threads, and so cores, of one worker [default: 1]")
+    add("--root", metavar="URL", help=f"where relative paths start {_default('the working folder')}")
+    number = functools.partial(made.add_argument, type=int, metavar="N")
+    number("--rows-per-part", default=1000, help=f"recordings in one part {_default(1000)}")
+    number("--threads", default=1, help=f"threads, and so cores, of one worker {_default(1)}")
     return made
 
 

@@ -68,8 +68,10 @@ def run(job: Job, *, workers: int | None = None) -> Summary:
 
 def _main() -> int:
     options = parser("Ray")
-    options.add_argument("--workers", type=int, metavar="N", help="actors [default: as many as fit]")
-    options.add_argument("--address", metavar="URL", help="cluster to join [default: RAY_ADDRESS, or a local one]")
+    workers = "actors [default: as many as fit]"
+    options.add_argument("--workers", type=int, metavar="N", help=workers)
+    address = "cluster to join [default: RAY_ADDRESS, or a local one]"
+    options.add_argument("--address", metavar="URL", help=address)
     given = options.parse_args()
     if given.address:
         ray.init(address=given.address)

@@ -51,7 +51,8 @@ def run(job: Job, *, spark: SparkSession | None = None) -> Summary:
 
 def _main() -> int:
     options = parser("Spark")
-    options.add_argument("--master", metavar="URL", help="cluster to use [default: as spark-submit says, or this machine]")
+    master = "cluster to use [default: as spark-submit says, or this machine]"
+    options.add_argument("--master", metavar="URL", help=master)
     given = options.parse_args()
     builder = SparkSession.builder.appName("wakegate")
     if given.master:
