@@ -255,6 +255,23 @@ def test_shards_folders_and_manifests_are_the_command_lines(recordings, tmp_path
     assert found.to_pylist() == expected.to_pylist() and found.column_names == expected.column_names
 
 
+def test_a_manifest_of_many_files(recordings, tmp_path):
+    """As Spark writes one; and rows of a part that lie in several row groups."""
+    folder = tmp_path / "rows.parquet"
+    folder.mkdir()
+    paths = [path.name for path in recordings]
+    for name, start in (("part-0.parquet", 0), ("part-1.parquet", 12)):
+        table = pa.table({"path": paths[start : start + 12]})
+        pq.write_table(table, folder / name, row_group_size=5)
+    (folder / "_SUCCESS").touch()
+    (folder / "_old.parquet").write_bytes(b"no table")
+    job = Job(inputs=[str(folder)], output=str(tmp_path / "out"), rows_per_part=7,
+              root=str(recordings[0].parent))
+    assert single(job).parts == 4
+    assert in_order(tmp_path / "out")["path"].to_pylist() == paths
+    assert in_order(tmp_path / "out")["error"].null_count == 24
+
+
 def test_what_is_on_no_local_disk_is_fetched(recordings, tmp_path):
     """fsspec's in-memory file system stands for an object store."""
     import fsspec
