@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyIterator, PyList};
 use wakegate::audio::{RawForm, Samples};
 use wakegate::corpus::{About, Columns, Corpus, Recording, Settings};
-use wakegate::model::{Model, Runtime};
+use wakegate::model::Runtime;
 use wakegate::scoring::ordered::caught;
 use wakegate::{Error, ErrorKind};
 
