@@ -59,9 +59,12 @@ TEXT
     mke2fs -q -t ext4 -d "$work/tree" "$work/disk" 3G
 }
 
+# Not that of a machine which is a guest itself and lets only guests of its own kind run.
+usable_kvm() { [ -w /dev/kvm ] && grep -qE '^flags.* (vmx|svm)( |$)' /proc/cpuinfo; }
+
 boot() {
     local fast=(-accel tcg,thread=multi -cpu max) limit=7200
-    [ ! -w /dev/kvm ] || fast=(-accel kvm -cpu host,-arch-capabilities) limit=900
+    ! usable_kvm || fast=(-accel kvm -cpu host,-arch-capabilities) limit=900
     # It listens on no terminal and has no network.
     timeout "${LIVE_TEST_S:-$limit}" qemu-system-x86_64 "${fast[@]}" -smp 2 -m 1G -nodefaults -display none -nic none \
         -kernel "$(echo "$work"/tree/boot/vmlinuz-*)" -initrd "$(echo "$work"/tree/boot/initrd.img-*)" \
