@@ -4,19 +4,21 @@ set -euo pipefail
 
 usage() {
     cat <<'TEXT'
-usage: packaging/live/test.sh [--work DIR] [--stale] PACKAGE.deb
+usage: packaging/live/test.sh [--work DIR] [--stale] [--machine|--container] PACKAGE.deb
 
-Boots Debian 12 with its own kernel and systemd in qemu, installs the package, and runs guest.sh:
-a sound card (snd-aloop) that can be unplugged, recordings of data/ through it, reload, watchdog,
-sandbox, review queue, reboot. Prints a line for each check. Exit code: 0 all held, 1 some did
-not, 2 could not run. The journal and the machine's console are in DIR.
+Boots Debian 12's systemd, installs the package there, and runs guest.sh: recordings of data/,
+reload, watchdog, sandbox, review queue, a second boot. Prints a line for each check. Exit code:
+0 all held, 1 some did not, 2 could not run. The service's journal is then DIR/journal.
 
+  --machine    in qemu with Debian's kernel and a sound card (snd-aloop) that can be unplugged
+               [default where qemu can use /dev/kvm; without it, boot and checks take an hour]
+  --container  in namespaces on this machine's kernel; sound comes through a pipe [default elsewhere]
   --work DIR   folder for the Debian tree and the disk [default: target/live]
   --stale      take a Debian mirror whose signed lists are past their date (they stay verified)
 
-Needs Debian or Ubuntu on x86_64, root, 4 GB of disk, Debian's archive. With /dev/kvm it takes
-five minutes, without it much longer. Environment: MIRROR [default: http://deb.debian.org/debian],
-LIVE_TEST_S, seconds after which it is given up [default: 900; 7200 without /dev/kvm].
+Needs Debian or Ubuntu on x86_64, root, 4 GB of disk, Debian's archive; the container overlayfs and
+cgroup2. Environment: MIRROR [default: http://deb.debian.org/debian], LIVE_TEST_S, seconds after
+which it is given up [default: 900, 7200 in a machine without /dev/kvm].
 TEXT
 }
 
@@ -38,48 +40,94 @@ tree() {
     touch "$work/tree.ready"
 }
 
-# What the machine starts once it is up. It writes to its second serial port.
-furnish() {
-    install -m 755 "$here/guest.sh" "$work/tree/root/guest.sh"
-    install -m 644 "$package" "$work/tree/root/wakegate.deb"
-    install -m 644 "$root"/data/{alexa_alone,mention_told}.flac "$work/tree/root/"
-    cat >"$work/tree/etc/systemd/system/live-test.service" <<'TEXT'
-[Unit]
-After=multi-user.target
-[Service]
-Type=oneshot
-ExecStart=/root/guest.sh
-StandardOutput=tty
-StandardError=tty
-TTYPath=/dev/ttyS1
-TEXT
-    mkdir -p "$work/tree/etc/systemd/system/multi-user.target.wants"
-    ln -sf ../live-test.service "$work/tree/etc/systemd/system/multi-user.target.wants/"
-    rm -f "$work/disk"
-    mke2fs -q -t ext4 -d "$work/tree" "$work/disk" 3G
+# What is started once it is up.
+furnish() { # FOLDER OUTPUT...
+    local tree=$1 units=$1/etc/systemd/system
+    install -m 755 "$here/guest.sh" "$tree/root/guest.sh"
+    install -m 644 "$package" "$tree/root/wakegate.deb"
+    install -m 644 "$root"/data/{alexa_alone,mention_told}.flac "$tree/root/"
+    shift
+    echo live >"$tree/etc/hostname"
+    echo 127.0.0.1 localhost live >"$tree/etc/hosts"
+    printf '%s\n' '[Unit]' After=multi-user.target '[Service]' Type=oneshot ExecStart=/root/guest.sh \
+        "$@" >"$units/live-test.service"
+    mkdir -p "$units/multi-user.target.wants"
+    ln -sf ../live-test.service "$units/multi-user.target.wants/"
 }
 
 # Not that of a machine which is a guest itself and lets only guests of its own kind run.
 usable_kvm() { [ -w /dev/kvm ] && grep -qE '^flags.* (vmx|svm)( |$)' /proc/cpuinfo; }
 
-boot() {
+# The machine has no network, and listens on no terminal. The second serial port has the results.
+machine() {
+    furnish "$work/tree" StandardOutput=tty TTYPath=/dev/ttyS1
+    rm -f "$work/disk"
+    mke2fs -q -t ext4 -d "$work/tree" "$work/disk" 3G
     local fast=(-accel tcg,thread=multi -cpu max) limit=7200
-    ! usable_kvm || fast=(-accel kvm -cpu host,-arch-capabilities) limit=900
-    # It listens on no terminal and has no network.
+    ! usable_kvm || fast=(-accel kvm -cpu host) limit=900
     timeout "${LIVE_TEST_S:-$limit}" qemu-system-x86_64 "${fast[@]}" -smp 2 -m 1G -nodefaults -display none -nic none \
         -kernel "$(echo "$work"/tree/boot/vmlinuz-*)" -initrd "$(echo "$work"/tree/boot/initrd.img-*)" \
         -append "root=/dev/vda rw console=ttyS0 systemd.show_status=no" \
         -drive "file=$work/disk,format=raw,if=virtio,cache=unsafe" \
-        -serial "file:$work/console" -serial stdio </dev/null | tr -d '\r' | tee "$work/result"
+        -serial "file:$work/console" -serial stdio </dev/null | tr -d '\r' | tee "$work/result" || true
+    debugfs -R "cat /root/journal" "$work/disk" >"$work/journal" 2>/dev/null
+}
+
+# What is written to the tree lies in an overlay. Its two boots are two runs of systemd.
+container() {
+    rm -rf --one-file-system "$work/upper" "$work/overlay"
+    mkdir -p "$work/upper/root" "$work/overlay" "$work/mounted"
+    furnish "$work/tree" StandardOutput=append:/root/result
+    : >"$work/upper/root/result"
+    tail -n +1 -f "$work/upper/root/result" &
+    local follower=$!
+    for _ in first second; do
+        timeout "${LIVE_TEST_S:-900}" unshare --mount --pid --fork --kill-child --uts --ipc --net --cgroup \
+            "$here/test.sh" --inside "$work" >>"$work/console" 2>&1 || true
+    done
+    sleep 1
+    kill "$follower"
+    cp "$work/upper/root/result" "$work/result"
+    cp "$work/upper/root/journal" "$work/journal"
+}
+
+# As the first process of its namespaces. The root is changed by pivot_root: in a chroot the kernel
+# refuses the service's own user namespace. Mounts are shared, or no credentials arrive.
+inside() {
+    local new=$1/mounted node
+    mount --make-rprivate /
+    mount -t overlay overlay -o "lowerdir=$1/tree,upperdir=$1/upper,workdir=$1/overlay" "$new"
+    mount -t proc proc "$new/proc"
+    mount -t sysfs sysfs "$new/sys"
+    mount -t cgroup2 cgroup2 "$new/sys/fs/cgroup"
+    mount -t tmpfs -o mode=755 tmpfs "$new/run"
+    mount -t tmpfs -o mode=755 tmpfs "$new/dev"
+    for node in null zero full random urandom tty; do
+        touch "$new/dev/$node"
+        mount --bind "/dev/$node" "$new/dev/$node"
+    done
+    mkdir "$new/dev/pts" "$new/dev/shm" "$new/run/old"
+    mount -t devpts -o newinstance,ptmxmode=666 devpts "$new/dev/pts"
+    ln -s pts/ptmx "$new/dev/ptmx"
+    ln -s /proc/self/fd "$new/dev/fd"
+    cd "$new"
+    pivot_root . run/old
+    exec env -i container=other PATH=/usr/sbin:/usr/bin:/sbin:/bin sh -c \
+        'umount -l /run/old && mount --make-rshared / && exec /lib/systemd/systemd' </dev/null
 }
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
-work=$root/target/live stale=no package=
+if [ "${1:-}" = --inside ]; then
+    inside "$2"
+fi
+work=$root/target/live stale=no package= where=container
+! usable_kvm || where=machine
 while [ $# -gt 0 ]; do
     case $1 in
     --work) work=$2; shift ;;
     --stale) stale=yes ;;
+    --machine | --container) where=${1#--} ;;
     --help | -h) usage; exit ;;
     -*) usage >&2; exit 2 ;;
     *) package=$1 ;;
@@ -90,18 +138,19 @@ if [ ! -f "$package" ] || [ "$(id -u)" != 0 ]; then
     echo "expected root and a package (hint: \`cargo deb\`, then target/debian/wakegate_*.deb)" >&2
     exit 2
 fi
-if ! command -v mmdebstrap qemu-system-x86_64 mke2fs >/dev/null; then
+needed=(mmdebstrap debian-archive-keyring)
+[ "$where" = container ] || needed+=(qemu-system-x86 seabios e2fsprogs)
+if ! dpkg -s "${needed[@]}" >/dev/null 2>&1; then
     apt-get update -qq
-    apt-get install -y -qq --no-install-recommends \
-        mmdebstrap debian-archive-keyring qemu-system-x86 seabios e2fsprogs
+    apt-get install -y -qq --no-install-recommends "${needed[@]}"
 fi
 mkdir -p "$work"
+work=$(cd "$work" && pwd)
+: >"$work/console"
 tree
-furnish
-boot || true
-debugfs -R "cat /root/journal" "$work/disk" >"$work/journal" 2>/dev/null
+"$where"
 if ! grep -q '^end: ' "$work/result"; then
-    echo "the machine did not come to the end of its checks (hint: $work/console)" >&2
+    echo "expected the end of the checks, found none (hint: $work/console)" >&2
     exit 2
 fi
 grep -q '^end: 0 failed' "$work/result"
