@@ -4,7 +4,7 @@ set -euo pipefail
 
 usage() {
     cat <<'TEXT'
-usage: packaging/arm/build.sh [--work DIR] [--no-tests] [--stale] [aarch64] [armv7]
+usage: packaging/arm/build.sh [--work DIR] [--no-tests] [--deb] [--stale] [aarch64] [armv7]
        packaging/arm/build.sh [--work DIR] --run aarch64|armv7 COMMAND...
 
 Builds the binary for each processor named (default: both) into DIR/out/, then runs the tests.
@@ -13,9 +13,11 @@ for instance bash, in the tree where all this happens; ARM programs just run the
 
   --work DIR   folder for the two Debian trees, the crates and the builds [default: target/arm]
   --no-tests   build only
+  --deb        also make the Debian package, install it in a tree of the processor's own, and judge
+               the recordings of data/ there
   --stale      take a Debian mirror whose signed lists are past their date (they stay verified)
 
-Needs Debian or Ubuntu on x86_64 with Linux 6.7 or newer, 8 GB of disk, and Debian's archive and
+Needs Debian or Ubuntu on x86_64 with Linux 6.7 or newer, 9 GB of disk, and Debian's archive and
 crates.io. Environment: MIRROR [default: http://deb.debian.org/debian], CARGO_BUILD_JOBS.
 TEXT
 }
@@ -27,7 +29,7 @@ RUST=sid
 BASE_PACKAGES=(ca-certificates gcc libc6-dev pkgconf libasound2-data
     gcc-aarch64-linux-gnu libc6-dev-arm64-cross libasound2-dev:arm64
     gcc-arm-linux-gnueabihf libc6-dev-armhf-cross libasound2-dev:armhf
-    qemu-user flac mosquitto procps systemd)
+    qemu-user qemu-user-static dpkg-dev flac mosquitto procps systemd)
 RUST_PACKAGES=(rustc cargo libstd-rust-dev:arm64 libstd-rust-dev:armhf)
 # What a step and a verifier call run: as fast as in the release. The rest is built quickly.
 FAST=(wakegate tract-core tract-data tract-linalg ndarray matrixmultiply
@@ -49,14 +51,22 @@ triple() {
     esac
 }
 
+# The processor's name in Debian.
+debian() {
+    case $1 in
+    aarch64) echo arm64 ;;
+    armv7) echo armhf ;;
+    esac
+}
+
 # ---- on the machine -------------------------------------------------------------------------
 
-tree() { # FOLDER SUITE PACKAGE...
-    local folder=$1 suite=$2
-    shift 2
+tree() { # FOLDER SUITE ARCHITECTURES PACKAGE...
+    local folder=$1 suite=$2 architectures=$3
+    shift 3
     [ -e "$folder.ready" ] && return
     rm -rf --one-file-system "$folder"
-    local options=(--mode=root --variant=apt --architectures=amd64,arm64,armhf
+    local options=(--mode=root --variant=apt "--architectures=$architectures"
         '--aptopt=APT::Install-Recommends "false"')
     [ "$stale" = yes ] && options+=('--aptopt=Acquire::Check-Valid-Until "false"')
     mmdebstrap "${options[@]}" --include="$(IFS=,; echo "$*")" \
@@ -71,8 +81,8 @@ prepare() {
         apt-get install -y -qq mmdebstrap debian-archive-keyring
     fi
     mkdir -p "$work"/{cargo,build,out}
-    tree "$work/base" "$BASE" "${BASE_PACKAGES[@]}"
-    tree "$work/rust" "$RUST" "${RUST_PACKAGES[@]}"
+    tree "$work/base" "$BASE" amd64,arm64,armhf "${BASE_PACKAGES[@]}"
+    tree "$work/rust" "$RUST" amd64,arm64,armhf "${RUST_PACKAGES[@]}"
     mkdir -p "$work"/base/{src,rust,made}
     local tool
     for tool in cargo rustc rustdoc; do
@@ -120,12 +130,12 @@ mounts() {
 }
 
 # The first bytes of an ARM program, as Debian's qemu-user-binfmt has them.
-register() { # NAME MACHINE CLASS
+register() { # NAME MACHINE CLASS QEMU FLAGS
     local magic="\\x7fELF\\x0$3\\x01\\x01\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x02\\x00\\x$2\\x00"
     local mask='\xff\xff\xff\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff'
     local folder=/proc/sys/fs/binfmt_misc
     [ ! -e "$folder/register" ] || [ -e "$folder/qemu-$1" ] ||
-        echo ":qemu-$1:M::$magic:$mask:/usr/bin/qemu-$1:PO" >"$folder/register"
+        echo ":qemu-$1:M::$magic:$mask:$4:$5" >"$folder/register"
 }
 
 settings() { # PROCESSOR
@@ -173,6 +183,33 @@ run() {
     "$@"
 }
 
+# The package of what `build` made. What it depends on comes from the processor's own libraries.
+package() {
+    [ -x "$CARGO_HOME/bin/cargo-deb" ] || CARGO_TARGET_DIR=/made/build cargo install --locked cargo-deb
+    "$CARGO_HOME/bin/cargo-deb" --no-build --locked --target "$target" \
+        --output "/made/out/$target/wakegate.deb"
+    dpkg --info "/made/out/$target/wakegate.deb"
+}
+
+# Installs the package in a tree of the processor's own programs, and uses it there. The kernel
+# holds qemu open (F), so that the tree needs none.
+installed() { # WORK PROCESSOR
+    local tree=$1/$2
+    mount -t binfmt_misc none /proc/sys/fs/binfmt_misc
+    register aarch64 b7 2 "$1/base/usr/bin/qemu-aarch64-static" PFO
+    register arm 28 1 "$1/base/usr/bin/qemu-arm-static" PFO
+    tree "$tree" "$BASE" "$(debian "$2")" libasound2
+    mount --rbind /dev "$tree/dev"
+    mount --rbind /proc "$tree/proc"
+    mkdir -p "$tree/root/data"
+    cp "$1/out/$(triple "$2")/wakegate.deb" "$root"/data/*.flac "$root"/data/*.tsv "$tree/root/data/"
+    chroot "$tree" /bin/sh -exc 'cd /root
+        dpkg --install data/wakegate.deb
+        wakegate config check /etc/wakegate/wakegate.toml
+        wakegate model check
+        wakegate demo --data data'
+}
+
 inside() {
     local work=$1 step=$2
     shift 2
@@ -180,9 +217,13 @@ inside() {
         mounts "$work"
         exec chroot "$work/base" /src/packaging/arm/build.sh --inside /made "$@"
     fi
+    if [ "$step" = installed ]; then
+        installed "$work" "$1"
+        return
+    fi
     cd /src
-    register aarch64 b7 2
-    register arm 28 1
+    register aarch64 b7 2 /usr/bin/qemu-aarch64 PO
+    register arm 28 1 /usr/bin/qemu-arm PO
     settings "$1"
     shift
     "$step" "$@"
@@ -191,18 +232,21 @@ inside() {
 # ---------------------------------------------------------------------------------------------
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+# For this script's other half too.
+export stale=${stale:-no}
 if [ "${1:-}" = --inside ]; then
     shift
     inside "$@"
     exit
 fi
 
-work=$root/target/arm stale=no with_tests=yes processors=() command=()
+work=$root/target/arm with_tests=yes deb=no processors=() command=()
 while [ $# -gt 0 ]; do
     case $1 in
     --work) work=$2; shift ;;
     --no-tests) with_tests=no ;;
     --stale) stale=yes ;;
+    --deb) deb=yes ;;
     --run)
         triple "${2:-}" >/dev/null && [ $# -gt 2 ] || { usage >&2; exit 2; }
         shift
@@ -228,5 +272,9 @@ fi
 [ ${#processors[@]} -gt 0 ] || processors=(aarch64 armv7)
 for processor in "${processors[@]}"; do
     enter mount build "$processor"
+    if [ "$deb" = yes ]; then
+        enter mount package "$processor"
+        enter installed "$processor"
+    fi
     [ "$with_tests" = no ] || enter mount tests "$processor"
 done

@@ -193,7 +193,9 @@ fn open_checked(path: &Path) -> Result<Option<File>> {
     if !about.is_file() {
         return Err(refused("something else".into(), "name another key_file".into()));
     }
-    if about.mode() & 0o077 != 0 {
+    let me = rustix::process::geteuid().as_raw();
+    let listed = about.mode() & 0o007 == 0 && list_admits_only(&file, me);
+    if about.mode() & 0o077 != 0 && !listed {
         return Err(refused(
             format!("mode {:04o}", about.mode() & 0o7777),
             format!(
@@ -202,7 +204,6 @@ fn open_checked(path: &Path) -> Result<Option<File>> {
             ),
         ));
     }
-    let me = rustix::process::geteuid().as_raw();
     if about.uid() != me && about.uid() != 0 && me != 0 {
         return Err(refused(
             format!("a file of user {}", about.uid()),
@@ -210,6 +211,33 @@ fn open_checked(path: &Path) -> Result<Option<File>> {
         ));
     }
     Ok(Some(file))
+}
+
+/// Whether `file` has an access control list that lets nobody in but its owner, root and `me`.
+/// Where there is one, the group's bits of the mode are the list's mask: a credential of systemd
+/// is root's, 0440, and the list names the one user who may read it.
+fn list_admits_only(file: &File, me: u32) -> bool {
+    // The kernel's form, version 2: entries of tag, permissions and user or group, all
+    // little-endian.
+    const VERSION: [u8; 4] = [2, 0, 0, 0];
+    const OWNER: u8 = 0x01;
+    const USER: u8 = 0x02;
+    const MASK: u8 = 0x10;
+    let mut list = [0; 1_024];
+    let read = rustix::fs::fgetxattr(file, "system.posix_acl_access", &mut list);
+    let Some((version, entries)) = read.ok().and_then(|length| list[..length].split_first_chunk())
+    else {
+        return false;
+    };
+    let (entries, rest) = entries.as_chunks::<8>();
+    *version == VERSION
+        && rest.is_empty()
+        && entries.iter().all(|&[tag, _, permissions, _, id @ ..]| {
+            let id = u32::from_le_bytes(id);
+            permissions == 0
+                || matches!(tag, OWNER | MASK)
+                || (tag == USER && (id == me || id == 0))
+        })
 }
 
 fn missing(path: &Path) -> Error {
@@ -244,4 +272,53 @@ fn beside(path: &Path, ending: &str) -> PathBuf {
 fn sync_folder(path: &Path) -> Result<()> {
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(folder).and_then(|f| f.sync_all()).map_err(|e| Error::io("sync", folder, &e))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use rustix::fs::{XattrFlags, setxattr};
+
+    use super::*;
+
+    /// A list as the kernel has it: tag, permissions, user or group.
+    fn list(entries: &[(u16, u16, u32)]) -> Vec<u8> {
+        let mut bytes = 2u32.to_le_bytes().to_vec();
+        for (tag, permissions, id) in entries {
+            bytes.extend(tag.to_le_bytes());
+            bytes.extend(permissions.to_le_bytes());
+            bytes.extend(id.to_le_bytes());
+        }
+        bytes
+    }
+
+    #[test]
+    fn a_list_that_admits_the_daemon_alone_is_no_reason_to_refuse_a_key() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("device.key");
+        fs::write(&path, [7; KEY_BYTES]).unwrap();
+        let me = rustix::process::geteuid().as_raw();
+        let none = u32::MAX;
+        // Its owner, a user, the group, the mask, everybody else: what systemd sets.
+        let with = |user: (u16, u16, u32), group: u16, other: u16| {
+            list(&[(1, 4, none), user, (4, group, none), (0x10, 4, none), (0x20, other, none)])
+        };
+        for (text, taken) in [
+            (with((2, 4, me), 0, 0), true),
+            (with((2, 4, me + 1), 0, 0), false),
+            (with((2, 4, me), 4, 0), false),
+            (with((2, 4, me), 0, 4), false),
+            (with((8, 4, me), 0, 0), false),
+        ] {
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+            if setxattr(&path, "system.posix_acl_access", &text, XattrFlags::empty()).is_err() {
+                eprintln!("skipped: the temporary folder's file system keeps no access lists");
+                return;
+            }
+            let mode = fs::metadata(&path).unwrap().mode();
+            assert_ne!(mode & 0o077, 0, "{mode:o}");
+            assert_eq!(load(&path).is_ok(), taken, "{text:?}");
+        }
+    }
 }
