@@ -82,8 +82,9 @@ container() {
     tail -n +1 -f "$work/upper/root/result" &
     local follower=$!
     for _ in first second; do
-        timeout "${LIVE_TEST_S:-900}" unshare --mount --pid --fork --kill-child --uts --ipc --net --cgroup \
-            "$here/test.sh" --inside "$work" >>"$work/console" 2>&1 || true
+        # It ends by the signal that stands for a reboot.
+        (timeout "${LIVE_TEST_S:-900}" unshare --mount --pid --fork --kill-child --uts --ipc --net --cgroup \
+            "$here/test.sh" --inside "$work" >>"$work/console" || true) 2>>"$work/console"
     done
     sleep 1
     kill "$follower"
