@@ -198,7 +198,7 @@ installed() { # WORK PROCESSOR
     mount -t binfmt_misc none /proc/sys/fs/binfmt_misc
     register aarch64 b7 2 "$1/base/usr/bin/qemu-aarch64-static" PFO
     register arm 28 1 "$1/base/usr/bin/qemu-arm-static" PFO
-    tree "$tree" "$BASE" "$(debian "$2")" libasound2
+    tree "$tree" "$BASE" "$(debian "$2")" libasound2 systemd-standalone-sysusers
     mount --rbind /dev "$tree/dev"
     mount --rbind /proc "$tree/proc"
     mkdir -p "$tree/root/data"
