@@ -153,8 +153,8 @@ def joined(folder: Path, out: Path) -> Path:
     return path
 
 
-def enter(folder: Path) -> None:
-    """Goes on inside the virtual environment of the peers, making it where it is missing."""
+def enter(folder: Path, script: Path = Path(__file__)) -> None:
+    """Goes on with `script` inside the virtual environment of the peers, making it where it is missing."""
     python = folder / "bin" / "python"
     wanted = (HERE / "requirements.txt").read_text()
     stamp = folder / "installed.txt"
@@ -162,7 +162,7 @@ def enter(folder: Path) -> None:
         venv.create(folder, with_pip=True)
         subprocess.run([python, "-m", "pip", "install", "-q", "-r", HERE / "requirements.txt"], check=True)
         stamp.write_text(wanted)
-    os.execv(python, [str(python), str(Path(__file__).resolve()), *sys.argv[1:], "--inside"])
+    os.execv(python, [str(python), str(script.resolve()), *sys.argv[1:], "--inside"])
 
 
 def median_of(rounds: list[dict], key: str) -> float | None:

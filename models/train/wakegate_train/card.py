@@ -38,7 +38,7 @@ TEXT = """\
 
 Two networks that judge, on the device, whether "{word}" was said and whether it was said to the device.
 The spotter ({spotter_kb:.0f} KB) listens all the time; the verifier ({verifier_kb:.0f} KB) judges each of its candidates
-from {before} s before to {after} s after the word's end. Together {total_kb:.0f} KB.
+from {before} s before to {after} s after the word's end{early}. Together {total_kb:.0f} KB.
 
 **For**: deciding before anything is stored whether an activation may be kept. **Not for**: telling who
 speaks, other languages than English, children's voices, or a loudspeaker from a person (no recordings of
@@ -144,6 +144,7 @@ def main() -> None:
         total_kb=sum(sizes),
         before=manifest["verifier"]["before_s"],
         after=manifest["verifier"]["after_s"],
+        early=", less where it is sure before that" if "early" in manifest["verifier"] else "",
         measured=args.measured,
         intended_at=manifest["decision"]["intended_at"],
         accidental_below=manifest["decision"]["accidental_below"],
