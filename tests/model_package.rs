@@ -179,6 +179,8 @@ fn a_rule_of_early_verdicts_out_of_its_range_is_refused() {
     let model = Model::open(directory.path()).unwrap();
     let text = toml::to_string(model.manifest()).unwrap();
     assert_eq!(&Manifest::parse(&text).unwrap(), model.manifest());
+    let other = Manifest::parse(&text.replace("consecutive = 2", "consecutive = 3")).unwrap();
+    assert_ne!(other.sha256(), model.manifest().sha256());
     for (from, to, expected) in [
         ("[0.3, 0.31, 0.79]", "[]", "after_s is refused: expected 1 to 16 moments, found 0"),
         ("[0.3, 0.31,", "[0.3, 0.3,", "after_s is refused: expected 0.31 to 0.79, found 0.3"),

@@ -201,9 +201,9 @@ installed() { # WORK PROCESSOR
     tree "$tree" "$BASE" "$(debian "$2")" libasound2 systemd-standalone-sysusers
     mount --rbind /dev "$tree/dev"
     mount --rbind /proc "$tree/proc"
-    mkdir -p "$tree/root/data"
-    cp "$1/out/$(triple "$2")/wakegate.deb" "$root"/data/*.flac "$root"/data/*.tsv "$tree/root/data/"
-    chroot "$tree" /bin/sh -exc 'cd /root
+    mkdir -p "$tree/srv/data"
+    cp "$1/out/$(triple "$2")/wakegate.deb" "$root"/data/*.flac "$root"/data/*.tsv "$tree/srv/data/"
+    chroot "$tree" /bin/sh -exc 'cd /srv
         dpkg --install data/wakegate.deb
         wakegate config check /etc/wakegate/wakegate.toml
         wakegate model check

@@ -2,7 +2,7 @@
 # Tries the installed service under the systemd that test.sh boots: a line for each check.
 # Sound comes from a card that can be unplugged, or, where the kernel has none, through a pipe.
 set -u
-cd /root
+cd /srv/live
 export LC_ALL=C PATH=/usr/sbin:/usr/bin:/sbin:/bin
 settings=/etc/wakegate/wakegate.toml
 failed=$(cat failed 2>/dev/null || echo 0)
@@ -202,7 +202,7 @@ sandbox() {
     local name
     for name in state loopback $([ $sound = pipe ] || echo card); do check "a hook can use: $name" probed "$name yes"; done
     # Only what can be used outside says something.
-    /usr/local/bin/probe /root/outside
+    /usr/local/bin/probe /srv/live/outside
     for name in etc usr home root disk proc setuid namespace clock network; do
         if grep -qx "$name yes" outside; then
             check "a hook can't use: $name" probed "$name no"
@@ -248,7 +248,7 @@ credential() {
     head -c 32 /dev/urandom >device.key
     check "a key is encrypted for this machine" \
         systemd-creds encrypt --name=device.key device.key device.cred
-    printf '[Service]\nLoadCredentialEncrypted=device.key:/root/device.cred\n' >"$dropin/key.conf"
+    printf '[Service]\nLoadCredentialEncrypted=device.key:/srv/live/device.cred\n' >"$dropin/key.conf"
     systemctl daemon-reload
     review 'directory = "/var/lib/wakegate/second"' 'key_file = "/run/credentials/wakegate.service/device.key"'
     check "a key as credential: it starts" systemctl restart wakegate

@@ -43,13 +43,14 @@ tree() {
 # What is started once it is up.
 furnish() { # FOLDER OUTPUT...
     local tree=$1 units=$1/etc/systemd/system
-    install -m 755 "$here/guest.sh" "$tree/root/guest.sh"
-    install -m 644 "$package" "$tree/root/wakegate.deb"
-    install -m 644 "$root"/data/{alexa_alone,mention_told}.flac "$tree/root/"
+    mkdir -p "$tree/srv/live"
+    install -m 755 "$here/guest.sh" "$tree/srv/live/guest.sh"
+    install -m 644 "$package" "$tree/srv/live/wakegate.deb"
+    install -m 644 "$root"/data/{alexa_alone,mention_told}.flac "$tree/srv/live/"
     shift
     echo live >"$tree/etc/hostname"
     echo 127.0.0.1 localhost live >"$tree/etc/hosts"
-    printf '%s\n' '[Unit]' After=multi-user.target '[Service]' Type=oneshot ExecStart=/root/guest.sh \
+    printf '%s\n' '[Unit]' After=multi-user.target '[Service]' Type=oneshot ExecStart=/srv/live/guest.sh \
         "$@" >"$units/live-test.service"
     mkdir -p "$units/multi-user.target.wants"
     ln -sf ../live-test.service "$units/multi-user.target.wants/"
@@ -70,16 +71,16 @@ machine() {
         -append "root=/dev/vda rw console=ttyS0 systemd.show_status=no" \
         -drive "file=$work/disk,format=raw,if=virtio,cache=unsafe" \
         -serial "file:$work/console" -serial stdio </dev/null | tr -d '\r' | tee "$work/result" || true
-    debugfs -R "cat /root/journal" "$work/disk" >"$work/journal" 2>/dev/null
+    debugfs -R "cat /srv/live/journal" "$work/disk" >"$work/journal" 2>/dev/null
 }
 
 # What is written to the tree lies in an overlay. Its two boots are two runs of systemd.
 container() {
     rm -rf --one-file-system "$work/upper" "$work/overlay"
-    mkdir -p "$work/upper/root" "$work/overlay" "$work/mounted"
-    furnish "$work/tree" StandardOutput=append:/root/result
-    : >"$work/upper/root/result"
-    tail -n +1 -f "$work/upper/root/result" &
+    mkdir -p "$work/upper/srv/live" "$work/overlay" "$work/mounted"
+    furnish "$work/tree" StandardOutput=append:/srv/live/result
+    : >"$work/upper/srv/live/result"
+    tail -n +1 -f "$work/upper/srv/live/result" &
     local follower=$!
     for _ in first second; do
         # It ends by the signal that stands for a reboot.
@@ -88,8 +89,8 @@ container() {
     done
     sleep 1
     kill "$follower"
-    cp "$work/upper/root/result" "$work/result"
-    cp "$work/upper/root/journal" "$work/journal"
+    cp "$work/upper/srv/live/result" "$work/result"
+    cp "$work/upper/srv/live/journal" "$work/journal"
 }
 
 # As the first process of its namespaces. The root is changed by pivot_root: in a chroot the kernel

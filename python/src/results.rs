@@ -79,5 +79,6 @@ pub fn model_info<'py>(py: Python<'py>, model: &Model) -> PyResult<Bound<'py, Py
     fields.set_item("after_s", manifest.verifier.after_s)?;
     fields.set_item("spotter_sha256", &manifest.spotter.sha256)?;
     fields.set_item("verifier_sha256", &manifest.verifier.sha256)?;
+    fields.set_item("manifest_sha256", manifest.sha256())?;
     py.import("wakegate._results")?.getattr("ModelInfo")?.call((), Some(&fields))
 }

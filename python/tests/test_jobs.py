@@ -310,9 +310,13 @@ def test_an_output_belongs_to_one_job(recordings, tmp_path):
     out = str(tmp_path / "out")
     first = shard(tmp_path / "s.tar", recordings[:3])
     single(Job(inputs=[str(first)], output=out))
-    model = str(Path(__file__).resolve().parents[2] / "models" / "jarvis-1")
+    models = Path(__file__).resolve().parents[2] / "models"
+    late = shutil.copytree(models / "alexa-2", tmp_path / "late")
+    manifest = (late / "manifest.toml").read_text()
+    (late / "manifest.toml").write_text(manifest.replace("consecutive = 2", "consecutive = 3"))
     for other, found in [
-        (Job(inputs=[str(first)], output=out, model=model), "found another model"),
+        (Job(inputs=[str(first)], output=out, model=str(models / "jarvis-1")), "found another model"),
+        (Job(inputs=[str(first)], output=out, model=str(late)), "found another model"),
         (Job(inputs=[str(first)], output=out, carry=["room"]), "found another carry"),
     ]:
         with pytest.raises(wakegate.SettingsError, match=found):

@@ -5,7 +5,6 @@ use std::sync::{Mutex, PoisonError};
 
 use clap::Args;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 use wakegate::corpus::{About, Corpus, Recording};
 use wakegate::model::{Manifest, Model};
 use wakegate::scoring::ordered::{self, Bounds, Give};
@@ -98,15 +97,12 @@ impl Score {
 
     /// What of this run changes its records, besides the recordings.
     fn describe(&self, model: &Model) -> Value {
-        // Cannot fail: it was read from text.
-        let manifest = serde_json::to_vec(model.manifest()).unwrap_or_default();
-        let digest: String = Sha256::digest(manifest).iter().map(|b| format!("{b:02x}")).collect();
         json!({
             "journal": 1,
             "schema": SCHEMA,
             "program": env!("CARGO_PKG_VERSION"),
             "model": model.manifest().id(),
-            "manifest": digest,
+            "manifest": model.manifest().sha256(),
             "runtime": self.engine.runtime.library().map(|path| path.to_string_lossy()),
             "activations": self.activations,
             "trigger_at": self.trigger_at,

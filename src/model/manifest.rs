@@ -1,6 +1,7 @@
 //! `manifest.toml`: everything about a model that isn't in its two ONNX files.
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use crate::frontend::Settings;
 use crate::{Error, ErrorKind, Result};
@@ -137,6 +138,14 @@ impl Manifest {
     /// `name-version`, as reports show the model.
     pub fn id(&self) -> String {
         format!("{}-{}", self.name, self.version)
+    }
+
+    /// SHA-256 of all that it says, in hexadecimal: networks, thresholds, the rule of early verdicts.
+    /// Two models of one hash judge alike.
+    pub fn sha256(&self) -> String {
+        // Cannot fail: it was read from text.
+        let text = serde_json::to_vec(self).unwrap_or_default();
+        Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// Samples in one hop.

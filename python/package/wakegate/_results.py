@@ -131,6 +131,8 @@ class ModelInfo:
         window_ms, hop_ms: length of a frame, and from one frame's start to the next.
         before_s, after_s: what the verifier hears around the end of the word.
         spotter_sha256, verifier_sha256: of the two networks.
+        manifest_sha256: of all that decides a score: the networks, thresholds, and when a verdict
+            may come early.
     """
 
     id: str
@@ -148,6 +150,7 @@ class ModelInfo:
     after_s: float
     spotter_sha256: str
     verifier_sha256: str
+    manifest_sha256: str
 
 
 def load_gate(

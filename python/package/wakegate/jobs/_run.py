@@ -35,12 +35,7 @@ def run(
         model=job.model and _storage.absolute(job.model),
     )
     info = _work.gate(job.model).model
-    model: dict[str, object] = {
-        "id": info.id,
-        "spotter": info.spotter_sha256,
-        "verifier": info.verifier_sha256,
-        "thresholds": [info.intended_at, info.accidental_below, info.spotter_threshold],
-    }
+    model: dict[str, object] = {"id": info.id, "manifest": info.manifest_sha256}
     plan = _plan.make(job)
     todo = _plan.claim(job, plan, model)
     summary = Summary(parts=len(plan.parts), done_before=len(plan.parts) - len(todo))
