@@ -52,6 +52,9 @@ FESTIVAL_VOICES = {"kal_diphone": "kal", "ked_diphone": "ked", "cmu_us_slt_arcti
 KOKORO_BLENDS = {"train": 52, "dev": 10, "test": 12}
 """Blended voices per split, drawn within the split so that none holds a voice of another one."""
 
+OTHER_ACCENT = 0.35
+"""Share of a training voice's utterances that it says in the other English accent."""
+
 
 @dataclass(frozen=True)
 class Voice:
@@ -165,6 +168,7 @@ class KokoroEngine:
             raise SystemExit("expected --kokoro DIR for the kokoro engine, got none; hint: --fetch-kokoro DIR first")
         self.model = Kokoro(folder)
         self.folder = folder
+        self.split = {voice.name: voice.split for voice in self.voices()}
 
     def voices(self) -> list[Voice]:
         """Plain voices split by rank, English and foreign apart, then the blends of each split."""
@@ -187,8 +191,22 @@ class KokoroEngine:
         return [Voice(n, s) for n, s in (split | blends).items()]
 
     def say(self, items: list[Order]) -> list[Audio]:
-        """Each text at its own speed, 0.8 to 1.3."""
-        return [(self.model.say(text, voice, rng.uniform(0.8, 1.3)), KOKORO_RATE) for voice, text, rng in items]
+        """Each text at its own speed, 0.8 to 1.3, and in the accent that `accent` gives it."""
+        return [
+            (self.model.say(text, voice, rng.uniform(0.8, 1.3), self.accent(voice, rng)), KOKORO_RATE)
+            for voice, text, rng in items
+        ]
+
+    def accent(self, voice: str, rng: Random) -> str:
+        """British phonemes for British voices and American for others; training voices have both.
+
+        The style table gives the timbre and the phonemes the accent, so the few British voices are not
+        the only ones to learn that accent from.
+        """
+        british = voice.startswith("b")
+        if self.split[voice] == "train" and rng.random() < OTHER_ACCENT:
+            british = not british
+        return "en-gb" if british else "en-us"
 
 
 Engine = Espeak | Flite | Festival | KokoroEngine

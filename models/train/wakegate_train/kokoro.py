@@ -130,9 +130,8 @@ class Kokoro:
             self.tables[voice] = np.asarray(table, dtype=np.float32).reshape(ROWS, WIDTH)
         return self.tables[voice]
 
-    def say(self, text: str, voice: str, speed: float) -> np.ndarray:
-        """Speech at 24 kHz in [-1, 1]; British voices take British phonemes, all others American."""
-        language = "en-gb" if voice.startswith("b") else "en-us"
+    def say(self, text: str, voice: str, speed: float, language: str) -> np.ndarray:
+        """Speech at 24 kHz in [-1, 1] by the phonemes of `language` (espeak-ng's `en-us` or `en-gb`)."""
         tokens = [self.vocab[c] for c in phonemes(text, language) if c in self.vocab][: ROWS - 2]
         audio = self.session.run(
             None,
