@@ -3,7 +3,7 @@
 import numpy as np
 
 from wakegate_train import corpus
-from wakegate_train.utterances import as_name, real, word_event
+from wakegate_train.utterances import Event, Utterance, as_name, joins, real, rejoined, word_event
 
 WORDS = {"alexa", "computer", "jarvis"}
 
@@ -36,3 +36,35 @@ def test_recordings_of_the_word_are_events_of_it() -> None:
     other = real(recording("precise_community", "athena"), samples, None, WORDS)
     assert (other.group, other.events[0].name) == ("precise_community", "athena")
     assert real(recording("precise_community", "athena", "confusable"), samples, None, WORDS).events == []
+
+
+def said(name: str, end: float, seconds: float, value: float, addressed: int = 1, speaker: str = "kokoro/a") -> Utterance:
+    """An utterance of one value that begins with a name."""
+    group = "synthetic_address" if addressed else "synthetic_mention"
+    samples = np.full(int(seconds * corpus.RATE), value, dtype="f4")
+    phones = [("AA", 0.1, end), ("B", end, seconds)]
+    return Utterance(samples, f"{name}.flac", group, "train", speaker, [Event(0.1, end, name, addressed)], phones)
+
+
+def test_a_join_is_the_first_name_and_the_second_sentence() -> None:
+    made = rejoined(said("alexa", 0.6, 2.0, 0.25), said("jarvis", 0.5, 1.5, -0.25))
+    assert len(made.samples) == int(1.6 * corpus.RATE)
+    assert (made.samples[: int(0.58 * corpus.RATE)] == 0.25).all() and (made.samples[int(0.61 * corpus.RATE) :] == -0.25).all()
+    assert [event.name for event in made.events] == ["alexa"]
+    assert [(name, round(a, 3), round(b, 3)) for name, a, b in made.phones] == [("AA", 0.1, 0.6), ("B", 0.6, 1.6)]
+
+
+def test_only_one_voice_and_one_label_are_joined() -> None:
+    speech = [
+        said("alexa", 0.6, 2.0, 0.1),
+        said("jarvis", 0.5, 1.5, 0.2),
+        said("computer", 0.6, 0.7, 0.3),
+        said("alexa", 0.6, 2.0, 0.4, addressed=0),
+        said("alexa", 0.6, 2.0, 0.5, speaker="kokoro/b"),
+    ]
+    made = joins(speech, 2, np.random.default_rng(1))
+    # Two sentences go on after the name; each gets the other names of its voice. Nothing else has a partner.
+    assert sorted(u.source for u in made) == [
+        "alexa.flac jarvis.flac", "computer.flac alexa.flac", "computer.flac jarvis.flac", "jarvis.flac alexa.flac",
+    ]  # fmt: skip
+    assert all(u.events[0].addressed == 1 and u.speaker == "kokoro/a" for u in made)

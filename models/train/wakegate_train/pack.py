@@ -29,6 +29,9 @@ GAP = 3 * HOP
 
 SHARD_SECONDS = 1200
 
+JOINS = 2
+"""Joins of each synthetic sentence with another name by the same voice."""
+
 PORTION = 1000
 """Utterances whose versions are made at a time."""
 
@@ -149,7 +152,7 @@ def gather(args: argparse.Namespace) -> tuple[list[utt.Utterance], list[utt.Utte
             made = utt.synthetic(row, corpus.read(args.synthetic / row["path"]), aligned.get(row["path"]), args.words)
             if made is not None:
                 speech.append(made)
-        return speech, [], rooms
+        return speech + utt.joins(speech, JOINS, np.random.default_rng(args.seed)), [], rooms
     aligned = utt.alignments(args.work / "align_real.jsonl")
     for r in recordings:
         if r.kind in ("wakeword", "confusable", "speech"):
@@ -204,6 +207,7 @@ def main() -> None:
     jobs = [(u, utt.versions(u, wake) if u.split == "train" else 0, args.seed) for u in speech]
     if args.synthetic is None:
         jobs += [(u, 1 if u.split == "train" else 0, args.seed + 1) for u in splices(speech, args.seed)]
+    jobs += [(u, utt.NOISE_VERSIONS if u.split == "train" else 0, args.seed) for u in noise]
     # In portions: the features are computed here while the versions are made there, and neither
     # side may run ahead by more than a portion of samples.
     np.random.default_rng(args.seed).shuffle(jobs)
@@ -214,8 +218,6 @@ def main() -> None:
                     packer.add(utterance)
             jobs[first : first + PORTION] = [None] * len(jobs[first : first + PORTION])
             print(f"{min(first + PORTION, len(jobs))}/{len(jobs)}, {time.monotonic() - began:.0f} s", flush=True)
-    for u in noise:
-        packer.add(u)
     packer.write(args.work / "pack" / ("real" if args.synthetic is None else "synthetic"))
     hours = packer.position / 360_000
     print(f"{len(packer.table)} utterances, {hours:.1f} h of features, {time.monotonic() - began:.0f} s")

@@ -7,7 +7,7 @@ the device (1), in passing (0) or unknown (-1).
 from __future__ import annotations
 
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -29,6 +29,8 @@ VERSIONS = {"picovoice_wakeword": 3, "wuw_alone": 2, "wuw_sentence": 2, "precise
 """Augmented versions of an utterance beside the plain one, by its group; 1 for any other."""
 WAKE_VERSIONS, WAKE_SPLICES = 2600, 900
 """Augmented versions, and sentences, that the recordings of one wake word are made into."""
+NOISE_VERSIONS = 2
+"""Augmented versions of a noise: barks and cries of other sizes, in other rooms."""
 MOST_REPEATED = 50
 """Fewer recordings than this are not repeated more often than this many would be."""
 
@@ -223,6 +225,56 @@ def spliced(
         events=[place],
         in_passing=not said,
     )
+
+
+LEAD = 0.4
+"""Seconds before the word from which on something else was said first."""
+TAIL = 0.25
+"""Seconds that what follows the word has to last."""
+
+
+def rejoined(first: Utterance, second: Utterance) -> Utterance:
+    """`first` up to its word's end, then `second` from its word's end on: the same voice with another sentence.
+
+    Every name is so heard before every sentence, and a sentence in the breath of many.
+    """
+    head, tail = first.events[0], second.events[0]
+    cut, start = int(head.end * corpus.RATE), int(tail.end * corpus.RATE)
+    overlap = corpus.RATE // 100
+    ramp = np.linspace(0, 1, overlap, dtype=np.float32)
+    before, after = first.samples[:cut].copy(), second.samples[start - overlap :].copy()
+    before[-overlap:] = before[-overlap:] * ramp[::-1] + after[:overlap] * ramp
+    late = head.end - tail.end
+    phones = [p for p in first.phones if p[2] <= head.end + 1e-6]
+    phones += [(name, a + late, b + late) for name, a, b in second.phones if a >= tail.end - 1e-6]
+    return replace(
+        first,
+        samples=np.concatenate([before, after[overlap:]]),
+        source=f"{first.source} {second.source}",
+        events=[replace(head)],
+        phones=phones,
+    )
+
+
+def joins(speech: list[Utterance], times: int, rng: np.random.Generator) -> list[Utterance]:
+    """`times` such joins for every sentence of a synthetic training voice that goes on after the name.
+
+    Both parts are of one voice, of one label, and both begin with the name or neither: only what differs
+    between the two parts' words is new.
+    """
+    alike: dict[tuple[str, int, bool], list[Utterance]] = defaultdict(list)
+    for u in speech:
+        if u.split == "train" and u.group in ("synthetic_address", "synthetic_mention"):
+            alike[u.speaker, u.events[0].addressed, u.events[0].start > LEAD].append(u)
+    made = []
+    for some in alike.values():
+        for second in some:
+            end = second.events[0].end
+            if 0.02 < end < len(second.samples) / corpus.RATE - TAIL and len(some) > 1:
+                others = [u for u in some if u is not second and u.events[0].end > 0.02]
+                picked = rng.permutation(len(others))[:times]
+                made += [rejoined(others[k], second) for k in picked]
+    return made
 
 
 def versions(utterance: Utterance, wake: Counter[str]) -> int:
