@@ -54,6 +54,34 @@ def test_start_from_a_package_says_the_same(tmp_path: Path) -> None:
     assert torch.allclose(found.addressed, expected.addressed, atol=0.02)
 
 
+def test_start_from_packages_of_one_trunk_gives_each_word_its_own_head(tmp_path: Path) -> None:
+    torch.manual_seed(3)
+    shipped = settled(nets.Verifier(2), lambda n: n.judge(spoken(16, 280)))
+    spotter = settled(nets.Spotter(2), lambda n: n.run(spoken(16, 80), n.fresh(16)))
+    packages = [tmp_path / word for word in ("first", "second")]
+    for i, package in enumerate(packages):
+        export.verifier(shipped.only(i), package / "verifier.onnx")
+        export.spotter(spotter.only(i), package / "spotter.onnx")
+        (package / "manifest.toml").write_text(f'wake_word = "{package.name}"\n')
+    given = warm.heads(packages, ["second", "third", "first"])
+    assert [package.name for package in given] == ["second", "first", "first"]
+    fresh = nets.Verifier(3)
+    warm.start(
+        fresh, packages[0] / "verifier.onnx", lambda n: n.judge(spoken(16, 280)), [p / "verifier.onnx" for p in given]
+    )
+    fresh.eval()
+    expected, found = shipped.judge(spoken(4, 280)), fresh.judge(spoken(4, 280))
+    assert torch.allclose(found.wake, expected.wake[:, [1, 0, 0]], atol=0.02)
+    assert not torch.allclose(expected.wake[:, 0], expected.wake[:, 1], atol=0.02)
+    heard = nets.Spotter(3)
+    warm.start(
+        heard, packages[0] / "spotter.onnx", lambda n: n.run(spoken(16, 80), n.fresh(16)), [p / "spotter.onnx" for p in given]
+    )
+    heard.eval()
+    expected, found = (n.run(spoken(4, 80), n.fresh(4))[0] for n in (spotter, heard))
+    assert torch.allclose(found, expected[:, [1, 0, 0]], atol=0.05)
+
+
 def test_start_from_something_else_says_so(tmp_path: Path) -> None:
     export.verifier(nets.Verifier(1), tmp_path / "verifier.onnx")
     with pytest.raises(SystemExit, match="expected weights named as in nets.py"):

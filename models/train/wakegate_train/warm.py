@@ -6,7 +6,8 @@ such a shift and scale that it passes on, for the data at hand, exactly what the
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import tomllib
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import onnx
@@ -24,27 +25,41 @@ def stored(path: Path) -> dict[str, Tensor]:
     }
 
 
-def start(net: nn.Module, path: Path, forward: Callable[[nn.Module], object]) -> None:
-    """Copies the weights of `path` into `net`; `forward` runs a batch of training data through it.
+def words(packages: Sequence[Path]) -> dict[str, Path]:
+    """The packages by their wake words."""
+    return {tomllib.loads((package / "manifest.toml").read_text())["wake_word"]: package for package in packages}
 
-    What the file lacks (the phone head) or has in another shape (the head of another count of words) stays as
-    it is, but a head of one word is copied to each.
+
+def heads(packages: Sequence[Path], wanted: Sequence[str]) -> list[Path]:
+    """For each wanted word the package that holds it, else the first."""
+    holds = words(packages)
+    return [holds.get(word, packages[0]) for word in wanted]
+
+
+def start(net: nn.Module, trunk: Path, forward: Callable[[nn.Module], object], own: Sequence[Path] = ()) -> None:
+    """Copies the weights of the file `trunk` into `net`; `forward` runs a batch of training data through it.
+
+    The head of the i-th word is that of the i-th file of `own`, which has to be of the same trunk, or without
+    any the only head of `trunk`. What the files lack (the phone head) stays as it is.
     """
-    given = stored(path)
-    own = net.state_dict()
+    given = stored(trunk)
+    given_words = [stored(path) for path in own]
+    weights = net.state_dict()
     taken = 0
-    for name, value in own.items():
-        # A package has one word: its head is the best beginning for any word's.
-        source = given.get(name, given.get(_first_word(name)))
+    for name, value in weights.items():
+        source = _head(name, value, given_words) if given_words else None
+        if source is None:
+            source = given.get(name, given.get(_first_word(name)))
         if source is None:
             continue
         if source.shape != value.shape and source.shape[1:] == value.shape[1:] and source.shape[0] == 1:
+            # A package has one word: its head is the best beginning for any word's.
             source = source.expand_as(value)
         if source.shape == value.shape:
             value.copy_(source)
             taken += 1
     if not taken:
-        raise SystemExit(f"expected weights named as in nets.py in {path}, found none; hint: was it exported by release.py?")
+        raise SystemExit(f"expected weights named as in nets.py in {trunk}, found none; hint: was it exported by release.py?")
     convolutions = [m for m in net.modules() if hasattr(m, "conv") and hasattr(m, "norm")]
     names = {module: name for name, module in net.named_modules()}
     hooks = [
@@ -57,7 +72,17 @@ def start(net: nn.Module, path: Path, forward: Callable[[nn.Module], object]) ->
     net.train(was)
     for hook in hooks:
         hook.remove()
-    print(f"started from {taken} weights of {path}")
+    print(f"started from {taken} weights of {trunk}")
+
+
+def _head(name: str, value: Tensor, given: list[dict[str, Tensor]]) -> Tensor | None:
+    """The weights of the words' own heads, from one file each; None where `name` belongs to no head."""
+    parts = name.split(".")
+    if parts[0] == "wake":
+        return given[int(parts[1])].get(_first_word(name))
+    if parts[0] == "out" and value.shape[0] == len(given):
+        return torch.cat([one[name] for one in given])
+    return None
 
 
 def _first_word(name: str) -> str:
