@@ -1,0 +1,117 @@
+"""Compares verifier checkpoints on windows of the `dev` speakers, in noise as training hears it.
+
+    python -m wakegate_train.windows --work WORK WORK/nets/verifier.pt OTHER.pt
+
+Clips tell little between two checkpoints: there are dozens of them. Here are thousands of windows of the same
+speakers, in three sorts of noise, and a threshold for each checkpoint that lets MOST of the hard negatives pass:
+calibration plays no part. Prints a table.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from . import corpus, nets
+from .data import Augment, Pool, Store, join, take
+
+MOST = 0.02
+"""Share of the hard negatives that pass at the threshold."""
+MANY, SOME = 900, 300
+"""Windows of a kind that is told of by itself, and of any other."""
+WANTED = ("real_address", "neural_address", "formant_address")
+NEGATIVE = (
+    "neural_mention", "neural_soundalike", "neural_passing", "neural_call", "real_mention", "real_passing", "real_call",
+    "real_other", "running", "noise",
+)  # fmt: skip
+"""Kinds that must not pass for any wake word."""
+
+
+@dataclass
+class Windows:
+    """Augmented windows [n, F, M] of the dev speakers with what they are."""
+
+    features: Tensor
+    pool: Pool
+    kinds: np.ndarray
+
+    def of(self, *kinds: str) -> np.ndarray:
+        """Which windows are of one of the kinds."""
+        return np.isin(self.kinds, kinds)
+
+
+def gather(store: Store, before: int, after: int, seed: int = 4) -> Windows:
+    """The same windows in the same noise for every checkpoint."""
+    rng = np.random.default_rng(seed)
+    torch.manual_seed(seed)
+    parts, kinds = [], []
+    for kind, pool in store.pools.items():
+        count = MANY if kind in WANTED or kind in NEGATIVE[:2] else SOME
+        parts.append(take(pool, rng.integers(len(pool), size=count)))
+        kinds += [kind] * count
+    for kind, some, said in (("running", store.running, 0), ("noise", store.noise, -1)):
+        parts.append(store.anywhere(some, MANY, rng, said))
+        kinds += [kind] * MANY
+    pool = join(parts)
+    anchor = np.round(pool.anchor + np.clip(rng.normal(0, 5, len(pool)), -15, 15)).astype(int)
+    features, _ = store.window(pool.utterance, anchor - before, before + after)
+    return Windows(Augment(store, rng)(features, (before - 70, before + 5), strong=0.0), pool, np.array(kinds))
+
+
+def area(positive: np.ndarray, negative: np.ndarray) -> float:
+    """Area under the ROC curve: how often a positive scores above a negative."""
+    order = np.sort(negative)
+    below = np.searchsorted(order, positive, "left") + np.searchsorted(order, positive, "right")
+    return float(below.mean() / 2 / len(negative))
+
+
+@torch.no_grad()
+def compare(net: nets.Verifier, windows: Windows, words: list[str]) -> dict[str, float]:
+    """Figures of one checkpoint, in per cent."""
+    net.eval()
+    judged = [net.judge(part) for part in windows.features.split(256)]
+    wake = torch.cat([j.wake for j in judged]).sigmoid().numpy()
+    said = torch.cat([j.addressed for j in judged]).numpy()
+    word = windows.pool.word
+    # A window of a wake word is judged for that word, any other for the word that it comes nearest to.
+    own = np.where(word >= 0, wake[np.arange(len(wake)), np.maximum(word, 0)], wake.max(1))
+    score = own / (1 + np.exp(-said))
+    cut = np.quantile(score[windows.of(*NEGATIVE)], 1 - MOST)
+    found = {f"{kind}, missed": (score[windows.of(kind)] < cut).mean() for kind in WANTED if windows.of(kind).any()}
+    found |= {f"real {name}, missed": (score[windows.of("real_address") & (word == i)] < cut).mean() for i, name in enumerate(words)}
+    loose = np.quantile(score[windows.of(*WANTED[:2])], 0.1)
+    found |= {f"{kind}, passed": (score[windows.of(kind)] >= loose).mean() for kind in NEGATIVE if windows.of(kind).any()}
+    known = windows.pool.addressed
+    found["addressed, area"] = area(said[known == 1], said[known == 0])
+    return {name: 100 * float(value) for name, value in found.items()}
+
+
+def main() -> None:
+    """Prints a table with a column for each checkpoint."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--work", type=Path, required=True, help="folder with pack/")
+    parser.add_argument("--words", default=",".join(corpus.WORDS), help="the words that the networks were trained for")
+    parser.add_argument("checkpoints", type=Path, nargs="+", help="files that train.py wrote")
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    store = Store(args.work / "pack", "dev", args.words.split(","))
+    net = nets.Verifier(len(store.words))
+    windows = gather(store, net.before, net.after)
+    columns = []
+    for path in args.checkpoints:
+        net.load_state_dict(torch.load(path))
+        columns.append(compare(net, windows, store.words))
+    lines = ["| % | " + " | ".join(path.stem for path in args.checkpoints) + " |", "| --- " * (len(columns) + 1) + "|"]
+    lines += [f"| {name} | " + " | ".join(f"{column[name]:.1f}" for column in columns) + " |" for name in columns[0]]
+    print(f"{len(windows.pool)} windows; *missed* where {100 * MOST:.0f} % of the negatives pass, *passed* where 10 % of")
+    print("the real and neural addresses are missed\n")
+    print("\n".join(lines))
+
+
+if __name__ == "__main__":
+    main()
