@@ -124,9 +124,17 @@ class Store:
                     anchor[k] = high + 120
         return Pool(picked, anchor, anchor - 60, np.full(n, -1), np.full(n, said))
 
-    def window(self, utterance: np.ndarray, begin: np.ndarray, length: int) -> tuple[Tensor, Tensor]:
-        """Frames [n, length, bands] float32 and phones [n, length] from `begin`; silence outside."""
-        place = torch.from_numpy(begin.astype(np.int64))[:, None] + torch.arange(length)
+    def window(
+        self, utterance: np.ndarray, begin: np.ndarray, length: int, pace: np.ndarray | None = None, about: int = 0
+    ) -> tuple[Tensor, Tensor]:
+        """Frames [n, length, bands] float32 and phones [n, length] from `begin`; silence outside.
+
+        With `pace` [n] each window is heard that many times as fast, about its frame `about`.
+        """
+        step = torch.arange(length)
+        if pace is not None:
+            step = about + ((step - about) * torch.from_numpy(pace)[:, None]).round().long()
+        place = torch.from_numpy(begin.astype(np.int64))[:, None] + step
         count = torch.from_numpy(self.count[utterance])[:, None]
         inside = (place >= 0) & (place < count)
         index = torch.from_numpy(self.first[utterance])[:, None] + place.clamp_min(0).minimum(count - 1)
@@ -153,7 +161,7 @@ def join(pools: list[Pool]) -> Pool:
     return Pool(*(np.concatenate([getattr(pool, name) for pool in pools]) for name in names))
 
 
-def warps(bands: int = 40, count: int = 21, most: float = 0.12) -> Tensor:
+def warps(bands: int = 40, count: int = 21, most: float = 0.15) -> Tensor:
     """Matrices [count, bands, bands] that stretch the mel axis (vocal-tract length perturbation)."""
     made = torch.zeros(count, bands, bands)
     for k, factor in enumerate(np.linspace(1 - most, 1 + most, count)):
@@ -192,7 +200,7 @@ class Augment:
         n, length, bands = clean.shape
         uniform = lambda low, high, *shape: torch.from_numpy(rng.uniform(low, high, shape or (n, 1, 1))).float()
         warp = self.warps[torch.from_numpy(rng.integers(len(self.warps), size=n))]
-        clean = torch.where(uniform(0, 1) < 0.6 * strong, torch.bmm(clean, warp.transpose(1, 2)), clean)
+        clean = torch.where(uniform(0, 1) < 0.85 * strong, torch.bmm(clean, warp.transpose(1, 2)), clean)
         power = clean.exp()
         part = power if word is None else power[:, word[0] : word[1]]
         # The loud half of the frames is the speech: a pause in the word must not raise the noise.
@@ -221,14 +229,17 @@ class Augment:
         return self.mask(out) if strong > 0 else out
 
     def mask(self, x: Tensor) -> Tensor:
-        """SpecAugment (Park et al. 2019), light: one short time mask and one band mask in a third each."""
+        """SpecAugment (Park et al. 2019): twice a short time mask and a band mask, each in half of the windows."""
         n, length, bands = x.shape
         fill = x.mean((1, 2), keepdim=True)
-        at = torch.from_numpy(self.rng.integers(0, length, n))[:, None]
-        wide = torch.from_numpy(self.rng.integers(0, 7, n) * (self.rng.random(n) < 0.35))[:, None]
-        hole = (torch.arange(length) >= at) & (torch.arange(length) < at + wide)
-        x = torch.where(hole[:, :, None], fill, x)
-        at = torch.from_numpy(self.rng.integers(0, bands, n))[:, None]
-        wide = torch.from_numpy(self.rng.integers(0, 6, n) * (self.rng.random(n) < 0.35))[:, None]
-        hole = (torch.arange(bands) >= at) & (torch.arange(bands) < at + wide)
-        return torch.where(hole[:, None, :], fill, x)
+        span = lambda size, most: (
+            torch.from_numpy(self.rng.integers(0, size, n))[:, None],
+            torch.from_numpy(self.rng.integers(0, most, n) * (self.rng.random(n) < 0.5))[:, None],
+        )
+        hole = torch.zeros(n, length, bands, dtype=torch.bool)
+        for _ in range(2):
+            at, wide = span(length, 9)
+            hole |= ((torch.arange(length) >= at) & (torch.arange(length) < at + wide))[:, :, None]
+            at, wide = span(bands, 7)
+            hole |= ((torch.arange(bands) >= at) & (torch.arange(bands) < at + wide))[:, None, :]
+        return torch.where(hole, fill, x)

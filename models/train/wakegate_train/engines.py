@@ -52,6 +52,8 @@ FESTIVAL_VOICES = {"kal_diphone": "kal", "ked_diphone": "ked", "cmu_us_slt_arcti
 KOKORO_BLENDS = {"train": 52, "dev": 10, "test": 12}
 """Blended voices per split, drawn within the split so that none holds a voice of another one."""
 
+FAR_FROM = 8
+"""Other voices that a training voice is moved away from, to make far ones."""
 OTHER_ACCENT = 0.35
 """Share of a training voice's utterances that it says in the other English accent."""
 
@@ -209,14 +211,27 @@ class KokoroEngine:
         return "en-gb" if british else "en-us"
 
 
+class KokoroFar(KokoroEngine):
+    """More training voices, beyond the plain ones: away from another, as blends lie between them."""
+
+    name, planned = "kokoro-far", 3000
+
+    def voices(self) -> list[Voice]:
+        """Each plain English training voice away from FAR_FROM others."""
+        plain = [voice.name for voice in super().voices() if voice.split == "train" and "+" not in voice.name]
+        rng = Random("kokoro far")
+        pairs = [(near, away) for near in plain if near[0] in "ab" for away in rng.sample(plain, FAR_FROM) if away != near]
+        return [Voice(f"{near}~{away}", "train") for near, away in pairs]
+
+
 Engine = Espeak | Flite | Festival | KokoroEngine
 
 
 def make_engine(name: str, kokoro: Path | None) -> Engine:
     """The engine of that name."""
-    if name == "kokoro":
-        return KokoroEngine(kokoro)
+    if name in ("kokoro", "kokoro-far"):
+        return KokoroEngine(kokoro) if name == "kokoro" else KokoroFar(kokoro)
     plain = {"espeak": Espeak, "flite": Flite, "festival": Festival}
     if name not in plain:
-        raise SystemExit(f"expected an engine of {', '.join([*plain, 'kokoro'])}, got {name!r}")
+        raise SystemExit(f"expected an engine of {', '.join([*plain, 'kokoro', 'kokoro-far'])}, got {name!r}")
     return plain[name]()

@@ -23,6 +23,8 @@ import numpy as np
 RATE = 24000
 ROWS, WIDTH = 510, 256
 MODEL_PARTS = 4
+FAR = 0.35
+"""How far beyond voice `a` the voice `a~b` lies, in distances from `b` to `a`."""
 
 COMMON = (
     ("a^ɪ", "I"), ("a^ʊ", "W"), ("d^ʒ", "ʤ"), ("e^ɪ", "A"), ("t^ʃ", "ʧ"), ("ɔ^ɪ", "Y"), ("ə^l", "ᵊl"),
@@ -93,7 +95,7 @@ def phonemes(text: str, language: str) -> str:
 
 
 class Kokoro:
-    """The model on one CPU thread with its voices by name; a blend is `a+b` or `a+b+c`."""
+    """The model on one CPU thread with its voices by name; a blend is `a+b` or `a+b+c`, a far voice `a~b`."""
 
     def __init__(self, folder: Path) -> None:
         import onnxruntime
@@ -117,8 +119,11 @@ class Kokoro:
         return sorted(p.stem for p in (folder / "voices").glob("*.bin"))
 
     def table(self, voice: str) -> np.ndarray:
-        """Style table [510, 256] of a voice or of a blend; a blend's weights follow from its name."""
-        if voice not in self.tables:
+        """Style table [510, 256] of a voice, of a blend or of a far voice; a blend's weights follow from its name."""
+        if voice not in self.tables and "~" in voice:
+            near, away = (self.table(part) for part in voice.split("~"))
+            self.tables[voice] = near + FAR * (near - away)
+        elif voice not in self.tables:
             parts = voice.split("+")
             raw = [np.fromfile(self.folder / "voices" / f"{p}.bin", dtype="<f4") for p in parts]
             if any(r.size != ROWS * WIDTH for r in raw):

@@ -45,7 +45,9 @@ ANY, NOISE, MINED = 0.05, 0.06, 0.06
 """Shares of moments anywhere, of noise alone and of mined mistakes; running speech fills the rest."""
 
 
-HELD = 0.2
+PACED, PACE = 0.6, 0.18
+"""Share of windows that are heard faster or slower at the same pitch, and by how much (natural log)."""
+HELD = 0.1
 """Share of windows whose end is not heard yet, as at the moments of early verdicts."""
 HELD_FROM, HELD_TO = 25, 70
 """Frames after the word's end at which they are cut off."""
@@ -127,10 +129,13 @@ class Sampler:
         pool = self.draw(n)
         jitter = np.clip(self.rng.normal(0, 6, n), -18, 18)
         anchor = np.round(pool.anchor + jitter).astype(int)
-        features, phones = self.store.window(pool.utterance, anchor - self.before, self.before + self.after)
+        pace = np.where(self.rng.random(n) < PACED, np.exp(self.rng.uniform(-PACE, PACE, n)), 1.0)
+        features, phones = self.store.window(
+            pool.utterance, anchor - self.before, self.before + self.after, pace, self.before
+        )
         features = self.augment(features, (self.before - 70, self.before + 5))
         self.hold(features, phones)
-        edges = np.stack([pool.start - anchor, pool.anchor - anchor], 1) * 0.01
+        edges = np.stack([pool.start - anchor, pool.anchor - anchor], 1) * 0.01 / pace[:, None]
         known = np.abs(edges[:, 0]) < 1.5
         as_tensor = lambda values: torch.from_numpy(np.asarray(values, dtype=np.float32))
         return Batch(

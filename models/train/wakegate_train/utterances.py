@@ -29,6 +29,8 @@ VERSIONS = {"picovoice_wakeword": 3, "wuw_alone": 2, "wuw_sentence": 2, "precise
 """Augmented versions of an utterance beside the plain one, by its group; 1 for any other."""
 WAKE_VERSIONS, WAKE_SPLICES = 2600, 900
 """Augmented versions, and sentences, that the recordings of one wake word are made into."""
+NEURAL_VERSIONS = 3
+"""Augmented versions of a neural voice's utterance: there are few such voices, and the networks learn them."""
 NOISE_VERSIONS = 2
 """Augmented versions of a noise: barks and cries of other sizes, in other rooms."""
 MOST_REPEATED = 50
@@ -284,6 +286,8 @@ def versions(utterance: Utterance, wake: Counter[str]) -> int:
     """
     if utterance.group == "wake":
         return WAKE_VERSIONS // max(MOST_REPEATED, wake[utterance.events[0].name])
+    if utterance.speaker.startswith("kokoro") and " " not in utterance.source:
+        return NEURAL_VERSIONS
     return VERSIONS.get(utterance.group, 1)
 
 
