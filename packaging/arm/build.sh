@@ -155,7 +155,8 @@ settings() { # PROCESSOR
     unset RUSTC RUSTFLAGS ORT_DYLIB_PATH
 }
 
-# cargo COMMAND..., with the profile of all that is built here.
+# cargo [--config SETTING]... COMMAND..., with the profile of all that is built here. Settings come
+# before the command: those after it would not be added to the others but replace them.
 compile() {
     local fast=(--config 'profile.release.package."*".opt-level=1') name
     for name in "${FAST[@]}"; do fast+=(--config "profile.release.package.$name.opt-level=3"); done
@@ -173,9 +174,9 @@ build() {
 tests() {
     local skip=() name
     for name in "${LEFT_OUT[@]}"; do skip+=(--skip "$name"); done
-    compile test --locked --package wakegate --release --target "$target" --no-fail-fast \
-        --config 'profile.release.package.wakegate.overflow-checks=true' \
+    compile --config 'profile.release.package.wakegate.overflow-checks=true' \
         --config 'profile.release.package.wakegate.debug-assertions=true' \
+        test --locked --package wakegate --release --target "$target" --no-fail-fast \
         --lib --bins --tests -- "${skip[@]}"
 }
 
