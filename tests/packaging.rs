@@ -51,6 +51,11 @@ fn the_unit_agrees_with_the_rest() {
     assert!(unit.contains("User=wakegate") && users.contains("\nu wakegate "));
     let config = wakegate::config::Config::default();
     assert!(unit.contains(&format!("LimitRTPRIO={}\n", config.runtime.priority)));
+    // Cards are admitted only if the kernel has their group when the service starts.
+    assert!(unit.contains("\nDeviceAllow=char-alsa "));
+    for line in ["\nWants=modprobe@snd.service\n", "\nAfter=modprobe@snd.service\n"] {
+        assert!(unit.contains(line), "{line}");
+    }
     let manual = fs::read_to_string(checkout("packaging/README.md")).unwrap();
     // What the manual tells people to set is what there is.
     let keys: Vec<&str> = wakegate::config::DEFAULT
