@@ -29,7 +29,7 @@ RUST=sid
 BASE_PACKAGES=(ca-certificates gcc libc6-dev pkgconf libasound2-data
     gcc-aarch64-linux-gnu libc6-dev-arm64-cross libasound2-dev:arm64
     gcc-arm-linux-gnueabihf libc6-dev-armhf-cross libasound2-dev:armhf
-    qemu-user qemu-user-static dpkg-dev flac mosquitto procps systemd)
+    qemu-user qemu-user-static dpkg-dev e2fsprogs flac mosquitto procps systemd)
 RUST_PACKAGES=(rustc cargo libstd-rust-dev:arm64 libstd-rust-dev:armhf)
 # What a step and a verifier call run: as fast as in the release. The rest is built quickly.
 FAST=(wakegate tract-core tract-data tract-linalg ndarray matrixmultiply
@@ -142,11 +142,10 @@ settings() { # PROCESSOR
     export target
     target=$(triple "$1")
     local gnu=${target/-unknown/} upper
-    gnu=${gnu/armv7/arm}
-    upper=$(echo "${target//-/_}" | tr a-z A-Z)
+    gnu=${gnu/armv7/arm} upper=${target//-/_}
     export PATH=/usr/local/bin:/usr/bin:/usr/sbin HOME=/root
     export CARGO_HOME=/made/cargo CARGO_TARGET_DIR=/made/build CARGO=/usr/local/bin/cargo
-    export "CARGO_TARGET_${upper}_LINKER=$gnu-gcc"
+    export "CARGO_TARGET_${upper^^}_LINKER=$gnu-gcc"
     export PKG_CONFIG_ALLOW_CROSS=1 PKG_CONFIG_LIBDIR=/usr/lib/$gnu/pkgconfig
     export CARGO_HTTP_CAINFO=/etc/ssl/certs/ca-certificates.crt
     # The release profile without its slow last step, as some 50 test programs are linked.
@@ -170,14 +169,21 @@ build() {
     install -D "/made/build/$target/release/wakegate" "/made/out/$target/wakegate"
 }
 
-# wakegate's own code is checked as in a debug build; the crates are those of the binary.
+# wakegate's own code is checked as in a debug build; the crates are those of the binary. All that
+# the tests said, with what those said that skipped themselves, is in out/TARGET/tests.
 tests() {
-    local skip=() name
+    local skip=() name status=0 said=/made/out/$target/tests
     for name in "${LEFT_OUT[@]}"; do skip+=(--skip "$name"); done
     compile --config 'profile.release.package.wakegate.overflow-checks=true' \
         --config 'profile.release.package.wakegate.debug-assertions=true' \
         test --locked --package wakegate --release --target "$target" --no-fail-fast \
-        --lib --bins --tests -- "${skip[@]}"
+        --lib --bins --tests -- --show-output "${skip[@]}" 2>&1 | tee "$said" |
+        grep --line-buffered -E '^ +(Compiling|Finished|Running) |^test |^skipped: |^error' || status=$?
+    awk '/^test result: / { programs++; passed += $4; failed += $6; ignored += $8 }
+        /^skipped: / { skipped++ }
+        END { printf "%d test programs: %d passed (%d of them skipped themselves), %d failed, %d ignored\n",
+            programs, passed, skipped, failed, ignored }' "$said"
+    return "$status"
 }
 
 run() {
@@ -249,7 +255,10 @@ while [ $# -gt 0 ]; do
     --stale) stale=yes ;;
     --deb) deb=yes ;;
     --run)
-        triple "${2:-}" >/dev/null && [ $# -gt 2 ] || { usage >&2; exit 2; }
+        if [ $# -lt 3 ] || ! triple "$2" >/dev/null; then
+            usage >&2
+            exit 2
+        fi
         shift
         command=("$@")
         break

@@ -55,12 +55,12 @@ workloads() {
     done
     flac -s -d -f --force-raw-format --endian=little --sign=signed -o "$folder/word" data/alexa_alone.flac
     truncate -s $((5 * 32000)) "$folder/word"
-    local copy
-    for copy in 1 2 3 4; do cat "$folder/word"; done >"$folder/words-20"
+    for _ in 1 2 3 4; do cat "$folder/word"; done >"$folder/words-20"
 }
 
 inside() {
     processor=$1 folder=/made/instructions
+    # shellcheck disable=SC2154  # build.sh names the target
     binary=/made/out/$target/wakegate qemu=qemu-${processor/armv7/arm}
     mkdir -p "$folder"
     gcc -O2 -Wall -Wextra -shared -fPIC -o "$folder/count.so" packaging/arm/count.c

@@ -2,7 +2,7 @@
 # Tries the installed service under the systemd that test.sh boots: a line for each check.
 # Sound comes from a card that can be unplugged, or, where the kernel has none, through a pipe.
 set -u
-cd /srv/live
+cd /srv/live || exit
 export LC_ALL=C PATH=/usr/sbin:/usr/bin:/sbin:/bin
 settings=/etc/wakegate/wakegate.toml
 failed=$(cat failed 2>/dev/null || echo 0)
@@ -198,7 +198,7 @@ listening() {
 
 # The accidental verdict above ran the probe, with all that the unit allows.
 sandbox() {
-    check "the probe ran" within 10 probed done
+    check "the probe ran" within 10 probed "done"
     local name
     for name in state loopback $([ $sound = pipe ] || echo card); do check "a hook can use: $name" probed "$name yes"; done
     # Only what can be used outside says something.

@@ -64,7 +64,7 @@ machine() {
     furnish "$work/tree" StandardOutput=tty TTYPath=/dev/ttyS1
     rm -f "$work/disk"
     mke2fs -q -t ext4 -d "$work/tree" "$work/disk" 3G
-    local fast=(-accel tcg,thread=multi -cpu max) limit=7200
+    local fast=(-accel "tcg,thread=multi" -cpu max) limit=7200
     ! usable_kvm || fast=(-accel kvm -cpu host) limit=900
     timeout "${LIVE_TEST_S:-$limit}" qemu-system-x86_64 "${fast[@]}" -smp 2 -m 1G -nodefaults -display none -nic none \
         -kernel "$(echo "$work"/tree/boot/vmlinuz-*)" -initrd "$(echo "$work"/tree/boot/initrd.img-*)" \
@@ -123,7 +123,7 @@ root=$(cd "$here/../.." && pwd)
 if [ "${1:-}" = --inside ]; then
     inside "$2"
 fi
-work=$root/target/live stale=no package= where=container
+work=$root/target/live stale=no package="" where=container
 ! usable_kvm || where=machine
 while [ $# -gt 0 ]; do
     case $1 in
