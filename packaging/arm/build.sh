@@ -84,15 +84,18 @@ prepare() {
     tree "$work/base" "$BASE" amd64,arm64,armhf "${BASE_PACKAGES[@]}"
     tree "$work/rust" "$RUST" amd64,arm64,armhf "${RUST_PACKAGES[@]}"
     mkdir -p "$work"/base/{src,rust,made}
-    local tool
+    local tool file
     for tool in cargo rustc rustdoc; do
-        # sid's programs with sid's C library, in a tree that has an older one.
-        cat >"$work/base/usr/local/bin/$tool" <<TEXT
+        # sid's programs with sid's C library, in a tree that has an older one. Whole or not at all:
+        # another run of this script may be using them.
+        file=$work/base/usr/local/bin/$tool
+        cat >"$file.new" <<TEXT
 #!/bin/sh
 lib=/rust/usr/lib/x86_64-linux-gnu
 exec \$lib/ld-linux-x86-64.so.2 --argv0 $tool --library-path \$lib /rust/usr/bin/$tool "\$@"
 TEXT
-        chmod 755 "$work/base/usr/local/bin/$tool"
+        chmod 755 "$file.new"
+        mv "$file.new" "$file"
     done
 }
 
