@@ -116,6 +116,7 @@ enter() {
 
 mounts() {
     local base=$1/base
+    mount --rbind "$base" "$base"
     mount --rbind /proc "$base/proc"
     mount --rbind /dev "$base/dev"
     mount --bind "$root" "$base/src"
@@ -225,7 +226,11 @@ inside() {
     shift 2
     if [ "$step" = mount ]; then
         mounts "$work"
-        exec chroot "$work/base" /src/packaging/arm/build.sh --inside /made "$@"
+        # A chroot would do, but for the tests that make a namespace with a disk of their own.
+        cd "$work/base"
+        pivot_root . .
+        umount -l .
+        exec /src/packaging/arm/build.sh --inside /made "$@"
     fi
     if [ "$step" = installed ]; then
         installed "$work" "$1"
