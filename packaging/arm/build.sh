@@ -173,13 +173,15 @@ build() {
     install -D "/made/build/$target/release/wakegate" "/made/out/$target/wakegate"
 }
 
-# wakegate's own code is checked as in a debug build; the crates are those of the binary. All that
+# wakegate's own code is checked as in a debug build, as is the crate that catches allocations and
+# is empty in a release; the others are those of the binary. All that
 # the tests said, with what those said that skipped themselves, is in out/TARGET/tests.
 tests() {
     local skip=() name status=0 said=/made/out/$target/tests
     for name in "${LEFT_OUT[@]}"; do skip+=(--skip "$name"); done
     compile --config 'profile.release.package.wakegate.overflow-checks=true' \
         --config 'profile.release.package.wakegate.debug-assertions=true' \
+        --config 'profile.release.package.assert_no_alloc.debug-assertions=true' \
         test --locked --package wakegate --release --target "$target" --no-fail-fast \
         --lib --bins --tests -- --show-output "${skip[@]}" 2>&1 | tee "$said" |
         grep --line-buffered -E '^ +(Compiling|Finished|Running) |^test |^skipped: |^error' || status=$?
