@@ -20,7 +20,7 @@ use wakegate::runtime::{Counters, Ear, Ended, Fanout, Judge, Sink, Work, Worker}
 use wakegate::{Error, ErrorKind, Result};
 
 /// Longest that anything may take before a test fails.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(300);
 
 /// What a device does on its own thread.
 pub type Play = Box<dyn FnOnce(&mut Writer, &mut FaultSender) + Send>;
