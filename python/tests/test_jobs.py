@@ -315,7 +315,7 @@ def test_an_output_belongs_to_one_job(recordings, tmp_path):
     manifest = (late / "manifest.toml").read_text()
     (late / "manifest.toml").write_text(manifest.replace("consecutive = 2", "consecutive = 3"))
     for other, found in [
-        (Job(inputs=[str(first)], output=out, model=str(models / "jarvis-1")), "found another model"),
+        (Job(inputs=[str(first)], output=out, model=str(models / "jarvis-2")), "found another model"),
         (Job(inputs=[str(first)], output=out, model=str(late)), "found another model"),
         (Job(inputs=[str(first)], output=out, carry=["room"]), "found another carry"),
     ]:

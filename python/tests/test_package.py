@@ -58,9 +58,9 @@ def test_the_model_speaks_for_itself(gate):
     assert 0 < model.accidental_below <= model.intended_at <= 1
     assert f"sha256 {model.spotter_sha256[:12]}" in run("model", "show").decode()
     assert model.card.startswith("#")
-    other = wakegate.Gate.load(ROOT / "models" / "jarvis-1", intended_at=0.9)
+    other = wakegate.Gate.load(ROOT / "models" / "jarvis-2", intended_at=0.9)
     assert other.model.wake_word == "jarvis" and other.model.intended_at == float(np.float32(0.9))
-    assert repr(other) == "Gate(model='jarvis-1', wake_word='jarvis')"
+    assert repr(other) == "Gate(model='jarvis-2', wake_word='jarvis')"
     assert wakegate.__version__ in run("--version").decode()
 
 
