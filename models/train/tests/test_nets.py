@@ -80,6 +80,9 @@ def test_start_from_packages_of_one_trunk_gives_each_word_its_own_head(tmp_path:
     heard.eval()
     expected, found = (n.run(spoken(4, 80), n.fresh(4))[0] for n in (spotter, heard))
     assert torch.allclose(found, expected[:, [1, 0, 0]], atol=0.05)
+    export.verifier(settled(nets.Verifier(1), lambda n: n.judge(spoken(16, 280))), tmp_path / "other.onnx")
+    with pytest.raises(SystemExit, match="expected .*other.onnx to have the trunk of"):
+        warm.start(nets.Verifier(1), packages[0] / "verifier.onnx", lambda n: None, [tmp_path / "other.onnx"])
 
 
 def test_start_from_something_else_says_so(tmp_path: Path) -> None:

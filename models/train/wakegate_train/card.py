@@ -48,7 +48,7 @@ Licence of the weights: {licence}. Some recordings are CC-BY-SA, credited below.
 
 ## Figures
 
-{measured}
+Measured {measured}, by `wakegate_train.report`.
 
 Verdict `intended` from p_intended {intended_at}, `accidental` below {accidental_below}, `unsure` between; the gate
 treats `unsure` as accidental, so only `intended` counts as passed. Intervals are exact, 95 %: Clopper-Pearson for
@@ -125,7 +125,7 @@ def main() -> None:
     parser.add_argument("--recordings", type=Path, required=True)
     parser.add_argument("--synthetic", type=Path)
     parser.add_argument("--split", default="test")
-    parser.add_argument("--measured", required=True, help="when and on which machine the figures were measured")
+    parser.add_argument("--measured", required=True, help='when and where the figures were: "on 2026-11-26 on a ..."')
     parser.add_argument("--notes", type=Path, help="Markdown with what was tried and what is left")
     args = parser.parse_args()
     manifest = tomllib.loads((args.model / "manifest.toml").read_text())

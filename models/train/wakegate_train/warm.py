@@ -15,6 +15,9 @@ import torch
 from onnx import numpy_helper
 from torch import Tensor, nn
 
+TRUNK = ("trunk.", "stem.", "body.", "last.")
+"""How the names of the weights begin that all words share."""
+
 
 def stored(path: Path) -> dict[str, Tensor]:
     """The weights in an ONNX file by name, as 32-bit floats."""
@@ -44,6 +47,11 @@ def start(net: nn.Module, trunk: Path, forward: Callable[[nn.Module], object], o
     """
     given = stored(trunk)
     given_words = [stored(path) for path in own]
+    for path, weights in zip(own, given_words, strict=True):
+        if any(not torch.equal(value, weights[name]) for name, value in given.items() if name.startswith(TRUNK)):
+            raise SystemExit(
+                f"expected {path} to have the trunk of {trunk}, found another; hint: start from packages trained together"
+            )
     weights = net.state_dict()
     taken = 0
     for name, value in weights.items():
