@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 FLOOR = float(np.log(1e-5))
 """Natural log of the front end's floor: what digital silence looks like."""
@@ -24,6 +25,9 @@ COLOURS = ("white", "pink", "brown", "blue")
 
 STEP = 8
 """Frames of one spotter step."""
+
+KNOT_FRAMES, KNOT_BANDS = 11, 7
+"""Between the knots of noise that is shaped: syllables and formants."""
 
 OTHER = {1: "call", 0: "passing", -1: "other"}
 """Candidates of other words by whether they were said to a device, in passing, or nobody knows."""
@@ -73,6 +77,7 @@ class Store:
         self.noise = np.array(noise if noise else self.speech)
         hiss = [i for i in noise if table[i]["group"].removeprefix("noise_") in COLOURS]
         self.hiss = np.array(hiss if hiss else self.noise)
+        self.is_noise = np.isin(np.arange(len(table)), noise)
         self.pools = self._pools()
         self.avoid = self._avoid()
 
@@ -143,6 +148,22 @@ class Store:
         phones = self.phones[index].long()
         phones[~inside] = torch.where(self.phones[index[:, :1]].expand_as(phones) >= 0, 0, -1).long()[~inside]
         return frames, phones
+
+
+def shaped(noise: Tensor, rng: np.random.Generator, centre: int) -> Tensor:
+    """Noise log-mel [n, T, M] that comes and goes as syllables do, in bursts of a word's length about frame `centre`.
+
+    Waves, gusts and knocks are such sounds; a few hundred recordings of noise hold too few of them.
+    """
+    n, length, bands = noise.shape
+    uniform = lambda low, high: torch.from_numpy(rng.uniform(low, high, (n, 1, 1))).float()
+    knots = torch.from_numpy(rng.standard_normal((n, 1, length // KNOT_FRAMES + 1, bands // KNOT_BANDS + 1))).float()
+    field = F.interpolate(knots, (length, bands), mode="bicubic", align_corners=True)[:, 0]
+    place = torch.arange(length)[None, :, None].float()
+    begin, end = centre - uniform(30, 110), centre + uniform(-15, 25)
+    # How far a frame lies outside of the burst, softly: sounds start faster than they end.
+    outside = ((begin - place) / 4).clamp(0, 1) + ((place - end) / uniform(4, 30)).clamp(0, 1)
+    return noise + uniform(0.3, 2.0) * field - uniform(0, 5) * outside
 
 
 def _pool(rows: list) -> Pool:

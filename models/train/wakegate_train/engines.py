@@ -54,6 +54,8 @@ KOKORO_BLENDS = {"train": 52, "dev": 10, "test": 12}
 
 FAR_FROM = 8
 """Other voices that a training voice is moved away from, to make far ones."""
+MIXED = 600
+"""Training voices with the timbre of one voice and the prosody of another."""
 OTHER_ACCENT = 0.35
 """Share of a training voice's utterances that it says in the other English accent."""
 
@@ -224,14 +226,33 @@ class KokoroFar(KokoroEngine):
         return [Voice(f"{near}~{away}", "train") for near, away in pairs]
 
 
+class KokoroMix(KokoroFar):
+    """Yet more training voices: the timbre of a plain, blended or far one, the prosody of a plain one."""
+
+    name, planned = "kokoro-mix", 6000
+
+    def voices(self) -> list[Voice]:
+        """MIXED draws; English speakers give two in three of the prosodies."""
+        given = [voice.name for voice in KokoroEngine.voices(self) if voice.split == "train"]
+        english = [name for name in given if name[0] in "ab" and "+" not in name]
+        foreign = [name for name in given if name[0] not in "ab" and "+" not in name]
+        timbres = given + [voice.name for voice in super().voices()]
+        rng = Random("kokoro mix")
+        names: dict[str, None] = {}
+        while len(names) < MIXED:
+            names[f"{rng.choice(timbres)}@{rng.choice(rng.choice((english, english, foreign)))}"] = None
+        return [Voice(name, "train") for name in names]
+
+
 Engine = Espeak | Flite | Festival | KokoroEngine
 
 
 def make_engine(name: str, kokoro: Path | None) -> Engine:
     """The engine of that name."""
-    if name in ("kokoro", "kokoro-far"):
-        return KokoroEngine(kokoro) if name == "kokoro" else KokoroFar(kokoro)
+    neural = {"kokoro": KokoroEngine, "kokoro-far": KokoroFar, "kokoro-mix": KokoroMix}
+    if name in neural:
+        return neural[name](kokoro)
     plain = {"espeak": Espeak, "flite": Flite, "festival": Festival}
     if name not in plain:
-        raise SystemExit(f"expected an engine of {', '.join([*plain, 'kokoro', 'kokoro-far'])}, got {name!r}")
+        raise SystemExit(f"expected an engine of {', '.join([*plain, *neural])}, got {name!r}")
     return plain[name]()

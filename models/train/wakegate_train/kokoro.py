@@ -25,6 +25,8 @@ ROWS, WIDTH = 510, 256
 MODEL_PARTS = 4
 FAR = 0.35
 """How far beyond voice `a` the voice `a~b` lies, in distances from `b` to `a`."""
+TIMBRE = 128
+"""Floats of a style that shape the sound; those after them shape pitch, loudness and durations."""
 
 COMMON = (
     ("a^ɪ", "I"), ("a^ʊ", "W"), ("d^ʒ", "ʤ"), ("e^ɪ", "A"), ("t^ʃ", "ʧ"), ("ɔ^ɪ", "Y"), ("ə^l", "ᵊl"),
@@ -95,7 +97,10 @@ def phonemes(text: str, language: str) -> str:
 
 
 class Kokoro:
-    """The model on one CPU thread with its voices by name; a blend is `a+b` or `a+b+c`, a far voice `a~b`."""
+    """The model on one CPU thread with its voices by name.
+
+    A blend is `a+b` or `a+b+c`, a far voice `a~b`; `a@b` has the timbre of `a` and the prosody of `b`.
+    """
 
     def __init__(self, folder: Path) -> None:
         import onnxruntime
@@ -119,8 +124,11 @@ class Kokoro:
         return sorted(p.stem for p in (folder / "voices").glob("*.bin"))
 
     def table(self, voice: str) -> np.ndarray:
-        """Style table [510, 256] of a voice, of a blend or of a far voice; a blend's weights follow from its name."""
-        if voice not in self.tables and "~" in voice:
+        """Style table [510, 256] of a voice however it is made; a blend's weights follow from its name."""
+        if voice not in self.tables and "@" in voice:
+            timbre, prosody = (self.table(part) for part in voice.split("@"))
+            self.tables[voice] = np.concatenate([timbre[:, :TIMBRE], prosody[:, TIMBRE:]], axis=1)
+        elif voice not in self.tables and "~" in voice:
             near, away = (self.table(part) for part in voice.split("~"))
             self.tables[voice] = near + FAR * (near - away)
         elif voice not in self.tables:

@@ -43,7 +43,7 @@ SHORTEST, LONGEST = 0.25, 12.0
 QUIETEST = 10 ** (-50 / 20)
 """Least root mean square of the samples (-50 dBFS); below it the engine has failed."""
 
-REACH = {"kokoro": 1.0, "kokoro-far": 1.0}
+REACH = {"kokoro": 1.0, "kokoro-far": 1.0, "kokoro-mix": 1.0}
 """Where in the whole run (0..1) an engine's plan ends; the cheap engines' end after CHEAP_REACH of it."""
 CHEAP_REACH = 0.125
 
@@ -195,7 +195,7 @@ def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--out", type=Path, help="folder of the corpus")
-    parser.add_argument("--engines", default="espeak,flite,festival,kokoro,kokoro-far", help="which, with commas between")
+    parser.add_argument("--engines", default="espeak,flite,festival,kokoro,kokoro-far,kokoro-mix", help="which, with commas between")
     parser.add_argument("--limit", type=int, help="at most this many utterances of each engine")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--kokoro", type=Path, help="folder of the Kokoro files")

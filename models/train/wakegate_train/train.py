@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from . import corpus, nets, warm
-from .data import STEP, Augment, Pool, Store, join, take
+from .data import STEP, Augment, Pool, Store, join, shaped, take
 
 # Shares of a batch. Wake words said to the device are a third; the rest is what must not pass.
 SHARES = {
@@ -41,10 +41,12 @@ SHARES = {
 }
 ENOUGH = 400
 """Candidates from which a kind gets its whole share; fewer would be learned by heart."""
-ANY, NOISE, MINED = 0.05, 0.06, 0.06
+ANY, NOISE, MINED = 0.03, 0.08, 0.06
 """Shares of moments anywhere, of noise alone and of mined mistakes; running speech fills the rest."""
 
 
+SHAPED = 0.5
+"""Share of the windows of noise that are made to come and go like a word."""
 PACED, PACE = 0.6, 0.18
 """Share of windows that are heard faster or slower at the same pitch, and by how much (natural log)."""
 HELD = 0.1
@@ -133,6 +135,8 @@ class Sampler:
         features, phones = self.store.window(
             pool.utterance, anchor - self.before, self.before + self.after, pace, self.before
         )
+        bursts = np.flatnonzero(self.store.is_noise[pool.utterance] & (self.rng.random(n) < SHAPED))
+        features[bursts] = shaped(features[bursts], self.rng, self.before)
         features = self.augment(features, (self.before - 70, self.before + 5))
         self.hold(features, phones)
         edges = np.stack([pool.start - anchor, pool.anchor - anchor], 1) * 0.01 / pace[:, None]
