@@ -3,7 +3,7 @@
 import numpy as np
 
 from wakegate_train import corpus
-from wakegate_train.utterances import Event, Utterance, as_name, joins, real, rejoined, word_event
+from wakegate_train.utterances import Event, Utterance, as_name, joins, real, rejoined, synthetic, word_event
 
 WORDS = {"alexa", "computer", "jarvis"}
 
@@ -68,3 +68,12 @@ def test_only_one_voice_and_one_label_are_joined() -> None:
         "alexa.flac jarvis.flac", "computer.flac alexa.flac", "computer.flac jarvis.flac", "jarvis.flac alexa.flac",
     ]  # fmt: skip
     assert all(u.events[0].addressed == 1 and u.speaker == "kokoro/a" for u in made)
+
+
+def test_a_genitive_of_the_word_is_another_word_in_passing() -> None:
+    row = {"path": "a.flac", "engine": "kokoro", "voice": "af", "split": "train", "kind": "mention", "wake_word": "alexa"}
+    samples = np.zeros(2 * corpus.RATE, dtype="f4")
+    for text, word in (("Alexa's mother called", "alexa's"), ("Alexa called", "alexa")):
+        words = [{"word": word, "start": 0.1, "end": 0.8, "phones": []}]
+        made = synthetic(row | {"text": text}, samples, words, WORDS)
+        assert made is not None and made.events == [Event(0.1, 0.8, word, 0)]

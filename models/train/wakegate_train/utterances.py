@@ -157,7 +157,9 @@ def synthetic(
             place = endpoints(samples)
         if place is None:
             return None
-        utterance.events = [Event(*place, name, int(kind == "address"))]
+        # "Alexa's" is as near to "Alexis" as to "Alexa", and always in passing: another word for the networks.
+        said = f"{name}'s" if f"{name}'s" in row["text"].lower() else name
+        utterance.events = [Event(*place, said, int(kind == "address"))]
     elif kind == "soundalike" and words:
         utterance.events = [Event(words[0]["start"], words[-1]["end"], "", -1)]
     return utterance
