@@ -4,17 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cpal::ErrorKind as Kind;
-#[cfg(test)]
-use cpal::SupportedBufferSize;
 use cpal::traits::{DeviceTrait, HostTrait, StreamTrait};
 use cpal::{
-    FromSample, I24, Sample, SampleFormat, SizedSample, StreamConfig, SupportedStreamConfigRange,
-    U24,
+    BufferSize, FromSample, I24, Sample, SampleFormat, SizedSample, StreamConfig,
+    SupportedBufferSize, SupportedStreamConfigRange, U24,
 };
 
-use super::input::{Fault, FaultSender, Input, Stream, faults};
+use super::input::{Fault, FaultReceiver, FaultSender, Input, Stream, faults};
 use super::resample::{MAX_RATE, MIN_RATE};
-use super::ring::{Channel, Flow, Writer, ring};
+use super::ring::{Channel, Flow, Reader, Writer, ring};
 use crate::{Error, ErrorKind, Result};
 
 /// Rates in the order in which they are preferred. Where a card has both, 48 kHz is its own rate
@@ -35,6 +33,10 @@ const FORMATS: [SampleFormat; 12] = [
     SampleFormat::I8,
     SampleFormat::U8,
 ];
+/// Parts of a second of which a card hands over at most one at a time. Its buffer holds two: where
+/// nobody comes for the first in time, audio is lost. Left to itself ALSA takes the shortest that
+/// the card has, often 5 ms, which a busy board with one core misses.
+const PERIODS_PER_S: u32 = 20;
 /// How long the backend waits for the device before it looks at its state.
 const POLL: Duration = Duration::from_millis(500);
 
@@ -58,6 +60,9 @@ pub struct Card {
     settings: CardSettings,
     name: String,
 }
+
+/// A stream with its ring and its faults, or why the device does not start.
+type Started = std::result::Result<(cpal::Stream, Reader, FaultReceiver), cpal::Error>;
 
 /// An input device, for a list.
 #[derive(Debug, Clone, PartialEq)]
@@ -146,6 +151,22 @@ impl Card {
         let usual = default.map_or(1, |config| config.channels());
         choose_form(&self.settings, &ranges, usual).map_err(|error| error.context(&self.name))
     }
+
+    /// Lets `device` capture into a ring of its own.
+    fn start(
+        &self,
+        device: &cpal::Device,
+        config: StreamConfig,
+        format: SampleFormat,
+    ) -> Result<Started> {
+        let frames = (self.settings.ring_s * f64::from(config.sample_rate)).ceil() as usize;
+        let (writer, reader) = ring(frames, config.channels.into(), self.settings.channel)
+            .map_err(|error| error.context(&self.name))?;
+        let (fault_in, fault_out) = faults();
+        let stream = build(device, config, format, writer, fault_in)
+            .and_then(|stream| stream.play().map(|()| stream));
+        Ok(stream.map(|stream| (stream, reader, fault_out)))
+    }
 }
 
 impl Input for Card {
@@ -154,16 +175,18 @@ impl Input for Card {
         let device = self.find(&host)?;
         let (config, format) = self.form(&device)?;
         let rate = config.sample_rate;
-        let frames = (self.settings.ring_s * f64::from(rate)).ceil() as usize;
-        let (writer, reader) = ring(frames, config.channels.into(), self.settings.channel)
-            .map_err(|error| error.context(&self.name))?;
-        let (fault_in, fault_out) = faults();
-        let stream = build(&device, config, format, writer, fault_in)
-            .and_then(|stream| stream.play().map(|()| stream))
-            .map_err(|e| refused(&self.name, &e))?;
+        let (stream, reader, faults) = match self.start(&device, config, format)? {
+            // What is offered at any rate may not be at this one.
+            Err(error) if error.kind() == Kind::UnsupportedConfig => {
+                let config = StreamConfig { buffer_size: BufferSize::Default, ..config };
+                self.start(&device, config, format)?
+            }
+            started => started,
+        }
+        .map_err(|e| refused(&self.name, &e))?;
         let id = device.id().map(|id| id.id().to_owned()).unwrap_or_else(|_| self.name.clone());
         let description = format!("{id}: {rate} Hz, {} channel(s), {format}", config.channels);
-        Ok(Stream::new(reader, rate, description, fault_out, Box::new(stream)))
+        Ok(Stream::new(reader, rate, description, faults, Box::new(stream)))
     }
 
     fn name(&self) -> &str {
@@ -296,6 +319,16 @@ fn choose_device(wanted: &str, names: &[&Named]) -> Result<usize> {
     }
 }
 
+/// Frames that are handed over at once at `rate`. A power of two, which sound servers work in: with
+/// another number they lose some of every few (<https://github.com/RustAudio/cpal/issues/1250>).
+fn period(rate: u32, offered: &SupportedBufferSize) -> BufferSize {
+    let frames = (rate / PERIODS_PER_S).checked_ilog2().map_or(1, |power| 1 << power);
+    match *offered {
+        SupportedBufferSize::Range { min, max } => BufferSize::Fixed(frames.max(min).min(max)),
+        SupportedBufferSize::Unknown => BufferSize::Default,
+    }
+}
+
 /// The best of `ranges`, for a device that usually has `usual` channels.
 fn choose_form(
     settings: &CardSettings,
@@ -320,7 +353,7 @@ fn choose_form(
         }
         let preferred = RATES.iter().position(|&r| r == rate).unwrap_or(RATES.len());
         let rank = (preferred, channels != usual, channels, format);
-        let buffer_size = cpal::BufferSize::Default;
+        let buffer_size = period(rate, range.buffer_size());
         let config = StreamConfig { channels, sample_rate: rate, buffer_size };
         Some((rank, config, range.sample_format()))
     });

@@ -1,6 +1,6 @@
 //! Choosing a device and its form, without a sound card.
 
-use super::SupportedBufferSize::Unknown;
+use super::SupportedBufferSize::{Range, Unknown};
 use super::*;
 
 fn names() -> Vec<Named> {
@@ -126,4 +126,16 @@ fn an_overrun_of_the_device_is_counted_and_its_loss_is_a_fault() {
     report(Kind::DeviceNotAvailable.into(), &flow, &mut fault_in);
     let error = fault_out.pop().unwrap().into_error("hw:1,0").to_string();
     assert_eq!(error, "hw:1,0: the device is gone (hint: plug it in again)");
+}
+
+#[test]
+fn a_card_hands_over_half_a_step_or_what_it_can() {
+    let any = Range { min: 1, max: u32::MAX };
+    for (rate, frames) in [(16_000, 512), (44_100, 2048), (48_000, 2048), (96_000, 4096)] {
+        assert_eq!(period(rate, &any), BufferSize::Fixed(frames), "{rate} Hz");
+    }
+    assert_eq!(period(48_000, &Range { min: 64, max: 1024 }), BufferSize::Fixed(1024));
+    assert_eq!(period(48_000, &Range { min: 4096, max: 8192 }), BufferSize::Fixed(4096));
+    assert_eq!(period(48_000, &Unknown), BufferSize::Default);
+    assert_eq!(period(1, &any), BufferSize::Fixed(1));
 }

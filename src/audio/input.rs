@@ -31,7 +31,7 @@ pub struct Stream {
     pub rate: u32,
     /// The device and its form, for people.
     pub description: String,
-    faults: Consumer<Fault>,
+    faults: FaultReceiver,
     ends: bool,
     _device: Box<dyn Any + Send>,
 }
@@ -56,9 +56,11 @@ impl Fault {
 
 /// Where a device leaves its faults.
 pub type FaultSender = Producer<Fault>;
+/// The end of the queue that is asked.
+pub type FaultReceiver = Consumer<Fault>;
 
 /// A place for faults: the device's side, and the stream's.
-pub fn faults() -> (FaultSender, Consumer<Fault>) {
+pub fn faults() -> (FaultSender, FaultReceiver) {
     RingBuffer::new(MOST_FAULTS)
 }
 
@@ -68,7 +70,7 @@ impl Stream {
         reader: Reader,
         rate: u32,
         description: String,
-        faults: Consumer<Fault>,
+        faults: FaultReceiver,
         device: Box<dyn Any + Send>,
     ) -> Self {
         Self { reader, rate, description, faults, ends: false, _device: device }

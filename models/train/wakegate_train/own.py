@@ -31,6 +31,8 @@ LEAST_SPEAKERS = 5
 """With fewer speakers than this, recordings are kept apart and not people."""
 FEWEST = 20
 """Fewer recordings than this leave nothing to train on once some are kept apart."""
+ENGINES = "espeak,flite,festival,kokoro,kokoro-mix"
+"""kokoro-mix makes voices of the same speakers as kokoro-far, and more of them."""
 SHOW_ONE_PERCENT = 368
 """Recordings of which none is missed whose exact 95 % interval (Clopper-Pearson) ends below an FRR of 1 %."""
 
@@ -103,7 +105,7 @@ def synthesise(args: argparse.Namespace, synth: Path) -> None:
     if not (kokoro / "model.onnx").exists():
         run("synth", "--fetch-kokoro", kokoro)
     parts = os.cpu_count() or 1
-    options = ["--out", synth, "--kokoro", kokoro, "--words", args.word, "--limit", args.synthetic]
+    options = ["--out", synth, "--kokoro", kokoro, "--words", args.word, "--limit", args.synthetic, "--engines", ENGINES]
     options += ["--phones", args.phones] if args.phones else []
     # The first part writes the list of sound-alikes that the others read.
     run("synth", *options, "--engines", "flite", "--limit", 1)
