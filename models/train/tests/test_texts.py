@@ -3,7 +3,7 @@
 from collections import Counter
 from random import Random
 
-from wakegate_train.texts import OTHER_NAMES, Texts, phrase_split, read_phrases
+from wakegate_train.texts import NEAREST, OTHER_NAMES, Texts, phrase_split, read_phrases
 
 WORDS = ("alexa", "alexa", "computer", "jarvis")
 
@@ -39,3 +39,14 @@ def test_no_soundalike_is_the_word_itself() -> None:
     for word, phrases in Texts(WORDS).soundalikes.items():
         assert len(phrases["train"]) > 150, word
         assert not [p for split in phrases.values() for p in split if word in p.lower().split()]
+
+
+def test_the_nearest_phrases_are_said_like_the_word_and_none_is_kept_for_tests():
+    made = Texts(("alexa", "jarvis"))
+    assert "alexis" in made.nearest["alexa"] and len(made.nearest["jarvis"]) == 2 * NEAREST
+    assert all(phrase_split(phrase) == "train" for near in made.nearest.values() for phrase in near)
+    rng = Random(1)
+    for _ in range(200):
+        said = made.near(rng, 40)
+        assert said.kind == "soundalike" and len(said.text) <= 40
+        assert any(phrase.lower() in said.text.lower() for phrase in made.nearest[said.wake_word]), said

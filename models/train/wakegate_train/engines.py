@@ -166,6 +166,8 @@ class KokoroEngine:
 
     # Short texts: it runs at about half of real time on one core, so length is what it costs.
     name, batch, longest, planned = "kokoro", 1, 40, 6000
+    near = False
+    """Whether its texts are the sound-alikes nearest to the wake words, and no decks of all kinds."""
 
     def __init__(self, folder: Path | None) -> None:
         if folder is None:
@@ -237,11 +239,20 @@ class KokoroMix(KokoroFar):
         english = [name for name in given if name[0] in "ab" and "+" not in name]
         foreign = [name for name in given if name[0] not in "ab" and "+" not in name]
         timbres = given + [voice.name for voice in super().voices()]
-        rng = Random("kokoro mix")
+        rng = Random(self.name)
         names: dict[str, None] = {}
         while len(names) < MIXED:
             names[f"{rng.choice(timbres)}@{rng.choice(rng.choice((english, english, foreign)))}"] = None
         return [Voice(name, "train") for name in names]
+
+
+class KokoroNear(KokoroMix):
+    """Voices of the same sort that say nothing but the phrases nearest to the wake words.
+
+    Drawn like any other sound-alike, each of those would be said by one voice in a corpus or by none.
+    """
+
+    name, planned, near = "kokoro-near", 1500, True
 
 
 Engine = Espeak | Flite | Festival | KokoroEngine
@@ -249,7 +260,7 @@ Engine = Espeak | Flite | Festival | KokoroEngine
 
 def make_engine(name: str, kokoro: Path | None) -> Engine:
     """The engine of that name."""
-    neural = {"kokoro": KokoroEngine, "kokoro-far": KokoroFar, "kokoro-mix": KokoroMix}
+    neural = {engine.name: engine for engine in (KokoroEngine, KokoroFar, KokoroMix, KokoroNear)}
     if name in neural:
         return neural[name](kokoro)
     plain = {"espeak": Espeak, "flite": Flite, "festival": Festival}

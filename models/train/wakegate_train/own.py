@@ -31,7 +31,7 @@ LEAST_SPEAKERS = 5
 """With fewer speakers than this, recordings are kept apart and not people."""
 FEWEST = 20
 """Fewer recordings than this leave nothing to train on once some are kept apart."""
-ENGINES = "espeak,flite,festival,kokoro,kokoro-mix"
+ENGINES = "espeak,flite,festival,kokoro,kokoro-mix,kokoro-near"
 """kokoro-mix makes voices of the same speakers as kokoro-far, and more of them."""
 SHOW_ONE_PERCENT = 368
 """Recordings of which none is missed whose exact 95 % interval (Clopper-Pearson) ends below an FRR of 1 %."""

@@ -43,7 +43,9 @@ SHORTEST, LONGEST = 0.25, 12.0
 QUIETEST = 10 ** (-50 / 20)
 """Least root mean square of the samples (-50 dBFS); below it the engine has failed."""
 
-REACH = {"kokoro": 1.0, "kokoro-far": 1.0, "kokoro-mix": 1.0}
+NEURAL = ("kokoro", "kokoro-far", "kokoro-mix", "kokoro-near")
+ENGINES = ("espeak", "flite", "festival", *NEURAL)
+REACH = dict.fromkeys(NEURAL, 1.0)
 """Where in the whole run (0..1) an engine's plan ends; the cheap engines' end after CHEAP_REACH of it."""
 CHEAP_REACH = 0.125
 
@@ -82,6 +84,9 @@ def plan(engine: Engine, texts: Texts, seed: int) -> list[Planned]:
         if not queues[split]:
             queues[split] = rng.sample(voices[split], len(voices[split]))
         voice = queues[split].pop()
+        if getattr(engine, "near", False):
+            units.append((voice, [texts.near(rng, engine.longest)]))
+            continue
         phrase_splits = ["train", "test"] if split == "test" else ["train"]
         units += [(voice, said) for said in texts.deck(rng, phrase_splits, engine.longest)]
     rng.shuffle(units)
@@ -195,7 +200,7 @@ def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--out", type=Path, help="folder of the corpus")
-    parser.add_argument("--engines", default="espeak,flite,festival,kokoro,kokoro-far,kokoro-mix", help="which, with commas between")
+    parser.add_argument("--engines", default=",".join(ENGINES), help="which, with commas between")
     parser.add_argument("--limit", type=int, help="at most this many utterances of each engine")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--kokoro", type=Path, help="folder of the Kokoro files")

@@ -28,6 +28,9 @@ OTHER_NAMES = (
 TEST_SHARE = 0.2
 """Share of the phrases that only test utterances may use."""
 
+NEAREST = 6
+"""Phrases of a list, which has the nearest to the word first, that some voices say again and again."""
+
 ALONE = ("{w}.", "{w}?", "{w}!", "{w}...", "hey {w}.", "hey {w}!", "hey, {w}.", "okay {w}.", "um, {w}?", "{w}, {w}!")
 ALONE_WEIGHTS = (6, 4, 5, 2, 3, 2, 1, 1, 1, 1)
 BEFORE_COMMAND = ("{w}, {c}", "{w} {c}", "{w}. {c}", "hey {w}, {c}", "hey {w} {c}", "okay {w}, {c}", "{w}... {c}")
@@ -107,6 +110,7 @@ class Texts:
     commands: dict[str, dict[str, list[str]]] = field(init=False)
     mentions: dict[str, dict[str, list[str]]] = field(init=False)
     soundalikes: dict[str, dict[str, list[str]]] = field(init=False)
+    nearest: dict[str, list[str]] = field(init=False)
     carriers: list[str] = field(init=False)
     speech: dict[str, list[str]] = field(init=False)
 
@@ -114,6 +118,7 @@ class Texts:
         self.commands = {k: by_split(v) for k, v in read_phrases("commands.txt").items()}
         self.mentions = {k: by_split(v) for k, v in read_phrases("mentions.txt").items()}
         self.soundalikes = {word: by_split(near_phrases(word)) for word in self.words}
+        self.nearest = {word: nearest_phrases(word) for word in self.words}
         self.carriers = read_phrases("carriers.txt")[""]
         self.speech = by_split(read_phrases("speech.txt")[""])
 
@@ -161,6 +166,18 @@ class Texts:
             text = fill(rng.choice(self.carriers), p=phrase)
         return Said("soundalike", split, word, closed(text, rng, text.startswith(("did ", "was "))))
 
+    def near(self, rng: Random, longest: int) -> Said:
+        """One of the phrases nearest to a wake word, most often said as the word would be to a device."""
+        word = rng.choice(self.words)
+        phrase = rng.choice(self.nearest[word])
+        while True:
+            if rng.random() < 0.6:
+                text = self.address(rng, "train", phrase).text
+            else:
+                text = closed(fill(rng.choice(self.carriers), p=phrase), rng, False)
+            if len(text) <= longest:
+                return Said("soundalike", "train", word, text)
+
     def plain(self, rng: Random, split: str) -> Said:
         """A sentence or a command without any name."""
         if rng.random() < 0.3:
@@ -195,6 +212,13 @@ class Texts:
                 unit = draw(split)
             units.append(unit)
         return units
+
+
+def nearest_phrases(word: str) -> list[str]:
+    """The first NEAREST of either list that are not kept for tests, each twice where it is in both."""
+    names = (f"soundalike_{word}_hand.txt", f"soundalike_{word}.txt")
+    lists = [read_phrases(name)[""] for name in names if (PHRASES / name).exists()]
+    return [phrase for near in lists for phrase in [p for p in near if phrase_split(p) == "train"][:NEAREST]]
 
 
 def near_phrases(word: str) -> list[str]:
