@@ -3,6 +3,7 @@
 import numpy as np
 
 from wakegate_train import corpus
+from wakegate_train.intent import words_of
 from wakegate_train.utterances import Event, Utterance, as_name, joins, real, rejoined, synthetic, word_event
 
 WORDS = {"alexa", "computer", "jarvis"}
@@ -77,3 +78,12 @@ def test_a_genitive_of_the_word_is_another_word_in_passing() -> None:
         words = [{"word": word, "start": 0.1, "end": 0.8, "phones": []}]
         made = synthetic(row | {"text": text}, samples, words, WORDS)
         assert made is not None and made.events == [Event(0.1, 0.8, word, 0)]
+
+
+def test_a_sound_alike_is_where_its_phrase_is_and_not_all_that_is_said() -> None:
+    row = {"path": "a.flac", "engine": "kokoro", "voice": "af", "split": "train", "kind": "soundalike", "wake_word": "alexa"}
+    texts = (("Alexis, come here.", (0.0, 1.0)), ("A lexus passed.", (0.0, 2.0)), ("Nothing near it.", (0.0, 3.0)))
+    for text, place in texts:
+        words = [{"word": w, "start": float(i), "end": i + 1.0, "phones": []} for i, w in enumerate(words_of(text))]
+        made = synthetic(row | {"text": text}, np.zeros(3 * corpus.RATE, dtype="f4"), words, WORDS)
+        assert made is not None and made.events == [Event(*place, "", -1)], text

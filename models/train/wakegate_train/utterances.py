@@ -10,6 +10,7 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ import numpy as np
 from . import augment, corpus
 from .align import PHONE_INDEX
 from .intent import addressed
+from .texts import near_phrases
 
 # What is no word of anybody's to a device: read speech.
 READ = {"librispeech_mini_train5", "librispeech_deepspk", "resemblyzer", "librosa_data", "an4", "ms_snsd_subset"}
@@ -135,6 +137,12 @@ def real(
     return utterance
 
 
+@cache
+def alike(word: str) -> list[str]:
+    """The sound-alikes of a wake word, as aligned words have them."""
+    return [phrase.lower() for phrase in near_phrases(word)]
+
+
 def synthetic(
     row: dict, samples: np.ndarray, words: list[dict] | None, wake_words: Collection[str]
 ) -> Utterance | None:
@@ -161,7 +169,10 @@ def synthetic(
         said = f"{name}'s" if f"{name}'s" in row["text"].lower() else name
         utterance.events = [Event(*place, said, int(kind == "address"))]
     elif kind == "soundalike" and words:
-        utterance.events = [Event(words[0]["start"], words[-1]["end"], "", -1)]
+        # Where the phrase ends a false trigger comes, whatever is said after it.
+        found = [place for phrase in alike(name) if (place := word_event(words, phrase)) is not None]
+        longest = max(found, key=lambda place: place[1] - place[0], default=(words[0]["start"], words[-1]["end"]))
+        utterance.events = [Event(*longest, "", -1)]
     return utterance
 
 
