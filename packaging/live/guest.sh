@@ -32,7 +32,7 @@ finish() {
     exit
 }
 
-# Tries until it holds, for so many seconds. A machine without KVM is ten times slower.
+# Tries until it holds, for so many seconds. A machine without KVM is slow at what takes no sound.
 within() { # SECONDS COMMAND...
     local end=$(($(date +%s) + $1 * slowness))
     shift

@@ -11,7 +11,7 @@ reload, watchdog, sandbox, review queue, a second boot. Prints a line for each c
 0 all held, 1 some did not, 2 could not run. The service's journal is then DIR/journal.
 
   --machine    in qemu with Debian's kernel and a sound card (snd-aloop) that can be unplugged
-               [default where qemu can use /dev/kvm; without it, boot and checks take an hour]
+               [default where qemu can use /dev/kvm; without it, some 10 minutes of processor time]
   --container  in namespaces on this machine's kernel; sound comes through a pipe [default elsewhere]
   --work DIR   folder for the Debian tree and the disk [default: target/live]
   --stale      take a Debian mirror whose signed lists are past their date (they stay verified)
