@@ -32,7 +32,7 @@ finish() {
     exit
 }
 
-# Tries until it holds, for so many seconds. A machine without KVM is slow at what takes no sound.
+# Tries until it holds, for so many seconds. In qemu it tries ten times as long.
 within() { # SECONDS COMMAND...
     local end=$(($(date +%s) + $1 * slowness))
     shift

@@ -33,9 +33,9 @@ const FORMATS: [SampleFormat; 12] = [
     SampleFormat::I8,
     SampleFormat::U8,
 ];
-/// Parts of a second of which a card hands over at most one at a time. Its buffer holds two: where
-/// nobody comes for the first in time, audio is lost. Left to itself ALSA takes the shortest that
-/// the card has, often 5 ms, which a busy board with one core misses.
+/// A period, what a card hands over at once, is at most this part of a second. cpal's buffer holds
+/// two: where nobody comes for the first in time, audio is lost. By default it takes the period that
+/// ALSA chooses: on `snd-aloop` 5.3 ms, each of which a machine with one core lost.
 const PERIODS_PER_S: u32 = 20;
 /// How long the backend waits for the device before it looks at its state.
 const POLL: Duration = Duration::from_millis(500);
@@ -319,8 +319,8 @@ fn choose_device(wanted: &str, names: &[&Named]) -> Result<usize> {
     }
 }
 
-/// Frames that are handed over at once at `rate`. A power of two, which sound servers work in: with
-/// another number they lose some of every few (<https://github.com/RustAudio/cpal/issues/1250>).
+/// Frames of a period at `rate`. A power of two, as sound servers work in such: with other numbers
+/// `PipeWire` gave overruns without end (<https://github.com/RustAudio/cpal/issues/1250>).
 fn period(rate: u32, offered: &SupportedBufferSize) -> BufferSize {
     let frames = (rate / PERIODS_PER_S).checked_ilog2().map_or(1, |power| 1 << power);
     match *offered {

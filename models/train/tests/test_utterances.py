@@ -82,8 +82,8 @@ def test_a_genitive_of_the_word_is_another_word_in_passing() -> None:
 
 def test_a_sound_alike_is_where_its_phrase_is_and_not_all_that_is_said() -> None:
     row = {"path": "a.flac", "engine": "kokoro", "voice": "af", "split": "train", "kind": "soundalike", "wake_word": "alexa"}
-    texts = (("Alexis, come here.", (0.0, 1.0)), ("A lexus passed.", (0.0, 2.0)), ("Nothing near it.", (0.0, 3.0)))
+    texts = (("Alexis, come here.", (0.0, 1.0)), ("A lexus passed.", (0.0, 2.0)), ("So let's say it.", (1.0, 3.0)), ("Nothing near it.", (0.0, 3.0)))
     for text, place in texts:
         words = [{"word": w, "start": float(i), "end": i + 1.0, "phones": []} for i, w in enumerate(words_of(text))]
-        made = synthetic(row | {"text": text}, np.zeros(3 * corpus.RATE, dtype="f4"), words, WORDS)
+        made = synthetic(row | {"text": text}, np.zeros(4 * corpus.RATE, dtype="f4"), words, WORDS)
         assert made is not None and made.events == [Event(*place, "", -1)], text

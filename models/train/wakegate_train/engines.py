@@ -166,8 +166,6 @@ class KokoroEngine:
 
     # Short texts: it runs at about half of real time on one core, so length is what it costs.
     name, batch, longest, planned = "kokoro", 1, 40, 6000
-    near = False
-    """Whether its texts are the sound-alikes nearest to the wake words, and no decks of all kinds."""
 
     def __init__(self, folder: Path | None) -> None:
         if folder is None:
@@ -252,7 +250,7 @@ class KokoroNear(KokoroMix):
     Drawn like any other sound-alike, each of those would be said by one voice in a corpus or by none.
     """
 
-    name, planned, near = "kokoro-near", 1500, True
+    name, planned = "kokoro-near", 1500
 
 
 Engine = Espeak | Flite | Festival | KokoroEngine

@@ -26,7 +26,7 @@ import soundfile
 from scipy.signal import resample_poly
 
 from . import corpus, kokoro, phones
-from .engines import DEV_SHARE, TEST_SHARE, Audio, Engine, Voice, make_engine
+from .engines import DEV_SHARE, TEST_SHARE, Audio, Engine, KokoroNear, Voice, make_engine
 from .texts import PHRASES, Said, Texts
 
 RATE = 16000
@@ -84,7 +84,7 @@ def plan(engine: Engine, texts: Texts, seed: int) -> list[Planned]:
         if not queues[split]:
             queues[split] = rng.sample(voices[split], len(voices[split]))
         voice = queues[split].pop()
-        if getattr(engine, "near", False):
+        if isinstance(engine, KokoroNear):
             units.append((voice, [texts.near(rng, engine.longest)]))
             continue
         phrase_splits = ["train", "test"] if split == "test" else ["train"]

@@ -214,17 +214,19 @@ class Texts:
         return units
 
 
-def nearest_phrases(word: str) -> list[str]:
-    """The first NEAREST of either list that are not kept for tests, each twice where it is in both."""
+def lists(word: str) -> list[list[str]]:
+    """The sound-alikes of a wake word, nearest first: found by ear where anyone has, and mined from the dictionary."""
     names = (f"soundalike_{word}_hand.txt", f"soundalike_{word}.txt")
-    lists = [read_phrases(name)[""] for name in names if (PHRASES / name).exists()]
-    return [phrase for near in lists for phrase in [p for p in near if phrase_split(p) == "train"][:NEAREST]]
+    found = [read_phrases(name)[""] for name in names if (PHRASES / name).exists() or name == names[1]]
+    # A listed phrase that holds the word itself would be a mention, not a sound-alike.
+    return [[p for p in near if not re.search(rf"\b{word}\b", p.lower())] for near in found]
+
+
+def nearest_phrases(word: str) -> list[str]:
+    """The first NEAREST of either list that are not kept for tests."""
+    return [p for near in lists(word) for p in [p for p in near if phrase_split(p) == "train"][:NEAREST]]
 
 
 def near_phrases(word: str) -> list[str]:
-    """The sound-alikes of a wake word: mined from the dictionary, and found by ear where anyone has."""
-    near = read_phrases(f"soundalike_{word}.txt")[""]
-    if (PHRASES / f"soundalike_{word}_hand.txt").exists():
-        near += read_phrases(f"soundalike_{word}_hand.txt")[""]
-    # A listed phrase that holds the word itself would be a mention, not a sound-alike.
-    return [p for p in dict.fromkeys(near) if not re.search(rf"\b{word}\b", p.lower())]
+    """All of both lists, those of the dictionary first."""
+    return list(dict.fromkeys(p for near in reversed(lists(word)) for p in near))

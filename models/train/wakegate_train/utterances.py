@@ -17,7 +17,7 @@ import numpy as np
 
 from . import augment, corpus
 from .align import PHONE_INDEX
-from .intent import addressed
+from .intent import addressed, words_of
 from .texts import near_phrases
 
 # What is no word of anybody's to a device: read speech.
@@ -139,8 +139,8 @@ def real(
 
 @cache
 def alike(word: str) -> list[str]:
-    """The sound-alikes of a wake word, as aligned words have them."""
-    return [phrase.lower() for phrase in near_phrases(word)]
+    """The sound-alikes of a wake word as `word_event` compares words: in lower case, without a genitive's end."""
+    return [" ".join(part.removesuffix("'s") for part in words_of(phrase)) for phrase in near_phrases(word)]
 
 
 def synthetic(
