@@ -118,7 +118,7 @@ train: train-asked train-setup
 	mkdir -p $(WORK)
 	cd models/train && ../../$(PYTHON) -m wakegate_train.own --word "$(WORD)" --recordings "$(abspath $(RECORDINGS))" \
 		$(if $(PUBLIC),--public "$(abspath $(PUBLIC))") $(if $(PHONES),--phones "$(PHONES)") \
-		--work "$(abspath $(WORK))" --binary "$(abspath $(BINARY))" --start ../alexa-2 \
+		--work "$(abspath $(WORK))" --binary "$(abspath $(BINARY))" --start ../jarvis-2 \
 		--synthetic $(SYNTHETIC) --steps $(STEPS) --out "$(abspath models/$(NAME))"
 
 # Before anything is installed.
