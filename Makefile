@@ -112,7 +112,8 @@ train-setup: $(VENV)/ready
 WORK ?= work
 SYNTHETIC ?= 1200
 STEPS ?= 2400
-NAME = $(subst $(empty) $(empty),_,$(WORD))-1
+# Of the letters, digits and hyphens that a package's name may have.
+NAME = $(shell echo "$(WORD)" | tr A-Z a-z | tr -cs 'a-z0-9\n' - | sed 's/^-*//;s/-*$$//')-1
 train: train-asked train-setup
 	cargo build --release --locked -p wakegate
 	mkdir -p $(WORK)

@@ -63,3 +63,38 @@ def test_public_recordings_join_and_keep_their_own_splits(tmp_path):
     assert loaded[-1].path == str(public / "talk.wav") and loaded[-1].split == "train"
     assert {r.split for r in loaded[:-1]} == {row["split"] for row in rows[:-1]}
     assert {r.text for r in loaded[:-1]} == {"marvin"}
+
+
+def test_what_was_trained_is_trained_again_only_with_other_recordings_or_options(tmp_path, monkeypatch):
+    ran = []
+    monkeypatch.setattr(own, "run", lambda step, *options: ran.append(options))
+    (tmp_path / "nets").mkdir()
+    listed = tmp_path / "manifest.tsv"
+    listed.write_text("a.wav")
+    own.train_once(tmp_path, [listed], "--steps", 5)
+    own.train_once(tmp_path, [listed], "--steps", 5)
+    assert len(ran) == 1
+    own.train_once(tmp_path, [listed], "--steps", 6)
+    listed.write_text("a.wav b.wav")
+    own.train_once(tmp_path, [listed], "--steps", 6)
+    assert len(ran) == 3
+
+
+def test_a_step_that_was_cut_off_is_not_taken_for_finished(tmp_path, monkeypatch):
+    (tmp_path / "nets").mkdir()
+
+    def fail(*_):
+        raise SystemExit("the step train failed")
+
+    monkeypatch.setattr(own, "run", fail)
+    for _ in range(2):
+        with pytest.raises(SystemExit, match="train failed"):
+            own.train_once(tmp_path, [], "--steps", 5)
+
+
+@pytest.mark.parametrize("name", ["smart_mirror-1", "marvin", "-1", "Marvin-1"])
+def test_a_package_with_a_name_that_wakegate_refuses_is_not_begun(tmp_path, monkeypatch, name):
+    asked = ["own", "--word", "marvin", "--recordings", str(tmp_path), "--work", str(tmp_path), "--binary", "wakegate"]
+    monkeypatch.setattr("sys.argv", [*asked, "--out", str(tmp_path / name)])
+    with pytest.raises(SystemExit, match="expected --out .../NAME-VERSION"):
+        own.main()

@@ -81,3 +81,11 @@ def test_what_was_measured_is_made_again_only_when_something_differs(tmp_path):
     path = tmp_path / "x" / "figures.json"
     for key, n in (("a", 1), ("a", 1), ("b", 2)):
         assert report.cached(path, {"model": key}, make)["n"] == n
+
+
+def test_recordings_may_lie_outside_the_folder_of_their_manifest(tmp_path):
+    listed, public = tmp_path / "listed", tmp_path / "public"
+    assert evaluate.listed(listed / "talk" / "a.wav", listed) == "talk/a.wav"
+    assert evaluate.listed(public / "a.wav", listed) == str(public / "a.wav")
+    here, there = ({"speech": [folder / "a.wav"]} for folder in (listed, public))
+    assert report.digest({}, here, listed) != report.digest({}, there, listed)

@@ -220,7 +220,10 @@ def features(binary: Path, package: Path, paths: list[Path], folder: Path) -> di
     found, out = {}, folder / "features.npz"
     for first in range(0, len(paths), 300):
         part = map(str, paths[first : first + 300])
-        subprocess.run([binary, "features", *part, "--model", package, "--out", out], check=True, capture_output=True)
+        command = [binary, "features", *part, "--model", package, "--out", out]
+        run = subprocess.run(command, capture_output=True, text=True, check=False)
+        if run.returncode:
+            raise SystemExit(f"wakegate features could not read every clip: {run.stderr}")
         with np.load(out) as archive:
             found |= {name: archive[name] for name in archive.files}
     out.unlink(missing_ok=True)

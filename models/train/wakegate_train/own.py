@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import argparse
 import csv
+import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -96,7 +98,22 @@ def manifest(rows: list[dict], public: Path | None, out: Path) -> None:
 def run(step: str, *options: object) -> None:
     """One step of the recipe as its own process."""
     print(f"\n== {step}", flush=True)
-    subprocess.run([sys.executable, "-m", f"wakegate_train.{step}", *map(str, options)], check=True)
+    if subprocess.run([sys.executable, "-m", f"wakegate_train.{step}", *map(str, options)], check=False).returncode:
+        raise SystemExit(f"the step {step} failed; the lines above say why (hint: run the same command again, it goes on)")
+
+
+def train_once(work: Path, inputs: Iterable[Path], *options: object) -> None:
+    """The step `train`, unless it was finished with the same options and files before."""
+    made_of = hashlib.sha256(" ".join(map(str, options)).encode())
+    for path in inputs:
+        made_of.update(path.read_bytes())
+    finished = work / "nets" / "finished.txt"
+    if finished.exists() and finished.read_text() == made_of.hexdigest():
+        print("\n== train: finished before with the same recordings, speech and options", flush=True)
+        return
+    finished.unlink(missing_ok=True)
+    run("train", *options)
+    finished.write_text(made_of.hexdigest())
 
 
 def synthesise(args: argparse.Namespace, synth: Path) -> None:
@@ -148,6 +165,11 @@ def main() -> None:
     parser.add_argument("--synthetic", type=int, default=1200, help="utterances of each speech engine")
     parser.add_argument("--steps", type=int, default=2400)
     args = parser.parse_args()
+    named = re.fullmatch(r"([a-z0-9][a-z0-9-]*)-(\d+)", args.out.name)
+    if named is None:
+        raise SystemExit(
+            f"expected --out .../NAME-VERSION, as marvin-1, found {args.out.name!r}; hint: lower-case letters, digits and hyphens"
+        )
     rows, told = listed(args.word, args.recordings)
     print(told)
     recordings, synth = args.work / "recordings", args.work / "synth"
@@ -159,8 +181,9 @@ def main() -> None:
     run("pack", *pack)
     run("pack", *pack, "--synthetic", synth)
     start = ["--start", args.start] if args.start else []
-    run("train", *place, "--words", args.word, "--steps", args.steps, *start)
-    name, version = args.out.name.rsplit("-", 1)
+    made_of = [recordings / "manifest.tsv", synth / "synth.tsv"]
+    train_once(args.work, made_of, *place, "--words", args.word, "--steps", args.steps, *start)
+    name, version = named[1], named[2]
     run("release", *place, "--word", args.word, "--words", args.word, "--name", name, "--version", version, "--out", args.out)
     measured = ["--binary", args.binary, "--model", args.out, "--recordings", recordings, "--synthetic", synth]
     run("early", *measured, "--out", args.work / "early" / args.out.name, "--write")

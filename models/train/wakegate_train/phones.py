@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import shlex
 from collections.abc import Callable, Iterable
 from functools import cache, lru_cache
 from itertools import product
@@ -215,7 +216,7 @@ def listing(word: str, phones: Phones, words: dict[str, Phones], count: int) -> 
     """A phrase file's text: how it was made, then the phrases, one a line."""
     head = [
         f"# Phrases near {word!r} ({' '.join(phones)}), nearest first. Made by:",
-        f"# python -m wakegate_train.phones --word {word} --count {count}",
+        f"# python -m wakegate_train.phones --word {shlex.quote(word)} --count {count}",
     ]
     return "\n".join([*head, *(text for _, text in mine(word, phones, words, count))]) + "\n"
 
