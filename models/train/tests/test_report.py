@@ -85,7 +85,7 @@ def test_what_was_measured_is_made_again_only_when_something_differs(tmp_path):
 
 def test_recordings_may_lie_outside_the_folder_of_their_manifest(tmp_path):
     listed, public = tmp_path / "listed", tmp_path / "public"
-    assert evaluate.listed(listed / "talk" / "a.wav", listed) == "talk/a.wav"
-    assert evaluate.listed(public / "a.wav", listed) == str(public / "a.wav")
+    assert evaluate.path_in_manifest(listed / "talk" / "a.wav", listed) == "talk/a.wav"
+    assert evaluate.path_in_manifest(public / "a.wav", listed) == str(public / "a.wav")
     here, there = ({"speech": [folder / "a.wav"]} for folder in (listed, public))
     assert report.digest({}, here, listed) != report.digest({}, there, listed)

@@ -19,7 +19,6 @@ import argparse
 import itertools
 import json
 import re
-import subprocess
 import tomllib
 from collections import defaultdict
 from collections.abc import Iterator
@@ -32,6 +31,7 @@ import onnxruntime
 from . import augment, corpus, intervals, trials
 from . import utterances as utt
 from .evaluate import SEED, Bench
+from .frontend import features
 
 HOP, WINDOW = 160, 400
 """Samples of the front end's hop and window."""
@@ -215,21 +215,6 @@ def splices(bench: Bench, word: str) -> dict[tuple[str, bool], list[tuple[str, n
     return made
 
 
-def features(binary: Path, package: Path, paths: list[Path], folder: Path) -> dict[str, np.ndarray]:
-    """Log-mel frames of each path."""
-    found, out = {}, folder / "features.npz"
-    for first in range(0, len(paths), 300):
-        part = map(str, paths[first : first + 300])
-        command = [binary, "features", *part, "--model", package, "--out", out]
-        run = subprocess.run(command, capture_output=True, text=True, check=False)
-        if run.returncode:
-            raise SystemExit(f"wakegate features could not read every clip: {run.stderr}")
-        with np.load(out) as archive:
-            found |= {name: archive[name] for name in archive.files}
-    out.unlink(missing_ok=True)
-    return found
-
-
 def sets(bench: Bench, word: str, folder: Path) -> Iterator[tuple[str, bool, list[tuple[Path, str, str]]]]:
     """(name, wanted, [(path, source, text)]) of everything that is judged."""
     shown = lambda snr: "" if snr is None else f", {snr} dB"
@@ -254,7 +239,7 @@ def measure(bench: Bench, networks: Networks, word: str, folder: Path) -> list[C
     """Every candidate of every set; of running audio also those that the spotter would hardly propose."""
     found = []
     for name, wanted, clips in sets(bench, word, folder / "clips"):
-        heard = features(bench.binary, networks.package, [path for path, _, _ in clips], folder)
+        heard = features(bench.binary, [path for path, _, _ in clips], "--model", networks.package)
         running = name.startswith("running")
         threshold = RUNNING_THRESHOLD if running else networks.manifest["spotter"]["threshold"]
         before = len(found)

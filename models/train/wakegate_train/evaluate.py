@@ -78,7 +78,7 @@ def is_weak(row: dict) -> bool:
     return row["kind"] in ("address", "mention") and (row["engine"] == "espeak" or bool(voices & HEAVY_ACCENTS))
 
 
-def listed(path: Path, folder: Path) -> str:
+def path_in_manifest(path: Path, folder: Path) -> str:
     """A recording as its manifest in `folder` has it: beneath that, or anywhere."""
     return str(path.relative_to(folder) if path.is_relative_to(folder) else path)
 

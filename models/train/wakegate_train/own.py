@@ -26,6 +26,8 @@ from . import corpus
 
 AUDIO = {".wav", ".flac", ".ogg", ".opus", ".mp3", ".aif", ".aiff"}
 """What libsndfile reads."""
+GOES_ON = "the lines above say why (hint: run the same command again, it goes on)"
+"""What a failed step is told with."""
 COLUMNS = ("path", "dataset", "kind", "label", "speaker", "split", "seconds", "licence", "context", "start_s", "end_s", "text")
 TEST_SHARE, DEV_SHARE = 0.25, 0.15
 """Shares of the speakers (or of the recordings, where speakers are few) that are only reported, and that tune."""
@@ -99,7 +101,7 @@ def run(step: str, *options: object) -> None:
     """One step of the recipe as its own process."""
     print(f"\n== {step}", flush=True)
     if subprocess.run([sys.executable, "-m", f"wakegate_train.{step}", *map(str, options)], check=False).returncode:
-        raise SystemExit(f"the step {step} failed; the lines above say why (hint: run the same command again, it goes on)")
+        raise SystemExit(f"the step {step} failed; {GOES_ON}")
 
 
 def train_once(work: Path, inputs: Iterable[Path], *options: object) -> None:
@@ -130,7 +132,7 @@ def synthesise(args: argparse.Namespace, synth: Path) -> None:
     command = [sys.executable, "-m", "wakegate_train.synth", *map(str, options)]
     running = [subprocess.Popen([*command, "--share", f"{k}/{parts}"]) for k in range(1, parts + 1)]
     if any([process.wait() for process in running]):
-        raise SystemExit("synthetic speech failed; the lines above say why (hint: run the same command again, it goes on)")
+        raise SystemExit(f"synthetic speech failed; {GOES_ON}")
 
 
 def summary(args: argparse.Namespace, told: str, rows: list[dict]) -> str:

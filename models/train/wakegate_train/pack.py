@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 import tempfile
 import time
 from collections import Counter
@@ -21,6 +20,7 @@ import soundfile
 from . import augment, corpus
 from . import utterances as utt
 from .align import synthetic_rows
+from .frontend import features
 
 HOP = 160
 WINDOW = 400
@@ -46,11 +46,9 @@ def extract(binary: Path, settings: Path, batch: list[np.ndarray]) -> list[np.nd
     for start, samples in zip(starts, batch, strict=True):
         whole[start : start + len(samples)] = samples
     with tempfile.TemporaryDirectory() as folder:
-        wav, out = Path(folder) / "shard.wav", Path(folder) / "shard.npz"
+        wav = Path(folder) / "shard.wav"
         soundfile.write(wav, np.clip(whole, -1, 1), corpus.RATE, subtype="PCM_16")
-        subprocess.run([binary, "features", wav, "--settings", settings, "--out", out], check=True, capture_output=True)
-        with np.load(out) as archive:
-            (frames,) = (archive[name] for name in archive.files)
+        (frames,) = features(binary, [wav], "--settings", settings).values()
     spans = [(start // HOP, max(1, (len(samples) - WINDOW) // HOP + 1)) for start, samples in zip(starts, batch, strict=True)]
     return [frames[first : first + count] for first, count in spans]
 

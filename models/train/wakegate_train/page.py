@@ -14,7 +14,7 @@ from pathlib import Path
 
 from . import corpus, trials
 from .behind import word_end
-from .evaluate import Bench, Group, listed, score, seconds
+from .evaluate import Bench, Group, path_in_manifest, score, seconds
 
 COLUMNS = ("path", "start_s", "end_s", "label", "speaker", "audio_s", "group", "text")
 
@@ -34,7 +34,7 @@ def labels(bench: Bench, word: str, groups: dict[str, Group], streams: dict[str,
             rows.append(row)
     for name, paths in streams.items():
         for path in paths:
-            speaker = speakers.get(listed(path, bench.folder), "")
+            speaker = speakers.get(path_in_manifest(path, bench.folder), "")
             rows.append({"path": str(path), "group": name, "speaker": speaker, "audio_s": f"{seconds(path):.4f}"})
     return rows
 

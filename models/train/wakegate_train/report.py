@@ -25,7 +25,7 @@ from pathlib import Path
 import numpy as np
 
 from . import behind, curves, evaluate, peers, pictures, sections, targets, trials
-from .evaluate import Bench, Group, listed
+from .evaluate import Bench, Group, path_in_manifest
 
 RUNS = 5
 """Of `wakegate model check`, for the cost."""
@@ -57,7 +57,7 @@ def cached(path: Path, made_of: dict, make: Callable[[], dict]) -> dict:
 def digest(groups: dict[str, Group], streams: dict[str, list[Path]], folder: Path) -> str:
     """A hash over the names of all that is measured on; it changes when the corpora grow."""
     names = [[name, [[clip.source, clip.text] for clip in group.clips]] for name, group in groups.items()]
-    names += [[name, [listed(path, folder) for path in paths]] for name, paths in streams.items()]
+    names += [[name, [path_in_manifest(path, folder) for path in paths]] for name, paths in streams.items()]
     return hashlib.sha256(json.dumps(names).encode()).hexdigest()
 
 
@@ -66,7 +66,7 @@ def hear(name: str, word: str, benches: tuple[Bench, Bench], groups: dict[str, G
     bench, dev = benches
     clean = next(iter(dev.word_clips(word, root / "clips" / f"{word}-dev", [None]).values()))
     sets = {n: {f"{n}/{clip.source}": clip.path for clip in group.clips} for n, group in groups.items()}
-    sets |= {n: {listed(p, bench.folder): p for p in paths} for n, paths in bench.streams(word).items()}
+    sets |= {n: {path_in_manifest(p, bench.folder): p for p in paths} for n, paths in bench.streams(word).items()}
     own = {f"dev/{clip.source}": clip.path for clip in clean.clips}
     files = {key: path for some in sets.values() for key, path in some.items()}
     traces = peers.traces(name, word, files | own, root / "peers" / f"{word}-{name}.jsonl")
