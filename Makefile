@@ -24,7 +24,7 @@ help:
 	@echo "make train-setup   what the training recipe in models/train needs"
 
 demo: system
-	cargo build --release --locked -p wakegate
+	cargo build --release --locked -p wakegate-cli
 	$(BINARY) demo --data data
 
 test: system test-tools $(VENV)/ready check python-tests browser-test python-package-tests
@@ -60,18 +60,18 @@ python-package: $(VENV)/ready-package
 
 # Where Ray or Spark is not installed, their tests say so and are skipped.
 python-package-tests: python-package
-	cargo build --locked --bin wakegate --example review_host
+	cargo build --locked -p wakegate-cli --bin wakegate --example review_host
 	WAKEGATE="$(abspath $(CARGO_TARGET_DIR))/debug/wakegate" $(PYTHON) -m pytest -q -rs python/tests
 
 # Installs Ray and Spark, 1 GB; Spark needs Java.
 cluster-tests: python-package
 	$(PYTHON) -m pip install -q -r python/requirements-cluster.txt
-	cargo build --locked --bin wakegate --example review_host
+	cargo build --locked -p wakegate-cli --bin wakegate --example review_host
 	WAKEGATE="$(abspath $(CARGO_TARGET_DIR))/debug/wakegate" $(PYTHON) -m pytest -q -rs python/tests/test_jobs.py
 
 # The review page and the evaluation report in Chromium. Where that can't be installed, each test says so and is skipped.
 browser-test: system browser $(VENV)/ready
-	cargo build --locked --bin wakegate --example review_host
+	cargo build --locked -p wakegate-cli --bin wakegate --example review_host
 	$(PYTHON) -m pytest -q -rs tests/browser
 
 browser:
@@ -115,7 +115,7 @@ STEPS ?= 2400
 # Of the letters, digits and hyphens that a package's name may have.
 NAME = $(shell echo "$(WORD)" | tr A-Z a-z | tr -cs 'a-z0-9\n' - | sed 's/^-*//;s/-*$$//')-1
 train: train-asked train-setup
-	cargo build --release --locked -p wakegate
+	cargo build --release --locked -p wakegate-cli
 	mkdir -p $(WORK)
 	cd models/train && ../../$(PYTHON) -m wakegate_train.own --word "$(WORD)" --recordings "$(abspath $(RECORDINGS))" \
 		$(if $(PUBLIC),--public "$(abspath $(PUBLIC))") $(if $(PHONES),--phones "$(PHONES)") \

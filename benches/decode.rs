@@ -1,14 +1,14 @@
 //! Files to 16 kHz samples: four seconds of the built-in workload of `wakegate bench` in the
 //! forms that corpora come in.
 
-#[path = "../tests/common/audio.rs"]
+#[path = "../tests/support/audio.rs"]
 mod audio;
 
 use std::fs;
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use wakegate::bench::Workload;
+use wakegate_lab::bench::Workload;
 
 /// Samples of four seconds.
 const COUNT: usize = 64_000;

@@ -3,10 +3,10 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use wakegate::bench::Workload;
 use wakegate::frontend::FrontEnd;
 use wakegate::model::Model;
 use wakegate::pipeline::Pipeline;
+use wakegate_lab::bench::Workload;
 
 /// Samples of one step of 80 ms.
 const STEP: usize = 1_280;

@@ -10,8 +10,7 @@
 //!    -> verdict     decision::decide: intended | accidental | unsure, with a reason
 //! ```
 //!
-//! [`pipeline::Pipeline`] is all of it as one object; [`model::Model`] is what it needs;
-//! [`wyoming::Server`] offers it to satellites and Home Assistant.
+//! [`pipeline::Pipeline`] is all of it as one object; [`model::Model`] is what it needs.
 //!
 //! # Words
 //! | word | meaning here |
@@ -32,21 +31,15 @@
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used))]
 
 pub mod audio;
-pub mod bench;
-pub mod config;
-pub mod corpus;
 pub mod decision;
 pub mod error;
-pub mod eval;
 pub mod frontend;
 pub mod gate;
+pub mod intervals;
 pub mod model;
 pub mod pipeline;
+#[cfg(feature = "review")]
 pub mod review;
-pub mod runtime;
-pub mod scoring;
-pub mod table;
-pub mod wyoming;
 
 pub use error::{Error, ErrorKind, Result};
 

@@ -3,10 +3,10 @@
 
 use std::hint::black_box;
 
-use wakegate::bench::Workload;
 use wakegate::frontend::FrontEnd;
 use wakegate::model::{Model, SpotterSession, VerifierSession};
 use wakegate::pipeline::Pipeline;
+use wakegate_lab::bench::Workload;
 
 /// Calls of each function; `benches/instructions.sh` divides by it.
 const CALLS: usize = 20;

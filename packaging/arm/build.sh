@@ -32,7 +32,7 @@ BASE_PACKAGES=(ca-certificates gcc libc6-dev pkgconf libasound2-data
     qemu-user qemu-user-static dpkg-dev e2fsprogs flac mosquitto procps systemd)
 RUST_PACKAGES=(rustc cargo libstd-rust-dev:arm64 libstd-rust-dev:armhf)
 # What a step and a verifier call run: as fast as in the release. The rest is built quickly.
-FAST=(wakegate tract-core tract-data tract-linalg ndarray matrixmultiply
+FAST=(wakegate wakegate-lab tract-core tract-data tract-linalg ndarray matrixmultiply
     rustfft realfft num-complex libm)
 
 # Tests that say nothing of the processor here, by any part of their names.

@@ -6,11 +6,12 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 use pyo3::prelude::*;
 use wakegate::audio::Samples;
-use wakegate::corpus::{About, Recording, Settings};
 use wakegate::model::Manifest;
-use wakegate::scoring::ordered::{self, Bounds, Give};
-use wakegate::scoring::{Record, Scored, Scorer, trigger_sample};
 use wakegate::{Error, ErrorKind, Result};
+use wakegate_lab::corpus::{About, Recording, Settings};
+use wakegate_lab::scoring::ordered_parallel;
+use wakegate_lab::scoring::ordered_parallel::{Bounds, Give};
+use wakegate_lab::scoring::{Record, Scored, Scorer, trigger_sample};
 
 use crate::error::{Failure, Outcome};
 use crate::pool::Pool;
@@ -92,7 +93,7 @@ impl Batch {
         let work = move || {
             let Self { pool, settings, names, threads } = self;
             let carried = settings.columns.carried();
-            let result = ordered::in_order(
+            let result = ordered_parallel::in_order(
                 Bounds { threads, held: settings.member_limit },
                 |give| feed(give).unwrap_or_else(|error| fail(error.into())),
                 || pool.lease(),

@@ -5,11 +5,12 @@ use std::path::PathBuf;
 use numpy::PyArray2;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyIterator, PyList};
-use wakegate::audio::{RawForm, Samples};
-use wakegate::corpus::{About, Columns, Corpus, Recording, Settings};
+use wakegate::audio::Samples;
 use wakegate::model::Runtime;
-use wakegate::scoring::ordered::caught;
 use wakegate::{Error, ErrorKind};
+use wakegate_lab::corpus::{About, Columns, Corpus, Recording, Settings};
+use wakegate_lab::decode::RawForm;
+use wakegate_lab::scoring::ordered_parallel::caught;
 
 use crate::batch::{Audio, Batch, Scores, records};
 use crate::error::Outcome;

@@ -14,7 +14,7 @@ mod rows;
 mod samples;
 
 use pyo3::prelude::*;
-use wakegate::scoring::{SCHEMA, Shape};
+use wakegate_lab::scoring::{SCHEMA, Shape};
 
 use crate::error::Outcome;
 
@@ -38,7 +38,7 @@ mod _wakegate {
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
         module.add("SCHEMA", super::SCHEMA)?;
-        module.add("AUDIO_EXTENSIONS", wakegate::audio::AUDIO_EXTENSIONS)
+        module.add("AUDIO_EXTENSIONS", wakegate_lab::decode::AUDIO_EXTENSIONS)
     }
 }
 

@@ -6,8 +6,8 @@ use pyo3::prelude::*;
 use wakegate::audio::Converter;
 use wakegate::model::{Manifest, Model};
 use wakegate::pipeline::{Activation, Pipeline};
-use wakegate::scoring::{Record, seconds};
 use wakegate::{Error, ErrorKind, Result};
+use wakegate_lab::scoring::{Record, seconds};
 
 use crate::error::Outcome;
 use crate::results;
@@ -168,7 +168,7 @@ impl Stream {
             return Err(error.clone());
         }
         let mut found = Vec::new();
-        let result = wakegate::scoring::ordered::caught(|| work(self, &mut found));
+        let result = wakegate_lab::scoring::ordered_parallel::caught(|| work(self, &mut found));
         if let Err(error) = result {
             self.stopped = Some(error.clone());
             if found.is_empty() {

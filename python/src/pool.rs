@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use wakegate::Result;
 use wakegate::model::Model;
-use wakegate::scoring::{Scored, Scorer};
+use wakegate_lab::scoring::{Scored, Scorer};
 
 /// A model with the scorers that are not at work.
 #[derive(Clone)]

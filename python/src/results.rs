@@ -4,7 +4,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyTuple, PyType};
 use wakegate::model::Model;
-use wakegate::scoring::Record;
+use wakegate_lab::scoring::Record;
 
 static SCORE: PyOnceLock<Py<PyType>> = PyOnceLock::new();
 static ACTIVATION: PyOnceLock<Py<PyType>> = PyOnceLock::new();

@@ -6,9 +6,9 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyFloat, PyIterator, PyString, PyTuple};
 use serde_json::Value;
 use wakegate::audio::Samples;
-use wakegate::corpus::{About, Recording, Settings};
-use wakegate::scoring::ordered::Give;
 use wakegate::{Error, ErrorKind};
+use wakegate_lab::corpus::{About, Recording, Settings};
+use wakegate_lab::scoring::ordered_parallel::Give;
 
 use crate::batch::Audio;
 use crate::error::{Failure, Outcome};

@@ -1,44 +1,29 @@
-//! Where samples come from: decoded files, raw PCM streams, and their conversion to 16 kHz mono.
+//! Where samples come from, and their conversion to 16 kHz mono.
 //!
 //! Everything behind [`Source`] has one form: `f32` samples, one channel, [`SAMPLE_RATE`] samples a
-//! second, full scale at ±1. [`FileSource`] decodes a file packet by packet, so that its memory
-//! does not grow with the recording's length, from the file system or from the middle of an archive
-//! ([`FilePart`]); [`RawPcm`] reads headerless PCM from a pipe.
+//! second, full scale at ±1. [`RawPcm`] reads headerless PCM from a pipe, [`Samples`] what is in
+//! memory already.
 //!
 //! A device that runs by itself is an [`Input`] instead: once opened, its callback fills a [`ring`]
 //! at the device's own rate, and what is lost on the way is counted.
 
-#[cfg(feature = "live")]
+#[cfg(feature = "capture")]
 mod capture;
-mod codec;
-mod collect;
-mod container;
-mod damage;
-mod file;
-mod flac;
+mod converter;
+pub mod downmix;
 mod input;
-mod mix;
-mod opus;
-mod part;
-mod pcm;
-mod pipe;
-mod raw;
-mod resample;
+mod pipe_input;
+mod raw_pcm;
+pub mod resample;
 pub mod ring;
-mod samples;
-mod sniff;
 
-#[cfg(feature = "live")]
+#[cfg(feature = "capture")]
 pub use capture::{Card, CardSettings, DeviceInfo, Form, devices};
-pub use collect::{AUDIO_EXTENSIONS, Found, find_audio, find_files, is_audio, read_all};
-pub use file::FileSource;
+pub use converter::{Converter, Samples};
 pub use input::{Fault, FaultSender, Input, Stream, faults};
-pub use part::FilePart;
-pub use pcm::RawPcm;
-pub use pipe::Pipe;
-pub use raw::{Encoding, RAW_EXTENSIONS, RawForm};
+pub use pipe_input::Pipe;
+pub use raw_pcm::RawPcm;
 pub use resample::Resampler;
-pub use samples::{Converter, Samples};
 
 use std::time::Duration;
 
@@ -72,4 +57,20 @@ pub trait Source: Send {
     /// What was wrong with the audio but did not stop it, one line each without a full stop.
     /// Complete once [`read`](Source::read) has returned 0.
     fn warnings(&self) -> &[String];
+}
+
+/// Reads `source` to its end: samples of shape `[n]` at [`SAMPLE_RATE`].
+///
+/// # Errors
+///
+/// The source's own error; what was read before it is dropped.
+pub fn read_all(source: &mut dyn Source) -> Result<Vec<f32>> {
+    let mut samples = Vec::new();
+    let mut block = vec![0.0; SAMPLE_RATE as usize];
+    loop {
+        match source.read(&mut block)? {
+            0 => return Ok(samples),
+            n => samples.extend_from_slice(&block[..n]),
+        }
+    }
 }

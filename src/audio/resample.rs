@@ -156,7 +156,7 @@ fn greatest_common_divisor(a: u32, b: u32) -> u32 {
 }
 
 /// Refuses a rate that no recording of speech has.
-pub(super) fn check_rate(rate: u32) -> Result<()> {
+pub fn check_rate(rate: u32) -> Result<()> {
     if (MIN_RATE..=MAX_RATE).contains(&rate) {
         return Ok(());
     }

@@ -5,7 +5,7 @@ use zeroize::{DefaultIsZeroes, Zeroize};
 /// Memory that is overwritten when dropped, and kept out of swap where the system allows it.
 ///
 /// It can't be cloned, compared, serialised or printed: there is one copy, and it ends here.
-pub(crate) struct Guarded<T: DefaultIsZeroes> {
+pub struct Guarded<T: DefaultIsZeroes> {
     /// Before `memory`: the pages are unlocked only after [`Drop`] has overwritten them.
     lock: Option<region::LockGuard>,
     /// Whole pages around the values, so that a lock never covers anything else's memory.
@@ -17,7 +17,7 @@ pub(crate) struct Guarded<T: DefaultIsZeroes> {
 
 impl<T: DefaultIsZeroes> Guarded<T> {
     /// `length` zeros.
-    pub(crate) fn new(length: usize) -> Self {
+    pub fn new(length: usize) -> Self {
         let page = region::page::size() / size_of::<T>();
         let pages = length.div_ceil(page);
         // One page more than needed, so that a page boundary can be found inside.
@@ -31,15 +31,18 @@ impl<T: DefaultIsZeroes> Guarded<T> {
         Self { lock, memory, start, length }
     }
 
-    pub(crate) fn as_slice(&self) -> &[T] {
+    /// The values.
+    pub fn as_slice(&self) -> &[T] {
         &self.memory[self.start..self.start + self.length]
     }
 
-    pub(crate) fn as_mut_slice(&mut self) -> &mut [T] {
+    /// The values, to be written.
+    pub fn as_mut_slice(&mut self) -> &mut [T] {
         &mut self.memory[self.start..self.start + self.length]
     }
 
-    pub(crate) fn wipe(&mut self) {
+    /// Overwrites the values in a way that the compiler does not leave out.
+    pub fn wipe(&mut self) {
         self.memory.as_mut_slice().zeroize();
     }
 }

@@ -57,6 +57,7 @@ impl IntendedClip {
     }
 
     /// The samples, for the one module that encrypts them.
+    #[cfg(feature = "review")]
     pub(crate) fn audio(&self) -> &[f32] {
         self.audio.samples()
     }

@@ -21,11 +21,11 @@ mod tape;
 
 use std::sync::Arc;
 
-pub use buffer::AudioBuffer;
-pub(crate) use buffer::Guarded;
+pub use buffer::{AudioBuffer, Guarded};
 pub use clip::{Heard, IntendedClip, LiveAudio};
 pub use clock::{Clock, Moment, SystemClock};
 pub use harden::{Hardening, Locked, harden};
+#[cfg(feature = "review")]
 pub(crate) use policy::in_range;
 pub use policy::{Policy, QuietHours};
 pub use stop::{Counters, Stop};

@@ -2,17 +2,25 @@
 
 mod embedded;
 mod heap;
+#[cfg(feature = "onnxruntime")]
 mod library;
 
 use std::fmt::Display;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
+#[cfg(feature = "onnxruntime")]
 use ort::environment::Environment;
 
-pub use self::library::TELEMETRY_VARIABLE;
 use super::weights::check_finite;
 use crate::{Error, ErrorKind, Result};
+
+/// Without ONNX Runtime there is never one.
+#[cfg(not(feature = "onnxruntime"))]
+type Environment = std::convert::Infallible;
+
+/// The variable that keeps ONNX Runtime from writing a device id and from calling home.
+pub const TELEMETRY_VARIABLE: &str = "ORT_DISABLE_TELEMETRY";
 
 /// Which code runs the networks. One process uses one of them, for good.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,10 +81,21 @@ fn in_use(wanted: Option<Runtime>) -> Result<(Runtime, Option<Environment>)> {
     let runtime = wanted.unwrap_or(Runtime::Embedded);
     let environment = match &runtime {
         Runtime::Embedded => None,
-        Runtime::OnnxRuntime(path) => Some(library::start(path)?),
+        Runtime::OnnxRuntime(path) => Some(start(path)?),
     };
     *chosen = Some((runtime.clone(), environment.clone()));
     Ok((runtime, environment))
+}
+
+#[cfg(feature = "onnxruntime")]
+use self::library::start;
+
+#[cfg(not(feature = "onnxruntime"))]
+fn start(path: &std::path::Path) -> Result<Environment> {
+    Err(Error::new(ErrorKind::Runtime, "ONNX Runtime is not loaded")
+        .expected("the built-in runtime")
+        .found(path.display().to_string())
+        .hint("build with the feature onnxruntime"))
 }
 
 /// Name and shape of a network's input or output; all of them are f32.
@@ -91,6 +110,7 @@ type Take<'t> = dyn FnMut(usize, &[usize], &[f32]) -> Result<()> + 't;
 
 enum Session {
     Embedded(embedded::Session),
+    #[cfg(feature = "onnxruntime")]
     Library(library::Session),
 }
 
@@ -125,6 +145,9 @@ impl Network {
                 let planned = loaded.plan(&ports.0).map_err(|error| refused(one_line(&error)))?;
                 (Session::Embedded(planned), ports)
             }
+            #[cfg(not(feature = "onnxruntime"))]
+            Some(never) => match never {},
+            #[cfg(feature = "onnxruntime")]
             Some(environment) => {
                 let loaded = library::Loaded::read(&environment, bytes)
                     .map_err(|error| refused(one_line(&error)))?;
@@ -210,6 +233,7 @@ impl Session {
     fn write<T>(&mut self, index: usize, write: impl FnOnce(&mut [f32]) -> Result<T>) -> Result<T> {
         match self {
             Self::Embedded(session) => session.write(index, write),
+            #[cfg(feature = "onnxruntime")]
             Self::Library(session) => session.write(index, write),
         }
     }
@@ -217,6 +241,7 @@ impl Session {
     fn run(&mut self, feedback: &[Option<usize>], take: &mut Take) -> Result<()> {
         match self {
             Self::Embedded(session) => session.run(feedback, take),
+            #[cfg(feature = "onnxruntime")]
             Self::Library(session) => session.run(feedback, take),
         }
     }

@@ -31,6 +31,7 @@ impl Model {
     ///
     /// # Errors
     /// As [`Model::open`]; the binary's own model goes through the same checks.
+    #[cfg(feature = "embedded-model")]
     pub fn embedded() -> Result<Self> {
         let manifest = include_str!("../../models/alexa-2/manifest.toml");
         let spotter = include_bytes!("../../models/alexa-2/spotter.onnx").as_slice();

@@ -8,8 +8,8 @@
 //!
 //! ```no_run
 //! use std::sync::Arc;
-//! use wakegate::gate::SystemClock;
-//! use wakegate::review::{Label, Queue, Settings};
+//! use crate::gate::SystemClock;
+//! use crate::review::{Label, Queue, Settings};
 //!
 //! let settings = Settings { enabled: true, ..Settings::default() };
 //! let mut queue = Queue::open("queue".as_ref(), &settings, Arc::new(SystemClock::new()))?;
@@ -18,7 +18,7 @@
 //!     println!("{} of \"{}\"", clip.audio.len(), clip.record.wake_word);
 //!     queue.label(&reviewer, &clip.id, Label::Intended)?;
 //! }
-//! # Ok::<(), wakegate::Error>(())
+//! # Ok::<(), crate::Error>(())
 //! ```
 
 mod audit;
@@ -29,8 +29,8 @@ mod consent;
 mod crash;
 mod crypto;
 mod db;
+mod destroy;
 mod fault;
-mod feed;
 mod id;
 mod keyfile;
 mod queue;
@@ -40,21 +40,22 @@ mod record;
 mod recorder;
 mod reviewing;
 mod settings;
+mod standing;
 mod stats;
 mod store;
+mod stream_feed;
 mod time;
-pub mod web;
-mod wipe;
 
 pub use audit::{Act, Line, Mark, Verified};
 pub use consent::Consent;
-pub use feed::Feed;
+pub use destroy::destroy;
 pub use id::{ClipId, Label, Person};
 pub use queue::Queue;
 pub use record::{LabelledScore, Record};
 pub use recorder::{Metric, Recorder};
 pub use reviewing::{Answer, Entry, LeasedClip};
 pub use settings::Settings;
-pub use stats::{Certificate, Day, Stats};
+pub use standing::Standing;
+pub use stats::{CONFIDENCE, Certificate, Day, Stats};
 pub use store::Stored;
-pub use wipe::destroy;
+pub use stream_feed::Feed;

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, Transaction, params};
 
-use super::audit::{self, Act};
+use super::audit;
+use super::audit::Act;
 use super::crypto::DeviceKey;
 use super::id::ClipId;
 use super::settings::Settings;
@@ -144,8 +145,11 @@ impl Queue {
         Ok(before)
     }
 
-    /// The queue's present time, without an act: nothing is written.
-    pub(super) fn peek_ms(&mut self) -> Result<i64> {
+    /// The queue's present time in ms since 1970, without an act: nothing is written.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`] where the database can't be read.
+    pub fn peek_ms(&mut self) -> Result<i64> {
         let seen = db::fact::<i64>(&self.db, "seen_ms")?.unwrap_or(0);
         Ok(self.time.advance(&self.clock.now(), seen))
     }

@@ -14,13 +14,13 @@ use super::reviewing::{LEAKS, REVIEWED};
 use super::store::{STOPPED, STORED};
 use super::time::day_name;
 use super::{consent, db};
-use crate::eval::intervals::{Interval, clopper_pearson};
+use crate::intervals::{Interval, clopper_pearson};
 use crate::{Error, ErrorKind, Result};
 
 /// What the MAC of the certificate is for.
 const PURPOSE: &str = "certificate";
 /// Confidence of the interval on the share of leaks.
-pub(super) const CONFIDENCE: f64 = 0.95;
+pub const CONFIDENCE: f64 = 0.95;
 
 /// The overview.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -1,7 +1,7 @@
 //! The reviewer's page for the browser test: a queue of real clips under a clock that the test
 //! turns. Reads one command a line, and answers each with one JSON line.
 
-#[path = "../review_support/mod.rs"]
+#[path = "../support/review/mod.rs"]
 mod review_support;
 
 use std::io::{BufRead, stdin};
@@ -9,13 +9,14 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
-use wakegate::audio::{FileSource, Source};
+use wakegate::audio::Source;
 use wakegate::gate::{Clock, Gate, Stop};
 use wakegate::gate::{Heard, LiveAudio, Moment, Tape, system_draw};
 use wakegate::model::{Model, Runtime};
 use wakegate::pipeline::Pipeline;
-use wakegate::review::web::{Event, Limits, Options, Server};
 use wakegate::review::{Certificate, Label, Queue, Settings, Stored};
+use wakegate_cli::page::{Event, Limits, Options, Server};
+use wakegate_lab::decode::FileSource;
 
 use review_support::{DAY_MS, HandClock, open_settings, person, queue, reopen};
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the reference files of tests/frontend_golden.rs, one folder a case, beside itself.
+"""Writes the reference files of tests/library/frontend_golden.rs, one folder a case, beside itself.
 
     python tests/golden/generate.py
 

@@ -10,11 +10,8 @@ use ort::session::builder::GraphOptimizationLevel;
 use ort::value::{DynValue, Outlet, Tensor, TensorElementType};
 
 use self::run::Names;
-use super::{Port, Take, failed, refused_port};
+use super::{Port, TELEMETRY_VARIABLE, Take, failed, refused_port};
 use crate::{Error, ErrorKind, Result};
-
-/// The variable that keeps ONNX Runtime from writing a device id and from calling home.
-pub const TELEMETRY_VARIABLE: &str = "ORT_DISABLE_TELEMETRY";
 
 /// Loads the library, of which a process may have one in its life.
 pub(super) fn start(path: &Path) -> Result<Environment> {

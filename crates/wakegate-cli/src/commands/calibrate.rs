@@ -1,0 +1,258 @@
+//! `wakegate calibrate`: a threshold that labelled activations certify.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde::{Deserialize, Serialize};
+use wakegate::review::{Certificate, Person};
+use wakegate::{Error, ErrorKind, Result};
+use wakegate_lab::eval::certify;
+use wakegate_lab::eval::certify::{DAY_CLIPS, Goal, Labelled, REPORTED_2019, Report};
+
+use super::Outcome;
+use super::output;
+use super::output::{JsonLines, counted};
+use super::queue_location::Place;
+use super::review::open_or_make;
+
+/// Find the smallest threshold at which, with confidence, few queued clips are accidental
+///
+/// Takes labelled activations: lines of `score --activations` with a "label" added, or a CSV
+/// with the columns p_intended and label, as `review export` writes it. Labels: intended, or
+/// accidental, not_wake_word, not_addressed, playback, unclear, which all count against it.
+/// The rows must be a fair sample of what the threshold will meet, each once.
+///
+/// The bound holds for the choice among thresholds too (Learn-then-Test, split fixed-sequence
+/// testing with exact binomial p-values). Exit code: 0 certified, 1 the data can't certify it,
+/// 2 could not run.
+#[derive(Args)]
+pub struct Calibrate {
+    /// Labelled activations, JSON lines or CSV
+    #[arg(long, value_name = "FILE")]
+    labels: PathBuf,
+    /// Largest share of accidental clips among the queued
+    #[arg(long, value_name = "SHARE", default_value_t = 0.001)]
+    share: f64,
+    /// Confidence that the share is not exceeded
+    #[arg(long, value_name = "C", default_value_t = 0.95)]
+    confidence: f64,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+    /// Put a certified threshold in force for the queue of --queue or --config
+    #[arg(long)]
+    apply: bool,
+    /// Who puts it in force, for the audit log
+    #[arg(long, value_name = "NAME", env = "USER", default_value = "operator")]
+    by: Person,
+    #[command(flatten)]
+    place: Place,
+}
+
+/// What a row must have; it may have more.
+#[derive(Deserialize)]
+struct Row {
+    p_intended: Option<f32>,
+    label: Option<String>,
+}
+
+/// The rows of a file, and how many had no label or no score.
+struct Rows {
+    labelled: Vec<Labelled>,
+    left_out: usize,
+}
+
+/// The JSON answer.
+#[derive(Serialize)]
+struct Answer<'a> {
+    share: f64,
+    confidence: f64,
+    left_out: usize,
+    day_clips: u64,
+    accidental_a_day_mean_at_most: f64,
+    accidental_a_day_95_of_100_days_at_most: u64,
+    reported_2019: u64,
+    #[serde(flatten)]
+    report: &'a Report,
+}
+
+impl Calibrate {
+    pub fn run(self) -> Result<Outcome> {
+        let goal = Goal { share: self.share, confidence: self.confidence };
+        let rows = read(&self.labels)?;
+        let report = certify::certify(&rows.labelled, goal)?;
+        if self.json {
+            let (mean, busy) = report.day();
+            JsonLines::stdout().print(&Answer {
+                share: goal.share,
+                confidence: goal.confidence,
+                left_out: rows.left_out,
+                day_clips: DAY_CLIPS,
+                accidental_a_day_mean_at_most: mean,
+                accidental_a_day_95_of_100_days_at_most: busy,
+                reported_2019: REPORTED_2019,
+                report: &report,
+            })?;
+        } else {
+            show(&rows, goal, &report)?;
+        }
+        if self.apply {
+            self.apply(goal, &report)?;
+        }
+        Ok(Outcome::of(usize::from(report.certified.is_none())))
+    }
+
+    fn apply(&self, goal: Goal, report: &Report) -> Result<()> {
+        let Some(point) = &report.certified else {
+            output::warning("calibrate", "nothing is put in force: nothing is certified");
+            return Ok(());
+        };
+        let certificate = Certificate {
+            threshold: point.threshold,
+            share: goal.share,
+            confidence: goal.confidence,
+            labels: point.labels,
+            accidental: point.accidental,
+            upper: report.upper_share,
+        };
+        open_or_make(&self.place.settings()?)?.set_certificate(&self.by, &certificate)?;
+        anstream::eprintln!("in force: nothing below p_intended {} is kept", point.threshold);
+        Ok(())
+    }
+}
+
+fn show(rows: &Rows, goal: Goal, report: &Report) -> Result<()> {
+    let [planning, testing] = report.rows;
+    let percent = |share: f64| format!("{} %", (1e5 * share).round() / 1e3);
+    let accidental = rows.labelled.iter().filter(|row| row.accidental).count();
+    let mut lines = vec![
+        (
+            "labels",
+            format!(
+                "{} ({planning} to plan, {testing} to test), {accidental} of them accidental; {} left out",
+                rows.labelled.len(),
+                rows.left_out
+            ),
+        ),
+        (
+            "goal",
+            format!(
+                "at most {} of the queued clips accidental, with {} confidence",
+                percent(goal.share),
+                percent(goal.confidence)
+            ),
+        ),
+    ];
+    if let Some(point) = report.certified.or(report.first) {
+        let evidence = format!(
+            "{} of {} accidental at p_intended {} or more, {} of the intended kept",
+            point.accidental,
+            counted(point.labels as usize, "label"),
+            point.threshold,
+            percent(point.kept)
+        );
+        lines.push(("evidence", evidence));
+    }
+    lines.push(match (&report.certified, report.labels_needed) {
+        (Some(point), _) => ("certified", format!("p_intended {} or more", point.threshold)),
+        (None, Some(needed)) => (
+            "certified",
+            format!("nothing: these labels can't; it would take about {needed} labels in all"),
+        ),
+        (None, None) => (
+            "certified",
+            "nothing: the share is too high at every threshold, more labels would not help"
+                .to_owned(),
+        ),
+    });
+    let (mean, busy) = report.day();
+    lines.push((
+        "a day",
+        format!(
+            "of {DAY_CLIPS} clips: at most {:.1} accidental on average, at most {busy} on 95 of \
+             100 days (reported in 2019: up to {REPORTED_2019})",
+            mean
+        ),
+    ));
+    lines.iter().try_for_each(|(name, text)| output::line(format_args!("{name:<10} {text}")))
+}
+
+fn read(path: &Path) -> Result<Rows> {
+    let text = fs::read_to_string(path).map_err(|e| Error::io("read", path, &e))?;
+    let parsed = if text.trim_start().starts_with('{') { json(&text) } else { table(&text) };
+    let mut rows = Rows { labelled: Vec::new(), left_out: 0 };
+    for (number, row) in parsed {
+        let row = row
+            .and_then(labelled)
+            .map_err(|e| e.context(format_args!("{} line {number}", path.display())))?;
+        match row {
+            Some(row) => rows.labelled.push(row),
+            None => rows.left_out += 1,
+        }
+    }
+    Ok(rows)
+}
+
+/// Rows by the number of their line.
+type Parsed = Vec<(u64, Result<Row>)>;
+
+fn json(text: &str) -> Parsed {
+    let lines = (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty());
+    lines
+        .map(|(number, line)| (number, serde_json::from_str(line).map_err(|e| unread(&e))))
+        .collect()
+}
+
+fn table(text: &str) -> Parsed {
+    let mut reader = csv::Reader::from_reader(text.as_bytes());
+    let headers = match reader.headers() {
+        Ok(headers) => headers.clone(),
+        Err(error) => return vec![(1, Err(unread(&error)))],
+    };
+    let missing =
+        ["p_intended", "label"].into_iter().find(|name| headers.iter().all(|h| h != *name));
+    if let Some(name) = missing {
+        let error = Error::new(ErrorKind::Settings, "the labels are refused")
+            .expected(format!("JSON lines, or CSV with a column {name}"))
+            .found(format!("columns {:?}", headers.iter().take(12).collect::<Vec<_>>()));
+        return vec![(1, Err(error))];
+    }
+    let mut rows = Vec::new();
+    for record in reader.records() {
+        let row = match record {
+            Ok(record) => {
+                let number = record.position().map_or(0, csv::Position::line);
+                (number, record.deserialize(Some(&headers)).map_err(|e| unread(&e)))
+            }
+            Err(error) => {
+                let number = error.position().map_or(0, csv::Position::line);
+                (number, Err(unread(&error)))
+            }
+        };
+        rows.push(row);
+    }
+    rows
+}
+
+fn unread(error: &dyn std::fmt::Display) -> Error {
+    Error::new(ErrorKind::Settings, "the row is refused")
+        .expected("a p_intended and a label")
+        .found(error.to_string())
+}
+
+/// A row that counts; none where the label or the score is missing.
+fn labelled(row: Row) -> Result<Option<Labelled>> {
+    let (Some(p_intended), Some(label)) = (row.p_intended, row.label) else { return Ok(None) };
+    let accidental = match label.as_str() {
+        "" => return Ok(None),
+        "intended" => false,
+        "accidental" | "not_wake_word" | "not_addressed" | "playback" | "unclear" => true,
+        other => {
+            return Err(Error::new(ErrorKind::Settings, "the label is refused")
+                .expected("intended, accidental, not_wake_word, not_addressed, playback or unclear")
+                .found(format!("{:?}", other.chars().take(40).collect::<String>())));
+        }
+    };
+    Ok(Some(Labelled { p_intended, accidental }))
+}

@@ -1,0 +1,168 @@
+//! `wakegate listen` on a microphone or for Wyoming clients: the daemon.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::config::{Config, Level, WakeWord};
+use crate::daemon::{Counters, Daemon, End, Ended, ReadAgain, Setup, SinkCounters, Stop};
+use clap::Args;
+use tracing::warn;
+use wakegate::gate::harden;
+use wakegate::pipeline::{Event, Observer, Report};
+use wakegate::{Error, ErrorKind, Result};
+
+use super::wyoming::WyomingOptions;
+use super::{Engine, Outcome, log, output};
+
+/// What a microphone is listened to with.
+#[derive(Args)]
+pub struct DaemonArguments {
+    /// The configuration; `wakegate config print` shows all of it. With --input, its wake word
+    /// and its [review] count
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Keep what is intended in the review queue in this folder, as [review] with enabled = true
+    /// does; `wakegate review consent` comes first
+    #[arg(long, value_name = "DIR")]
+    queue: Option<PathBuf>,
+    /// File with the queue's device key, in place of the one in its folder
+    #[arg(long, value_name = "FILE")]
+    key_file: Option<PathBuf>,
+    /// Input device: an identifier, a name or a part of one, or - for raw PCM on stdin
+    #[arg(long, value_name = "NAME", conflicts_with = "input", allow_hyphen_values = true)]
+    device: Option<String>,
+    /// Shell command for each intended activation, with the event on its stdin
+    #[arg(long, value_name = "CMD", conflicts_with = "input")]
+    on_intended: Option<String>,
+    /// Shell command for each accidental or unsure activation
+    #[arg(long, value_name = "CMD", conflicts_with = "input")]
+    on_accidental: Option<String>,
+    #[command(flatten)]
+    wyoming: WyomingOptions,
+}
+
+/// Listens until a signal, the end of the source or a failure.
+pub fn run(arguments: DaemonArguments, engine: Engine) -> Result<Outcome> {
+    let arguments = Arc::new(arguments);
+    let config = read(&arguments, engine.model.as_deref())?;
+    engine.runtime.choose()?;
+    let set_level = log::start(config.log.level);
+    for problem in harden().problems {
+        warn!("{problem}");
+    }
+    let daemon = Daemon::new()?;
+    let counters = Arc::new(Counters::default());
+    // A service waits for its sound card; a person wants to know.
+    let patient = arguments.config.is_some();
+    let again = Arc::clone(&arguments);
+    let read_again: ReadAgain = Box::new(move || read(&again, engine.model.as_deref()));
+    let mut setup = Setup {
+        read_again: Some(read_again).filter(|_| patient),
+        patient,
+        receivers: Vec::new(),
+        set_level,
+        serving: Box::new(|uri| anstream::eprintln!("wakegate serves Wyoming at {uri}")),
+        counters: Arc::clone(&counters),
+        config,
+    };
+    if setup.config.runtime.stdout {
+        let lines = Lines::new(daemon.stop(), counters.sink("stdout"))?;
+        setup.receivers.push(("stdout", Box::new(lines)));
+    }
+    let end = daemon.run(setup)?;
+    arguments.wyoming.tell(&counters);
+    match end {
+        End::Worker(Ended::Stopped | Ended::SourceEnded) => Ok(Outcome::AllWell),
+        End::Worker(Ended::SourceFailed(error)) if counters.opened.get() == 0 => Err(error),
+        End::Worker(Ended::SourceFailed(error)) => {
+            output::error(&error);
+            Ok(Outcome::SomeFailed)
+        }
+        End::Worker(Ended::Panicked) => Ok(Outcome::Panicked),
+        End::Hung => Ok(Outcome::Hung),
+    }
+}
+
+/// The configuration: the file's, and before it what the command line says.
+pub fn read(arguments: &DaemonArguments, model: Option<&Path>) -> Result<Config> {
+    let DaemonArguments { config, queue, key_file, device, on_intended, on_accidental, wyoming } =
+        arguments;
+    let file = config.as_deref().map(Config::open).transpose()?;
+    let mut config = file.unwrap_or_else(|| {
+        let mut config = Config::default();
+        if wyoming.is_asked_for() {
+            // Who asks for clients alone gets clients alone, and is at a terminal.
+            config.audio.enabled = device.is_some();
+            config.log.level = Level::Info;
+        }
+        config
+    });
+    let replace = |value: &mut Option<String>, new: &Option<String>| {
+        if new.is_some() {
+            value.clone_from(new);
+        }
+    };
+    replace(&mut config.audio.device, device);
+    replace(&mut config.hooks.on_intended, on_intended);
+    replace(&mut config.hooks.on_accidental, on_accidental);
+    if let Some(queue) = queue {
+        config.review.enabled = true;
+        config.review.directory.clone_from(queue);
+    }
+    config.review.key_file = key_file.clone().or(config.review.key_file);
+    if let Some(model) = model {
+        config.wake_word = vec![WakeWord { model: Some(model.into()), ..WakeWord::default() }];
+    }
+    wyoming.apply(&mut config)?;
+    config.validate()?;
+    config.has_a_source()?;
+    Ok(config)
+}
+
+/// Activations as lines on stdout.
+struct Lines {
+    out: File,
+    stop: Stop,
+    counters: Arc<SinkCounters>,
+    /// Whether the last line was cut off.
+    torn: bool,
+    warned: bool,
+}
+
+impl Lines {
+    fn new(stop: Stop, counters: Arc<SinkCounters>) -> Result<Self> {
+        // Without a buffer: a line is written or it is not.
+        let out = io::stdout().as_fd().try_clone_to_owned().map_err(|error| {
+            Error::new(ErrorKind::Io, "cannot write to stdout").found(error.to_string())
+        })?;
+        Ok(Self { out: out.into(), stop, counters, torn: false, warned: false })
+    }
+
+    fn write(&mut self, report: &Report<'_>) -> io::Result<()> {
+        let mut line = if self.torn { b"\n".to_vec() } else { Vec::new() };
+        serde_json::to_writer(&mut line, report)?;
+        line.push(b'\n');
+        self.torn = true;
+        self.out.write_all(&line)?;
+        self.torn = false;
+        Ok(())
+    }
+}
+
+impl Observer for Lines {
+    fn on_activation(&mut self, event: &Event<'_>) {
+        let Err(error) = self.write(&Report::from(event)) else { return };
+        self.counters.failed.up();
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            // Whoever read the lines has gone.
+            return self.stop.ask();
+        }
+        if !self.warned {
+            self.warned = true;
+            warn!(%error, "an activation could not be written to stdout");
+        }
+    }
+}

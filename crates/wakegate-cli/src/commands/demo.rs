@@ -1,0 +1,223 @@
+//! `wakegate demo`: a readable table over the project's own recordings.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anstyle::{AnsiColor, Style};
+use clap::Args;
+use wakegate::decision::{Reason, Verdict};
+use wakegate::{Error, ErrorKind, Result};
+use wakegate_lab::decode::FileSource;
+use wakegate_lab::scoring::Scorer;
+use wakegate_lab::scoring::ordered_parallel;
+use wakegate_lab::scoring::ordered_parallel::{Bounds, each};
+
+use super::output;
+use super::output::counted;
+use super::{Engine, Outcome, worker_count};
+
+/// Columns that the demo's manifest has, in this order.
+const COLUMNS: [&str; 4] = ["file", "expected", "kind", "text"];
+/// Cells of the bar of p_intended.
+const BAR_CELLS: usize = 20;
+
+/// Judge the recordings made for this project and show a table
+///
+/// Exit code: 0 all scored, 1 some could not be scored, 2 could not run.
+#[derive(Args)]
+pub struct Demo {
+    /// Folder with the recordings and their manifest.tsv
+    #[arg(long, value_name = "DIR", default_value = "data")]
+    data: PathBuf,
+    #[command(flatten)]
+    engine: Engine,
+}
+
+/// A line of the manifest.
+struct Entry {
+    file: String,
+    expected: Verdict,
+    text: String,
+}
+
+/// A row of the table.
+struct Row {
+    candidate: bool,
+    verdict: Verdict,
+    reason: Reason,
+    p_intended: f32,
+}
+
+impl Demo {
+    pub fn run(self) -> Result<Outcome> {
+        let model = self.engine.open()?;
+        let entries = read_manifest(&self.data.join("manifest.tsv"))?;
+        let widths = Widths::of(&entries);
+        drop(Scorer::new(&model, true)?);
+        widths.head()?;
+        let mut tally = Tally::default();
+        ordered_parallel::in_order(
+            Bounds::of(worker_count(None)?, entries.len()),
+            each(&entries),
+            || Scorer::new(&model, true),
+            |scorer, entry, ()| row(scorer, &self.data.join(&entry.file)),
+            |entry, result| {
+                match result {
+                    Ok(row) => {
+                        widths.row(entry, &row)?;
+                        tally.add(entry, &row);
+                    }
+                    Err(error) => {
+                        tally.failures += 1;
+                        output::error(&error.context(&entry.file));
+                    }
+                }
+                Ok(true)
+            },
+        )?;
+        tally.say(&model.manifest().wake_word)?;
+        Ok(Outcome::of(tally.failures))
+    }
+}
+
+fn row(scorer: &mut Scorer, path: &Path) -> Result<Row> {
+    let scored = scorer.score(&mut FileSource::open(path)?, None)?;
+    if let Some(best) = scored.best() {
+        return Ok(Row {
+            candidate: true,
+            verdict: best.verdict,
+            reason: best.reason,
+            p_intended: best.posteriors.intended(),
+        });
+    }
+    let p_intended = scored.highest.map_or(0.0, |highest| highest.posteriors.intended());
+    let (verdict, reason) = (Verdict::Accidental, Reason::NotWakeWord);
+    Ok(Row { candidate: false, verdict, reason, p_intended })
+}
+
+fn read_manifest(path: &Path) -> Result<Vec<Entry>> {
+    let text = fs::read_to_string(path).map_err(|error| {
+        Error::io("read", path, &error)
+            .hint("run it in the project's folder, or give the recordings' folder with --data")
+    })?;
+    let mut lines = text.lines();
+    let refused = |line: usize, what: &str, found: &str| {
+        Error::new(ErrorKind::Settings, format!("{}, line {line}", path.display()))
+            .expected(what)
+            .found(format!("{found:?}"))
+    };
+    let head = lines.next().unwrap_or_default();
+    if !head.split('\t').eq(COLUMNS) {
+        return Err(refused(1, &format!("the columns {}", COLUMNS.join(", ")), head));
+    }
+    let entries = (2..).zip(lines).map(|(number, line)| {
+        let fields: Vec<&str> = line.split('\t').collect();
+        let &[file, expected, _, text] = fields.as_slice() else {
+            return Err(refused(number, "4 columns", line));
+        };
+        let expected = match expected {
+            "intended" => Verdict::Intended,
+            "accidental" => Verdict::Accidental,
+            other => return Err(refused(number, "intended or accidental", other)),
+        };
+        Ok(Entry { file: file.to_owned(), expected, text: text.to_owned() })
+    });
+    let entries = entries.collect::<Result<Vec<_>>>()?;
+    if entries.is_empty() {
+        return Err(refused(2, "a recording", ""));
+    }
+    Ok(entries)
+}
+
+/// Widths of the columns whose text comes from the manifest.
+struct Widths {
+    file: usize,
+    text: usize,
+}
+
+impl Widths {
+    fn of(entries: &[Entry]) -> Self {
+        let widest = |text: fn(&Entry) -> &str| {
+            entries.iter().map(|entry| text(entry).chars().count()).max().unwrap_or(0)
+        };
+        Self { file: widest(|entry| &entry.file).max(4), text: widest(|entry| &entry.text).max(4) }
+    }
+
+    fn head(&self) -> Result<()> {
+        let bold = Style::new().bold();
+        output::line(format_args!(
+            "{bold}{:<file$}  {:<text$}  {:<10}  {:<13}  p_intended{bold:#}",
+            "file",
+            "said",
+            "verdict",
+            "reason",
+            file = self.file,
+            text = self.text
+        ))
+    }
+
+    fn row(&self, entry: &Entry, row: &Row) -> Result<()> {
+        let right = (row.verdict == Verdict::Intended) == (entry.expected == Verdict::Intended);
+        let style = match row.verdict {
+            Verdict::Intended => AnsiColor::Green.on_default(),
+            Verdict::Accidental => Style::new(),
+            Verdict::Unsure => AnsiColor::Yellow.on_default(),
+        };
+        output::line(format_args!(
+            "{:<file$}  {:<text$}  {style}{:<10}{style:#}  {:<13}  {} {:.3}{}",
+            entry.file,
+            entry.text,
+            row.verdict,
+            row.reason,
+            bar(row.p_intended),
+            row.p_intended,
+            if right { String::new() } else { format!("  expected {}", entry.expected) },
+            file = self.file,
+            text = self.text
+        ))
+    }
+}
+
+/// `value`, 0 to 1, as a bar of [`BAR_CELLS`] cells.
+fn bar(value: f32) -> String {
+    let full = (value * BAR_CELLS as f32).round() as usize;
+    (0..BAR_CELLS).map(|cell| if cell < full { '█' } else { '·' }).collect()
+}
+
+/// What would have reached a reviewer.
+#[derive(Default)]
+struct Tally {
+    recordings: usize,
+    right: usize,
+    /// Intended and accidental recordings that the spotter alone lets through.
+    woken: [usize; 2],
+    /// And those that the gate lets through.
+    passed: [usize; 2],
+    failures: usize,
+}
+
+impl Tally {
+    fn add(&mut self, entry: &Entry, row: &Row) {
+        let place = usize::from(entry.expected != Verdict::Intended);
+        let passed = row.verdict == Verdict::Intended;
+        self.recordings += 1;
+        self.right += usize::from(passed == (entry.expected == Verdict::Intended));
+        self.woken[place] += usize::from(row.candidate);
+        self.passed[place] += usize::from(passed);
+    }
+
+    fn say(&self, wake_word: &str) -> Result<()> {
+        let Self { recordings, right, woken, passed, .. } = self;
+        let clips = |[intended, accidental]: &[usize; 2]| {
+            format!("{}, {accidental} of them accidental", counted(intended + accidental, "clip"))
+        };
+        output::line(format_args!(""))?;
+        output::line(format_args!(
+            "{right} of {} judged as expected.",
+            counted(*recordings, "recording")
+        ))?;
+        output::line(format_args!("Would have reached a reviewer for \"{wake_word}\":"))?;
+        output::line(format_args!("  without the gate: {}", clips(woken)))?;
+        output::line(format_args!("  with the gate:    {}", clips(passed)))
+    }
+}

@@ -1,0 +1,177 @@
+//! `wakegate features`: the front end's frames, for training.
+
+use std::collections::HashSet;
+use std::fs::{self, File};
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use ndarray::Array2;
+use ndarray_npy::NpzWriter;
+use wakegate::audio::{SAMPLE_RATE, Source};
+use wakegate::frontend::{FrontEnd, Settings};
+use wakegate::{Error, ErrorKind, Result};
+use wakegate_lab::decode::{FileSource, Found, find_audio};
+use wakegate_lab::scoring::ordered_parallel;
+use wakegate_lab::scoring::ordered_parallel::{Bounds, each};
+
+use super::{Outcome, open_model, output, worker_count};
+
+/// Write the front end's log-mel frames of recordings to an .npz file
+///
+/// One float32 array [frames, mel_bands] a recording, natural logarithm of mel power, its key
+/// the path as given. Exit code: 0 all written, 1 some recordings failed, 2 could not run.
+#[derive(Args)]
+pub struct Features {
+    /// Recordings, or folders that are searched for them
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// The .npz file to write
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// Take the front-end settings from this model package, in place of the model in the binary
+    #[arg(long, value_name = "DIR", conflicts_with = "settings")]
+    model: Option<PathBuf>,
+    /// Take the front-end settings from this TOML file
+    #[arg(long, value_name = "FILE")]
+    settings: Option<PathBuf>,
+    /// Start the front end afresh every N samples: a recording is many of equal length, one
+    /// behind the other, and no frame sees two of them
+    #[arg(long, value_name = "N")]
+    segment_samples: Option<usize>,
+    /// Number of threads [default: one a core]
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+}
+
+impl Features {
+    pub fn run(self) -> Result<Outcome> {
+        let settings = self.front_end_settings()?;
+        let frontend = FrontEnd::new(&settings)?;
+        if self.segment_samples.is_some_and(|count| count < settings.window_samples()) {
+            return Err(Error::new(ErrorKind::Settings, "--segment-samples is too small")
+                .expected(format!("at least one window, {} samples", settings.window_samples()))
+                .found(self.segment_samples.unwrap_or(0).to_string()));
+        }
+        let found = find_audio(&self.paths);
+        let mut seen = HashSet::new();
+        if let Some(twice) = found.iter().find(|found| !seen.insert(&found.path)) {
+            return Err(Error::new(ErrorKind::Settings, "a recording is named twice")
+                .expected("one array a key")
+                .found(twice.path.display().to_string()));
+        }
+        let partial = partial_name(&self.out);
+        let outcome = self.write(&found, &frontend, &partial);
+        if outcome.is_err() {
+            // What is there may be cut off; the error that is returned says why.
+            let _ = fs::remove_file(&partial);
+        }
+        let outcome = outcome?;
+        fs::rename(&partial, &self.out).map_err(|e| Error::io("write", &self.out, &e))?;
+        Ok(outcome)
+    }
+
+    fn front_end_settings(&self) -> Result<Settings> {
+        let Some(path) = &self.settings else {
+            return Ok(open_model(self.model.as_deref())?.manifest().frontend.clone());
+        };
+        let text = fs::read_to_string(path).map_err(|e| Error::io("read", path, &e))?;
+        toml::from_str(&text).map_err(|error| {
+            Error::new(ErrorKind::Settings, format!("cannot read {}", path.display()))
+                .expected("the keys of a manifest's [frontend]")
+                .found(error.message().split_whitespace().collect::<Vec<_>>().join(" "))
+        })
+    }
+
+    fn write(&self, found: &[Found], frontend: &FrontEnd, path: &Path) -> Result<Outcome> {
+        let file = File::create(path).map_err(|e| Error::io("write", path, &e))?;
+        let mut npz = NpzWriter::new(BufWriter::new(file));
+        let unwritten = |error: &dyn std::fmt::Display| {
+            Error::new(ErrorKind::Io, format!("cannot write {}", self.out.display()))
+                .found(error.to_string())
+        };
+        let bar = output::progress(found.len(), "recordings");
+        let (mut frames, mut failures) = (0, 0);
+        ordered_parallel::in_order(
+            Bounds::of(worker_count(self.threads)?, found.len()),
+            each(found),
+            || Ok(frontend.clone()),
+            |frontend, found, ()| match &found.problem {
+                Some(problem) => Err(problem.clone()),
+                None => extract(&found.path, frontend, self.segment_samples),
+            },
+            |found, result| {
+                let key = found.path.to_string_lossy();
+                match result {
+                    Ok(extracted) => {
+                        bar.suspend(|| {
+                            extracted.warnings.iter().for_each(|text| output::warning(&key, text));
+                        });
+                        frames += extracted.frames.nrows();
+                        npz.add_array(key.as_ref(), &extracted.frames)
+                            .map_err(|e| unwritten(&e))?;
+                    }
+                    Err(error) => {
+                        failures += 1;
+                        bar.suspend(|| output::error(&error));
+                    }
+                }
+                bar.inc(1);
+                Ok(true)
+            },
+        )?;
+        bar.finish_and_clear();
+        let mut out = npz.finish().map_err(|e| unwritten(&e))?;
+        out.flush().map_err(|e| unwritten(&e))?;
+        anstream::eprintln!(
+            "{} of {} to {}; {failures} failed",
+            output::counted(frames, "frame"),
+            output::counted(found.len() - failures, "recording"),
+            self.out.display(),
+        );
+        Ok(Outcome::of(failures))
+    }
+}
+
+struct Extracted {
+    frames: Array2<f32>,
+    warnings: Vec<String>,
+}
+
+/// The frames of one recording; with `segment`, of each stretch of so many samples alone.
+fn extract(path: &Path, frontend: &mut FrontEnd, segment: Option<usize>) -> Result<Extracted> {
+    frontend.reset();
+    let mut source = FileSource::open(path)?;
+    let mut block = vec![0.0; SAMPLE_RATE as usize];
+    let mut values = Vec::new();
+    let segment = segment.unwrap_or(usize::MAX);
+    let mut left = segment;
+    loop {
+        let count = source.read(&mut block)?;
+        if count == 0 {
+            break;
+        }
+        let mut samples = &block[..count];
+        while !samples.is_empty() {
+            let (now, later) = samples.split_at(samples.len().min(left));
+            frontend.process_with(now, |frame| values.extend_from_slice(frame));
+            left -= now.len();
+            samples = later;
+            if left == 0 {
+                frontend.reset();
+                left = segment;
+            }
+        }
+    }
+    let shape = (values.len() / frontend.mel_bands(), frontend.mel_bands());
+    let frames = Array2::from_shape_vec(shape, values).map_err(|error| {
+        Error::new(ErrorKind::Runtime, "frames of unequal width").found(error.to_string())
+    })?;
+    Ok(Extracted { frames, warnings: source.warnings().to_vec() })
+}
+
+fn partial_name(out: &Path) -> PathBuf {
+    let mut name = out.as_os_str().to_owned();
+    name.push(".part");
+    PathBuf::from(name)
+}

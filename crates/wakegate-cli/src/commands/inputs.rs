@@ -1,0 +1,75 @@
+//! Which recordings `score` is to take.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use wakegate::Result;
+use wakegate_lab::corpus::{Columns, Corpus, Settings};
+use wakegate_lab::decode::{Encoding, RawForm};
+
+/// Recordings, in the order in which they are named: paths, then lists, then manifests.
+#[derive(Args)]
+pub struct Inputs {
+    /// Recordings, folders that are searched for them, tar (also .tar.gz) and zip archives of
+    /// them, or patterns with *, ?, [...] or **
+    #[arg(value_name = "PATH", required_unless_present_any = ["list", "manifest"])]
+    paths: Vec<PathBuf>,
+    /// Read more paths from this file, one a line; - for stdin
+    #[arg(long, value_name = "FILE")]
+    list: Vec<PathBuf>,
+    /// Take a recording from every row of this table: .csv, .tsv, .jsonl, .parquet, or - for JSON
+    /// lines on stdin
+    #[arg(long, value_name = "FILE")]
+    manifest: Vec<PathBuf>,
+    /// Which columns of the manifests mean what: path, id, trigger_s, label and group, each its
+    /// own name unless given here; in an archive, keys of the .json beside a recording, or the
+    /// endings of other files beside it
+    #[arg(long, value_name = "MEANING=NAME,...", value_delimiter = ',')]
+    column: Vec<String>,
+    /// Carry these columns through to the output
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
+    carry: Vec<String>,
+    /// Where relative paths in lists and manifests start [default: the working folder]
+    #[arg(long, value_name = "DIR")]
+    root: Option<PathBuf>,
+    /// Take files that end in .raw, .pcm, .s16, .ulaw, .ul, .mulaw, .alaw or .al for headerless:
+    /// s16le, ulaw, alaw, u8, s8, s16be, s24le, s24be, s32le, s32be, f32le, f32be, f64le, f64be
+    #[arg(long, value_name = "ENCODING")]
+    raw: Option<Encoding>,
+    /// Their samples a second
+    #[arg(long, value_name = "HZ", default_value_t = 16_000, requires = "raw")]
+    raw_rate: u32,
+    /// Their channels
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "raw")]
+    raw_channels: u16,
+    /// Largest member of a compressed archive, in MiB; it is held in memory
+    #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    member_mib: u32,
+}
+
+impl Inputs {
+    /// Finds the recordings, and refuses manifests that can't be.
+    pub fn open(&self) -> Result<Corpus> {
+        let raw = self.raw.map(|encoding| RawForm::new(encoding, self.raw_rate, self.raw_channels));
+        let settings = Settings {
+            columns: Columns::new(&self.column, &self.carry)?,
+            root: self.root.clone(),
+            raw: raw.transpose()?,
+            member_limit: u64::from(self.member_mib) << 20,
+        };
+        let mut corpus = Corpus::new(settings);
+        self.paths.iter().for_each(|path| corpus.add_path(path));
+        self.list.iter().try_for_each(|list| corpus.add_list(list))?;
+        self.manifest.iter().try_for_each(|manifest| corpus.add_manifest(manifest))?;
+        Ok(corpus)
+    }
+
+    /// What of the command line changes what is scored, for a run that another goes on with.
+    pub fn describe(&self) -> serde_json::Value {
+        serde_json::json!({
+            "column": self.column,
+            "carry": self.carry,
+            "raw": self.raw.map(|encoding| format!("{encoding} {} {}", self.raw_rate, self.raw_channels)),
+        })
+    }
+}

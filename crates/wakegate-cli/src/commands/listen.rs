@@ -1,0 +1,177 @@
+//! `wakegate listen`: a stream to JSON lines, as they are decided. Without an input it is the
+//! daemon on a microphone.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use crate::config::Config;
+use clap::Args;
+use wakegate::audio::{RawPcm, SAMPLE_RATE, Source};
+use wakegate::gate::{Heard, Tape};
+use wakegate::model::Model;
+use wakegate::pipeline::{Activation, Pipeline};
+use wakegate::{Error, ErrorKind, Result};
+use wakegate_lab::decode::FileSource;
+use wakegate_lab::scoring::{Record, seconds};
+
+use super::daemon;
+use super::daemon::DaemonArguments;
+use super::output;
+use super::output::JsonLines;
+use super::queue_sink::Sink;
+use super::{Engine, Outcome};
+
+/// Judge a stream or the microphone: one JSON line for each activation, as it is decided
+///
+/// Without --input it listens to the microphone until SIGTERM or SIGINT; SIGHUP reads the
+/// configuration again. With --input the lines are those of `score --activations`, with audio_s
+/// null: the stream's length is not known yet. Exit code: 0 the stream ended or a signal came,
+/// 1 it failed on the way, 2 could not run, 4 the judging thread panicked again and again, 5 it
+/// did not end when told to.
+#[derive(Args)]
+pub struct Listen {
+    /// A recording, or - for raw 16 kHz mono signed 16-bit little-endian samples on stdin
+    #[arg(long, value_name = "FILE|-")]
+    input: Option<PathBuf>,
+    /// Take a recording in real time
+    #[arg(long, requires = "input")]
+    pace: bool,
+    /// Length of the chunks in milliseconds
+    #[arg(long, value_name = "N", default_value_t = 20.0)]
+    chunk_ms: f64,
+    #[command(flatten)]
+    engine: Engine,
+    #[command(flatten)]
+    daemon: DaemonArguments,
+}
+
+impl Listen {
+    pub fn run(self) -> Result<Outcome> {
+        let Some(input) = &self.input else { return daemon::run(self.daemon, self.engine) };
+        let chunk = (self.chunk_ms * f64::from(SAMPLE_RATE) / 1000.0).round();
+        if !(1.0..=f64::from(60 * SAMPLE_RATE)).contains(&chunk) {
+            return Err(Error::new(ErrorKind::Settings, "--chunk-ms is refused")
+                .expected("one sample (0.0625) to one minute (60000)")
+                .found(self.chunk_ms.to_string()));
+        }
+        let config = daemon::read(&self.daemon, self.engine.model.as_deref())?;
+        self.engine.runtime.choose()?;
+        let model = only_model(&config)?;
+        let mut source = open(input)?;
+        let mut take = Take::new(&model, &config)?;
+        let mut lines = JsonLines::stdout();
+        let path = input.to_string_lossy();
+        let manifest = model.manifest();
+        let mut number = 0;
+        let mut unwritten = None;
+        let result = take.stream(source.as_mut(), chunk as usize, self.pace, &mut |found| {
+            number += 1;
+            let record = Record::of_activation(&path, manifest, number, &found, None);
+            unwritten = lines.print(&record).err();
+            unwritten.is_none() && !lines.is_closed()
+        });
+        let result = result.and(take.end());
+        source.warnings().iter().for_each(|text| output::warning(&path, text));
+        if let Some(error) = unwritten {
+            return Err(error);
+        }
+        if let Err(error) = result {
+            lines.print(&Record::of_error(&path, manifest, &error, true))?;
+            output::error(&error.context(&path));
+            return Ok(Outcome::SomeFailed);
+        }
+        Ok(Outcome::AllWell)
+    }
+}
+
+fn open(input: &Path) -> Result<Box<dyn Source>> {
+    if input == Path::new("-") {
+        return Ok(Box::new(RawPcm::new(std::io::stdin())));
+    }
+    Ok(Box::new(FileSource::open(input)?))
+}
+
+/// The one model that the configuration names.
+fn only_model(config: &Config) -> Result<Model> {
+    let [word] = config.wake_word.as_slice() else {
+        return Err(Error::new(ErrorKind::Settings, "--input listens for one wake word")
+            .expected("one [[wake_word]]")
+            .found(config.wake_word.len().to_string())
+            .hint("name one with --model"));
+    };
+    let model = super::open_model(word.model.as_deref())?;
+    model.with_thresholds(word.intended_at, word.accidental_below, word.spotter_threshold)
+}
+
+/// A recording on its way through the pipeline, and into the review queue where that is on.
+struct Take {
+    pipeline: Pipeline,
+    wake_word: String,
+    model: String,
+    review: Option<(Tape, Sink)>,
+}
+
+impl Take {
+    fn new(model: &Model, config: &Config) -> Result<Self> {
+        let review = config.review.enabled.then(|| Sink::by(&config.review)).transpose()?;
+        let manifest = model.manifest();
+        Ok(Self {
+            pipeline: Pipeline::new(model)?,
+            wake_word: manifest.wake_word.clone(),
+            model: manifest.id(),
+            review: review.map(|sink| (Tape::new(&sink.policy()), sink)),
+        })
+    }
+
+    /// Feeds `source` to the pipeline in chunks of at most `chunk` samples until it ends or
+    /// `on_activation` returns `false`.
+    fn stream(
+        &mut self,
+        source: &mut dyn Source,
+        chunk: usize,
+        pace: bool,
+        on_activation: &mut dyn FnMut(Activation) -> bool,
+    ) -> Result<()> {
+        let mut block = vec![0.0; chunk];
+        let start = Instant::now();
+        loop {
+            let count = source.read(&mut block)?;
+            if pace {
+                let due = Duration::from_secs_f64(seconds(self.pipeline.samples() + count as u64));
+                std::thread::sleep(due.saturating_sub(start.elapsed()));
+            }
+            let mut found = Vec::new();
+            if count == 0 {
+                self.pipeline.finish(&mut |activation| found.push(activation))?;
+            } else {
+                self.pipeline.push(&block[..count], &mut |activation| found.push(activation))?;
+            }
+            self.keep(&block[..count], &found)?;
+            if !found.into_iter().all(&mut *on_activation) || count == 0 {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Hands the next samples and what they decided to the tape, and its clips to the gate. No
+    /// samples are the end.
+    fn keep(&mut self, samples: &[f32], found: &[Activation]) -> Result<()> {
+        let Some((tape, sink)) = &mut self.review else { return Ok(()) };
+        let mut clips = Vec::new();
+        let mut keep = |heard, audio| clips.push((heard, audio));
+        tape.push(samples, &mut keep);
+        for &activation in found {
+            let (wake_word, model) = (self.wake_word.clone(), self.model.clone());
+            tape.take(Heard { wake_word, model, activation }, &mut keep);
+        }
+        if samples.is_empty() {
+            tape.finish(&mut keep);
+        }
+        sink.put(found, clips)
+    }
+
+    /// Says what became of it all.
+    fn end(self) -> Result<()> {
+        self.review.map_or(Ok(()), |(_, sink)| sink.end())
+    }
+}

@@ -1,0 +1,170 @@
+//! One file a subcommand; the only place that prints. Data goes to stdout, talk to stderr.
+
+mod bench;
+mod calibrate;
+mod config;
+mod daemon;
+mod demo;
+#[cfg(feature = "capture")]
+mod devices;
+mod eval;
+mod features;
+mod inputs;
+mod listen;
+mod log;
+mod mix;
+mod model;
+mod output;
+mod output_formats;
+mod output_writer;
+mod progress;
+mod queue_location;
+mod queue_sink;
+mod resume_journal;
+mod review;
+mod review_export;
+mod review_serve;
+mod run_summary;
+mod score;
+mod wav;
+mod wyoming;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use wakegate::model::{Model, Runtime};
+use wakegate::{Error, ErrorKind, Result};
+
+/// Decides on the device, before anything is stored, whether a wake-word activation was
+/// intended or accidental.
+#[derive(Parser)]
+#[command(version, about, max_term_width = 100, arg_required_else_help = true)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Score(score::Score),
+    Listen(listen::Listen),
+    #[cfg(feature = "capture")]
+    Devices(devices::Devices),
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
+    Demo(demo::Demo),
+    #[command(subcommand)]
+    Model(model::ModelCommand),
+    Features(features::Features),
+    Review(review::Review),
+    Calibrate(calibrate::Calibrate),
+    Eval(eval::Eval),
+    Mix(mix::Mix),
+    Bench(bench::Bench),
+}
+
+/// How a command ended that could run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    /// Exit code 0.
+    AllWell,
+    /// Exit code 1: a part failed and was reported.
+    SomeFailed,
+    /// Exit code 4: the judging thread panicked again and again.
+    Panicked,
+    /// Exit code 5: the judging thread did not end when it was told to.
+    Hung,
+}
+
+impl Outcome {
+    fn of(failures: usize) -> Self {
+        if failures == 0 { Self::AllWell } else { Self::SomeFailed }
+    }
+}
+
+/// Runs the command and says on stderr why it could not run (exit code 2).
+pub fn run(arguments: Arguments) -> ExitCode {
+    let result = match arguments.command {
+        Command::Score(command) => command.run(),
+        Command::Listen(command) => command.run(),
+        #[cfg(feature = "capture")]
+        Command::Devices(command) => command.run(),
+        Command::Config(command) => command.run(),
+        Command::Demo(command) => command.run(),
+        Command::Model(command) => command.run(),
+        Command::Features(command) => command.run(),
+        Command::Review(command) => command.run(),
+        Command::Calibrate(command) => command.run(),
+        Command::Eval(command) => command.run(),
+        Command::Mix(command) => command.run(),
+        Command::Bench(command) => command.run(),
+    };
+    match result {
+        Ok(Outcome::AllWell) => ExitCode::SUCCESS,
+        Ok(Outcome::SomeFailed) => ExitCode::from(1),
+        Ok(Outcome::Panicked) => ExitCode::from(4),
+        Ok(Outcome::Hung) => ExitCode::from(5),
+        Err(error) => {
+            output::error(&error);
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Which model judges, and which runtime runs it.
+#[derive(Args)]
+struct Engine {
+    /// Directory of a model package, in place of the model in the binary
+    #[arg(long, value_name = "DIR")]
+    model: Option<PathBuf>,
+    #[command(flatten)]
+    runtime: RuntimeChoice,
+}
+
+impl Engine {
+    /// Chooses the runtime and checks the package.
+    fn open(&self) -> Result<Model> {
+        self.runtime.choose()?;
+        open_model(self.model.as_deref())
+    }
+}
+
+#[derive(Args)]
+struct RuntimeChoice {
+    /// Shared library of ONNX Runtime to use in place of the runtime in the binary
+    #[arg(long, value_name = "LIB", env = "ORT_DYLIB_PATH")]
+    onnxruntime: Option<PathBuf>,
+}
+
+impl RuntimeChoice {
+    /// The library of ONNX Runtime, where one is to be used. An empty variable is how a shell
+    /// leaves one out.
+    fn library(&self) -> Option<&Path> {
+        self.onnxruntime.as_deref().filter(|path| !path.as_os_str().is_empty())
+    }
+
+    fn choose(&self) -> Result<()> {
+        match self.library() {
+            Some(library) => Runtime::OnnxRuntime(library.to_owned()).choose(),
+            None => Runtime::Embedded.choose(),
+        }
+    }
+}
+
+fn open_model(directory: Option<&Path>) -> Result<Model> {
+    directory.map_or_else(Model::embedded, Model::open)
+}
+
+/// The number of worker threads: as asked, else one a core.
+fn worker_count(asked: Option<usize>) -> Result<usize> {
+    match asked {
+        Some(count) if !(1..=1024).contains(&count) => {
+            Err(Error::new(ErrorKind::Settings, "cannot use this number of threads")
+                .expected("1 to 1024")
+                .found(count.to_string()))
+        }
+        Some(count) => Ok(count),
+        None => Ok(std::thread::available_parallelism().map_or(1, usize::from)),
+    }
+}

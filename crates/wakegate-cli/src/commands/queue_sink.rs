@@ -1,0 +1,102 @@
+//! Recordings through the gate, into a review queue: `score --queue`, `listen --input`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use wakegate::Result;
+use wakegate::gate::{
+    Clock, Gate, Heard, LiveAudio, Policy, Stop, SystemClock, harden, intended, system_draw,
+};
+use wakegate::pipeline::Activation;
+use wakegate::review::{Queue, Settings, Stored};
+
+use super::output;
+use super::output::counted;
+use super::queue_location::Place;
+
+/// The gate and the queue behind it. Unlike the daemon, it waits for the queue and drops
+/// nothing for want of time.
+pub struct Sink {
+    gate: Gate,
+    queue: Queue,
+    clock: Arc<SystemClock>,
+    stored: usize,
+    /// By reason: how many, and how many of them the queue has not counted itself.
+    stopped: BTreeMap<&'static str, (Stop, u64, u64)>,
+}
+
+impl Sink {
+    /// Opens the queue that `place` names; none where it names no queue.
+    pub fn open(place: &Place) -> Result<Option<Self>> {
+        if !place.names_a_queue() {
+            return Ok(None);
+        }
+        let mut settings = place.settings()?;
+        // Who names a queue to fill and no settings enables it by that; the consent has to be
+        // on record in either case.
+        settings.enabled |= !place.has_settings();
+        Self::by(&settings).map(Some)
+    }
+
+    /// Opens the queue that `settings` names.
+    pub fn by(settings: &Settings) -> Result<Self> {
+        for problem in harden().problems {
+            output::warning("memory", &problem);
+        }
+        let clock = Arc::new(SystemClock::new());
+        let queue = Queue::open(&settings.directory, settings, Arc::clone(&clock) as _)?;
+        let gate = Gate::new(settings.policy()?, system_draw())?;
+        Ok(Self { gate, queue, clock, stored: 0, stopped: BTreeMap::new() })
+    }
+
+    /// What is kept around a word.
+    pub fn policy(&self) -> Policy {
+        self.gate.policy().clone()
+    }
+
+    /// Puts the excerpts of one recording through the gate, and counts the activations of it
+    /// that got none.
+    pub fn put(
+        &mut self,
+        activations: &[Activation],
+        excerpts: Vec<(Heard, LiveAudio)>,
+    ) -> Result<()> {
+        for (heard, audio) in excerpts {
+            let state = self.queue.gate_state()?;
+            match self.gate.admit(heard, audio, &state, self.clock.now()) {
+                Err(stop) => self.count(stop, 1),
+                Ok(clip) => match self.queue.store(clip)? {
+                    Stored::Kept(_) => self.stored += 1,
+                    Stored::Dropped(stop) => self.count(stop, 0),
+                },
+            }
+        }
+        for stop in activations.iter().filter_map(|activation| intended(activation).err()) {
+            self.count(stop, 1);
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, stop: Stop, uncounted: u64) {
+        let entry = self.stopped.entry(stop.as_str()).or_insert((stop, 0, 0));
+        entry.1 += 1;
+        entry.2 += uncounted;
+    }
+
+    /// Adds what was stopped to the day's counts and says what became of it all, on stderr.
+    pub fn end(mut self) -> Result<()> {
+        let stops: Vec<_> = self.stopped.values().copied().collect();
+        let uncounted: Vec<(Stop, u64)> = stops.iter().map(|s| (s.0, s.2)).collect();
+        self.queue.count_stops(&uncounted)?;
+        let reasons: Vec<String> =
+            stops.iter().map(|(stop, count, _)| format!("{count} {stop}")).collect();
+        let reasons =
+            if reasons.is_empty() { String::new() } else { format!(" ({})", reasons.join(", ")) };
+        let stopped: u64 = stops.iter().map(|(_, count, _)| count).sum();
+        anstream::eprintln!(
+            "review queue: {} stored, {stopped} stopped and wiped{reasons}",
+            counted(self.stored, "clip")
+        );
+        Ok(())
+    }
+}

@@ -1,0 +1,75 @@
+//! `wakegate review serve`: the reviewer's page.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::page::{Event, Limits, Options, Server, TlsFiles};
+use clap::Args;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use wakegate::gate::{SystemClock, harden};
+use wakegate::review::{Person, Settings};
+use wakegate::{Error, ErrorKind, Result};
+
+use super::review::open;
+use super::{Engine, Outcome, output};
+
+/// Serve the reviewer's page, and print a link that works once for each reviewer
+#[derive(Args)]
+pub struct Serve {
+    /// Address and port; anything but a loopback address needs a certificate
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:7871")]
+    listen: SocketAddr,
+    /// Who reviews, for the audit log; once for each person
+    #[arg(long = "reviewer", value_name = "NAME", env = "USER", default_value = "reviewer")]
+    reviewers: Vec<Person>,
+    /// Host name that the browser uses, as in the certificate
+    #[arg(long = "name", value_name = "HOST")]
+    names: Vec<String>,
+    /// Certificate with its chain, in PEM
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// Private key of the certificate, in PEM
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+    #[command(flatten)]
+    engine: Engine,
+}
+
+impl Serve {
+    pub fn run(self, settings: &Settings) -> Result<Outcome> {
+        harden().problems.iter().for_each(|problem| output::warning("memory", problem));
+        // Before anything is told: from the first link on, an end is an orderly one.
+        let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(|error| {
+            Error::new(ErrorKind::Runtime, "cannot listen for signals").found(error.to_string())
+        })?;
+        let queue = open(settings)?;
+        let model = self.engine.open()?;
+        let tls = self.tls_cert.zip(self.tls_key);
+        let options = Options {
+            listen: self.listen,
+            names: self.names,
+            tls: tls.map(|(certificate, key)| TlsFiles { certificate, key }),
+            reviewers: self.reviewers,
+            limits: Limits::default(),
+        };
+        let clock = Arc::new(SystemClock::new());
+        let server = Server::start(&options, queue, Some(&model), clock, tell)?;
+        anstream::eprintln!("listening on {}; Ctrl-C ends it", server.address());
+        // Blocks until the first of them; dropping the server gives leased clips back.
+        signals.forever().next();
+        drop(server);
+        Ok(Outcome::AllWell)
+    }
+}
+
+fn tell(event: Event) {
+    match event {
+        Event::Link { reviewer, url } => {
+            // The page goes on where nobody reads stdout any more.
+            let _ = output::line(format_args!("{reviewer}: {url}"));
+        }
+        Event::Failed(error) => output::error(&error),
+    }
+}

@@ -1,0 +1,69 @@
+//! `wakegate listen --wyoming`: the options that go into the configuration.
+
+use std::path::PathBuf;
+
+use crate::config::{Config, WakeWord};
+use crate::daemon::Counters;
+use clap::Args;
+use wakegate::{Error, ErrorKind, Result};
+
+/// Options of the Wyoming server and proxy.
+#[derive(Args)]
+pub struct WyomingOptions {
+    /// Serve the Wyoming protocol at tcp://HOST:PORT or unix://PATH, in place of the microphone
+    /// unless --config or --device names one
+    #[arg(long = "wyoming", value_name = "URI", conflicts_with_all = ["input", "pace"])]
+    listen: Option<String>,
+    /// Judge the detections of the Wyoming wake-word engine there, instead of detecting
+    #[arg(long, value_name = "URI", conflicts_with = "input")]
+    upstream: Option<String>,
+    /// How long after the end of the word that engine reports it
+    #[arg(long, value_name = "N", conflicts_with = "input")]
+    upstream_lag_ms: Option<u32>,
+    /// Listen for the wake word of this model package too; can be given again
+    #[arg(long, value_name = "DIR", conflicts_with = "input")]
+    also_model: Vec<PathBuf>,
+    /// Another setting of the Wyoming server, as in the configuration; can be given again
+    #[arg(long, value_name = "KEY=VALUE", conflicts_with = "input")]
+    wyoming_set: Vec<String>,
+}
+
+impl WyomingOptions {
+    /// Whether a server is asked for here and not in a file.
+    pub fn is_asked_for(&self) -> bool {
+        self.listen.is_some()
+    }
+
+    /// Puts what was given in place of what the file says.
+    pub fn apply(&self, config: &mut Config) -> Result<()> {
+        if !self.wyoming_set.is_empty() {
+            let refused = |error: toml::de::Error| {
+                Error::new(ErrorKind::Settings, "--wyoming-set is refused")
+                    .expected("KEY=VALUE with a key of the section wyoming, such as most_clients=8")
+                    .found(error.message().split_whitespace().collect::<Vec<_>>().join(" "))
+            };
+            let mut all = toml::Table::try_from(&config.wyoming).unwrap_or_default();
+            let given: toml::Table = self.wyoming_set.join("\n").parse().map_err(refused)?;
+            all.extend(given);
+            config.wyoming = all.try_into().map_err(refused)?;
+        }
+        let settings = &mut config.wyoming;
+        settings.listen = self.listen.clone().or(settings.listen.take());
+        settings.upstream = self.upstream.clone().or(settings.upstream.take());
+        settings.upstream_lag_ms = self.upstream_lag_ms.unwrap_or(settings.upstream_lag_ms);
+        let also = |model: &PathBuf| WakeWord { model: Some(model.clone()), ..WakeWord::default() };
+        config.wake_word.extend(self.also_model.iter().map(also));
+        Ok(())
+    }
+
+    /// Says at the end what happened, where the server was asked for here.
+    pub fn tell(&self, counters: &Counters) {
+        if !self.is_asked_for() {
+            return;
+        }
+        let wyoming = |name: &str| name.starts_with("wakegate_wyoming_");
+        for shown in counters.others().iter().filter(|s| s.value > 0 && wyoming(s.name)) {
+            anstream::eprintln!("{} {}", shown.name, shown.value);
+        }
+    }
+}

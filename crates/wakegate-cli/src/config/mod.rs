@@ -1,0 +1,147 @@
+//! The daemon's one TOML file: typed, range-checked, unknown keys refused.
+//!
+//! `default.toml` is the complete configuration with every key's default, unit and range; a test
+//! keeps it equal to the types here. The sections of other modules are those modules' own types.
+
+mod audio;
+mod changes;
+mod print;
+mod refusal;
+mod sections;
+
+use std::fs;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+pub use audio::Audio;
+pub use changes::changes;
+pub use print::print;
+pub use sections::{Hooks, Level, Log, Metrics, Mqtt, Runtime, WakeWord};
+
+use crate::wyoming;
+use wakegate::{Error, ErrorKind, Result, review};
+
+/// The complete configuration, commented, every key at its default.
+pub const DEFAULT: &str = include_str!("default.toml");
+
+/// Everything that can be set.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Where sound comes from.
+    pub audio: Audio,
+    /// What is listened for; at least one.
+    pub wake_word: Vec<WakeWord>,
+    /// Commands that activations start.
+    pub hooks: Hooks,
+    /// The message broker.
+    pub mqtt: Mqtt,
+    /// The page for Prometheus.
+    pub metrics: Metrics,
+    /// Threads and queues.
+    pub runtime: Runtime,
+    /// What is said on standard error.
+    pub log: Log,
+    /// The server for Wyoming clients.
+    pub wyoming: wyoming::Settings,
+    /// The review queue.
+    pub review: review::Settings,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            audio: Audio::default(),
+            wake_word: vec![WakeWord::default()],
+            hooks: Hooks::default(),
+            mqtt: Mqtt::default(),
+            metrics: Metrics::default(),
+            runtime: Runtime::default(),
+            log: Log::default(),
+            wyoming: wyoming::Settings::default(),
+            review: review::Settings::default(),
+        }
+    }
+}
+
+impl Config {
+    /// Reads and checks the file at `path`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`] for a file that can't be read; else as [`parse`](Self::parse).
+    pub fn open(path: &Path) -> Result<Self> {
+        let text = fs::read_to_string(path).map_err(|e| {
+            Error::io("read", path, &e)
+                .hint("write one with `wakegate config print > wakegate.toml`")
+        })?;
+        Self::parse(&text).map_err(|error| error.context(path.display()))
+    }
+
+    /// Reads and checks `text`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Settings`] for TOML that does not parse, an unknown key (with its line and a
+    /// suggestion), or a value out of its range.
+    pub fn parse(text: &str) -> Result<Self> {
+        let config: Self = toml::from_str(text).map_err(|error| refusal::of(&error, text))?;
+        config.validate()?;
+        Ok(config)
+    }
+
+    /// Checks every value's range.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Settings`] with the key and its range.
+    pub fn validate(&self) -> Result<()> {
+        self.audio.validate()?;
+        if self.wake_word.is_empty() {
+            return Err(Error::new(ErrorKind::Settings, "there is no wake word")
+                .expected("at least one [[wake_word]]")
+                .found("none")
+                .hint("an empty [[wake_word]] block is the model in the binary"));
+        }
+        self.wake_word.iter().try_for_each(WakeWord::validate)?;
+        self.hooks.validate()?;
+        self.mqtt.validate()?;
+        self.metrics.validate()?;
+        self.runtime.validate()?;
+        self.wyoming.check()?;
+        self.review.validate()
+    }
+
+    /// Checks that there is anything to listen to, once all that can say so has said it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Settings`] where there is neither a device nor a server, or an upstream
+    /// engine without the server that its clients would talk to.
+    pub fn has_a_source(&self) -> Result<()> {
+        if self.wyoming.upstream.is_some() && self.wyoming.listen.is_none() {
+            return Err(Error::new(ErrorKind::Settings, "wyoming.upstream has no clients")
+                .expected("an address for them in wyoming.listen")
+                .found("none"));
+        }
+        if self.audio.enabled || self.wyoming.listen.is_some() {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::Settings, "there is nothing to listen to")
+            .expected("audio.enabled = true, or an address in wyoming.listen")
+            .found("neither"))
+    }
+}
+
+/// A refused value of `key`.
+fn refused(key: &str) -> Error {
+    Error::new(ErrorKind::Settings, format!("{key} is refused"))
+}
+
+/// Checks a number against its range.
+fn in_range(key: &str, value: f64, low: f64, high: f64) -> Result<()> {
+    // A NaN lies in no range, so it is refused here too.
+    if (low..=high).contains(&value) {
+        return Ok(());
+    }
+    // f32 values arrive widened; six digits show what the file says.
+    let shown = |v: f64| ((v * 1e6).round() / 1e6).to_string();
+    Err(refused(key).expected(format!("{} to {}", shown(low), shown(high))).found(shown(value)))
+}

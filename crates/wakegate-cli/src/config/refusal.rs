@@ -1,0 +1,42 @@
+//! Why a text is no configuration: the line, the key, and what was probably meant.
+
+use wakegate::{Error, ErrorKind};
+
+/// Least similarity of a key that is suggested, 0 to 1.
+const SIMILAR: f64 = 0.7;
+
+/// `error` of parsing `text`, in our form.
+pub(super) fn of(error: &toml::de::Error, text: &str) -> Error {
+    let message = error.message().split_whitespace().collect::<Vec<_>>().join(" ");
+    let line = error.span().map(|span| {
+        let before = text.get(..span.start).unwrap_or(text);
+        before.matches('\n').count() + 1
+    });
+    let place = line.map_or_else(|| "the configuration".to_owned(), |line| format!("line {line}"));
+    let Some((unknown, known)) = unknown_key(&message) else {
+        return Error::new(ErrorKind::Settings, place)
+            .found(message)
+            .hint("`wakegate config print` shows every key with its unit and range");
+    };
+    let nearest = known
+        .iter()
+        .map(|key| (strsim::jaro_winkler(unknown, key), key))
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .filter(|(similarity, _)| *similarity >= SIMILAR);
+    let hint = match nearest {
+        Some((_, key)) => format!("did you mean {key}?"),
+        None => "`wakegate config print` shows every key".to_owned(),
+    };
+    Error::new(ErrorKind::Settings, format!("{place}: unknown key {unknown}"))
+        .expected(known.join(", "))
+        .found(unknown)
+        .hint(hint)
+}
+
+/// The unknown key, and the known ones, of serde's message.
+fn unknown_key(message: &str) -> Option<(&str, Vec<&str>)> {
+    let rest = message.strip_prefix("unknown field ")?;
+    let mut quoted = rest.split('`').skip(1).step_by(2);
+    let unknown = quoted.next()?;
+    Some((unknown, quoted.collect()))
+}

@@ -1,0 +1,220 @@
+//! The daemon's own sections.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::{in_range, refused};
+use wakegate::Result;
+
+/// The port of a broker that is named without one.
+const MQTT_PORT: u16 = 1883;
+
+/// `[[wake_word]]`: a model, and thresholds in place of its own.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct WakeWord {
+    /// Folder of a model package; the model in the binary without it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<PathBuf>,
+    /// Posterior from which an activation is intended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub intended_at: Option<f32>,
+    /// Posterior below which it is accidental.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub accidental_below: Option<f32>,
+    /// Posterior from which the first stage proposes a candidate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub spotter_threshold: Option<f32>,
+}
+
+impl WakeWord {
+    pub(super) fn validate(&self) -> Result<()> {
+        let check = |key: &str, value: Option<f32>, high: f64| {
+            let value = value.map(f64::from);
+            value.map_or(Ok(()), |v| in_range(&format!("wake_word.{key}"), v, 0.001, high))
+        };
+        check("intended_at", self.intended_at, 1.0)?;
+        check("accidental_below", self.accidental_below, self.intended_at.map_or(1.0, f64::from))?;
+        check("spotter_threshold", self.spotter_threshold, 0.999)
+    }
+}
+
+/// `[hooks]`: commands that activations start.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Hooks {
+    /// Shell command for each intended activation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub on_intended: Option<String>,
+    /// Shell command for each accidental or unsure one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub on_accidental: Option<String>,
+    /// Seconds that a command may take.
+    pub timeout_s: f64,
+    /// Events that may wait for a command.
+    pub queue: usize,
+}
+
+impl Default for Hooks {
+    fn default() -> Self {
+        Self { on_intended: None, on_accidental: None, timeout_s: 10.0, queue: 16 }
+    }
+}
+
+impl Hooks {
+    pub(super) fn validate(&self) -> Result<()> {
+        in_range("hooks.timeout_s", self.timeout_s, 0.1, 3_600.0)?;
+        in_range("hooks.queue", self.queue as f64, 1.0, 1_000.0)
+    }
+}
+
+/// `[mqtt]`: the message broker.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Mqtt {
+    /// `host` or `host:port`; no MQTT without it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub broker: Option<String>,
+    /// User name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub username: Option<String>,
+    /// File that holds the password.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub password_file: Option<PathBuf>,
+    /// First part of every topic.
+    pub topic: String,
+    /// Prefix of Home Assistant's discovery; empty for none.
+    pub discovery: String,
+    /// Seconds between two messages with the counters.
+    pub interval_s: f64,
+}
+
+impl Default for Mqtt {
+    fn default() -> Self {
+        Self {
+            broker: None,
+            username: None,
+            password_file: None,
+            topic: "wakegate".to_owned(),
+            discovery: "homeassistant".to_owned(),
+            interval_s: 30.0,
+        }
+    }
+}
+
+impl Mqtt {
+    /// Host and port of the broker, if there is one.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Settings`](wakegate::ErrorKind::Settings) for what is neither.
+    pub fn address(&self) -> Result<Option<(String, u16)>> {
+        let Some(broker) = &self.broker else { return Ok(None) };
+        let wrong =
+            || refused("mqtt.broker").expected("host or host:port").found(format!("{broker:?}"));
+        let (host, port) = match broker.rsplit_once(':') {
+            // An IPv6 address without brackets has colons of its own.
+            Some((host, port)) if !host.contains(':') || host.ends_with(']') => {
+                (host, port.parse().map_err(|_| wrong())?)
+            }
+            _ => (broker.as_str(), MQTT_PORT),
+        };
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        let odd = |c: char| c.is_whitespace() || c == '/';
+        if host.is_empty() || host.contains(odd) || port == 0 {
+            return Err(wrong());
+        }
+        Ok(Some((host.to_owned(), port)))
+    }
+
+    pub(super) fn validate(&self) -> Result<()> {
+        self.address()?;
+        for (key, topic) in [("mqtt.topic", &self.topic), ("mqtt.discovery", &self.discovery)] {
+            let odd = |c: char| matches!(c, '+' | '#' | '$') || c.is_control();
+            let empty = key == "mqtt.topic" && topic.is_empty();
+            let slashed = topic.starts_with('/') || topic.ends_with('/');
+            if empty || slashed || topic.contains(odd) || topic.len() > 200 {
+                return Err(refused(key)
+                    .expected("1 to 200 characters without +, # and $, no / at either end")
+                    .found(format!("{topic:?}")));
+            }
+        }
+        if self.password_file.is_some() && self.username.is_none() {
+            return Err(refused("mqtt.password_file").expected("a username too").found("none"));
+        }
+        in_range("mqtt.interval_s", self.interval_s, 1.0, 3_600.0)
+    }
+}
+
+/// `[metrics]`: the page for Prometheus.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Metrics {
+    /// Loopback address and port; no page without it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub listen: Option<SocketAddr>,
+}
+
+impl Metrics {
+    pub(super) fn validate(&self) -> Result<()> {
+        match self.listen {
+            Some(address) if !address.ip().is_loopback() => Err(refused("metrics.listen")
+                .expected("a loopback address, such as 127.0.0.1:9464")
+                .found(address.to_string())
+                .hint("put a proxy with a login in front of it to reach it from elsewhere")),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// `[runtime]`: threads and queues.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Runtime {
+    /// Whether activations are printed on standard output.
+    pub stdout: bool,
+    /// Activations that may wait for each receiver.
+    pub queue: usize,
+    /// Real-time priority to ask for; 0 for none.
+    pub priority: u8,
+    /// Seconds between two looks at the models' files.
+    pub model_check_s: f64,
+}
+
+impl Default for Runtime {
+    fn default() -> Self {
+        Self { stdout: true, queue: 64, priority: 10, model_check_s: 60.0 }
+    }
+}
+
+impl Runtime {
+    pub(super) fn validate(&self) -> Result<()> {
+        in_range("runtime.queue", self.queue as f64, 1.0, 10_000.0)?;
+        in_range("runtime.priority", f64::from(self.priority), 0.0, 99.0)?;
+        in_range("runtime.model_check_s", self.model_check_s, 1.0, 86_400.0)
+    }
+}
+
+/// `[log]`: what is said on standard error.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Log {
+    /// The least grave thing that is said.
+    pub level: Level,
+}
+
+/// How grave a message is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// Something does not work.
+    Error,
+    /// Something is lost, or was refused.
+    #[default]
+    Warn,
+    /// Starts, stops, reloads.
+    Info,
+    /// Every activation.
+    Debug,
+}

@@ -1,0 +1,379 @@
+//! What the daemon counts. Every number only goes up, and can be read at any time.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::wyoming;
+use wakegate::decision::{Reason, Verdict};
+use wakegate::{ErrorKind, review};
+
+/// Upper ends of the buckets of the time that a block takes, in microseconds.
+const STEP_US: [u64; 10] = [100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000];
+/// Upper ends of the buckets of the delay from a word's end to its verdict, in microseconds.
+const DELAY_US: [u64; 8] =
+    [250_000, 500_000, 750_000, 900_000, 1_000_000, 1_500_000, 2_500_000, 5_000_000];
+
+/// All verdicts, in the order in which they are shown.
+pub const VERDICTS: [Verdict; 3] = [Verdict::Intended, Verdict::Accidental, Verdict::Unsure];
+/// All reasons, in the order in which they are shown.
+pub const REASONS: [Reason; 3] = [Reason::Intended, Reason::NotWakeWord, Reason::NotAddressed];
+
+/// A number that goes up.
+#[derive(Debug, Default)]
+pub struct Count(AtomicU64);
+
+impl Count {
+    /// One more.
+    pub fn up(&self) {
+        self.add(1);
+    }
+
+    /// `count` more.
+    pub fn add(&self, count: u64) {
+        self.0.fetch_add(count, Ordering::Relaxed);
+    }
+
+    /// The number so far.
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Replaces a number that another counter keeps.
+    pub(super) fn set(&self, value: u64) {
+        self.0.store(value, Ordering::Relaxed);
+    }
+}
+
+/// Durations in buckets.
+#[derive(Debug)]
+pub struct Histogram {
+    ends_us: &'static [u64],
+    buckets: Box<[Count]>,
+    sum_us: Count,
+}
+
+impl Histogram {
+    fn new(ends_us: &'static [u64]) -> Self {
+        let buckets = (0..=ends_us.len()).map(|_| Count::default()).collect();
+        Self { ends_us, buckets, sum_us: Count::default() }
+    }
+
+    /// Counts one duration.
+    pub fn observe(&self, duration: Duration) {
+        let us = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+        self.buckets[self.ends_us.partition_point(|&end| end < us)].up();
+        self.sum_us.add(us);
+    }
+
+    /// Upper end in seconds and cumulative count of each bucket, but for the last, endless one.
+    pub fn cumulative(&self) -> impl Iterator<Item = (f64, u64)> {
+        let mut sum = 0;
+        self.ends_us.iter().zip(&self.buckets).map(move |(&end, bucket)| {
+            sum += bucket.get();
+            (end as f64 / 1e6, sum)
+        })
+    }
+
+    /// How many there were.
+    pub fn count(&self) -> u64 {
+        self.buckets.iter().map(Count::get).sum()
+    }
+
+    /// The sum of all, in seconds.
+    pub fn sum_s(&self) -> f64 {
+        self.sum_us.get() as f64 / 1e6
+    }
+}
+
+/// What is counted for one wake word.
+#[derive(Debug)]
+pub struct EarCounters {
+    /// The wake word.
+    pub wake_word: Arc<str>,
+    /// Candidates that the first stage proposed.
+    pub candidates: Count,
+    /// Candidates that never got a verdict: audio was lost, an error, a stop. Nothing passes.
+    pub abandoned: Count,
+    verdicts: [[Count; 3]; 3],
+}
+
+impl EarCounters {
+    fn new(wake_word: &Arc<str>) -> Self {
+        Self {
+            wake_word: Arc::clone(wake_word),
+            candidates: Count::default(),
+            abandoned: Count::default(),
+            verdicts: Default::default(),
+        }
+    }
+
+    /// Verdicts of a kind.
+    pub fn verdicts(&self, verdict: Verdict, reason: Reason) -> &Count {
+        let verdict = VERDICTS.iter().position(|&v| v == verdict).unwrap_or(0);
+        let reason = REASONS.iter().position(|&r| r == reason).unwrap_or(0);
+        &self.verdicts[verdict][reason]
+    }
+
+    /// Verdicts of a kind, whatever the reason.
+    pub fn verdict(&self, verdict: Verdict) -> u64 {
+        REASONS.iter().map(|&reason| self.verdicts(verdict, reason).get()).sum()
+    }
+}
+
+/// What is counted for one receiver of activations.
+#[derive(Debug)]
+pub struct SinkCounters {
+    /// The receiver: stdout, mqtt, a hook.
+    pub name: &'static str,
+    /// Activations given to it.
+    pub delivered: Count,
+    /// Activations that found its queue full.
+    pub dropped: Count,
+    /// What it could not do: write, start a command, publish.
+    pub failed: Count,
+    /// Commands killed because they took too long.
+    pub killed: Count,
+}
+
+/// A line of the metrics that another module counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shown {
+    /// Its whole name.
+    pub name: &'static str,
+    /// `counter` or `gauge`.
+    pub kind: &'static str,
+    /// What it counts.
+    pub help: &'static str,
+    /// The value of its label `reason`, where it has one.
+    pub reason: Option<&'static str>,
+    /// Its value.
+    pub value: u64,
+}
+
+impl From<wyoming::Metric> for Shown {
+    fn from(metric: wyoming::Metric) -> Self {
+        let wyoming::Metric { name, kind, help, value } = metric;
+        Self { name, kind, help, reason: None, value }
+    }
+}
+
+impl From<review::Metric> for Shown {
+    fn from(metric: review::Metric) -> Self {
+        let review::Metric { name, help, reason, value } = metric;
+        let kind = if name.ends_with("_total") { "counter" } else { "gauge" };
+        Self { name, kind, help, reason, value }
+    }
+}
+
+/// Reads what another module counts.
+struct Show(Box<dyn Fn() -> Vec<Shown> + Send>);
+
+impl fmt::Debug for Show {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries((self.0)()).finish()
+    }
+}
+
+/// Everything that the daemon counts.
+#[derive(Debug)]
+pub struct Counters {
+    /// Frames that came from the device, lost ones included.
+    pub frames: Count,
+    /// Frames that found the ring full.
+    pub lost_frames: Count,
+    /// Blocks that found the ring full.
+    pub overruns: Count,
+    /// Overruns that the device itself reported.
+    pub xruns: Count,
+    /// Gaps in the audio; after each everything starts afresh.
+    pub gaps: Count,
+    /// Times that the device was opened.
+    pub opened: Count,
+    /// Times that the device failed, or could not be opened.
+    pub device_faults: Count,
+    /// 16 kHz samples that were judged.
+    pub judged_samples: Count,
+    /// Errors while judging: samples that are no numbers, posteriors that are none.
+    pub audio_errors: Count,
+    /// Errors of a network or of what it says.
+    pub model_errors: Count,
+    /// Panics of the judging thread.
+    pub panics: Count,
+    /// Looks at the models' files that found them altered.
+    pub model_altered: Count,
+    /// Configurations that were taken while running.
+    pub reloads: Count,
+    /// Configurations that were refused while running.
+    pub reloads_refused: Count,
+    /// Frames that wait in the ring.
+    pub waiting_frames: Count,
+    /// Time to take one block of the device through all wake words.
+    pub step: Histogram,
+    /// Audio time from a word's end to its verdict, with what waited in the ring.
+    pub delay: Histogram,
+    activations: AtomicU64,
+    flowing: AtomicBool,
+    healthy: AtomicBool,
+    ears: Mutex<Vec<Arc<EarCounters>>>,
+    sinks: Mutex<Vec<Arc<SinkCounters>>>,
+    others: Mutex<BTreeMap<&'static str, Show>>,
+}
+
+impl Default for Counters {
+    fn default() -> Self {
+        Self {
+            frames: Count::default(),
+            lost_frames: Count::default(),
+            overruns: Count::default(),
+            xruns: Count::default(),
+            gaps: Count::default(),
+            opened: Count::default(),
+            device_faults: Count::default(),
+            judged_samples: Count::default(),
+            audio_errors: Count::default(),
+            model_errors: Count::default(),
+            panics: Count::default(),
+            model_altered: Count::default(),
+            reloads: Count::default(),
+            reloads_refused: Count::default(),
+            waiting_frames: Count::default(),
+            step: Histogram::new(&STEP_US),
+            delay: Histogram::new(&DELAY_US),
+            activations: AtomicU64::new(0),
+            flowing: AtomicBool::new(false),
+            healthy: AtomicBool::new(false),
+            ears: Mutex::default(),
+            sinks: Mutex::default(),
+            others: Mutex::default(),
+        }
+    }
+}
+
+impl Counters {
+    /// The counters of `wake_word`; the same ones each time.
+    pub fn ear(&self, wake_word: &Arc<str>) -> Arc<EarCounters> {
+        let mut ears = self.ears.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = ears.iter().find(|ear| ear.wake_word == *wake_word) {
+            return Arc::clone(found);
+        }
+        let ear = Arc::new(EarCounters::new(wake_word));
+        ears.push(Arc::clone(&ear));
+        ear
+    }
+
+    /// The counters of the receiver `name`; the same ones each time.
+    pub fn sink(&self, name: &'static str) -> Arc<SinkCounters> {
+        let mut sinks = self.sinks.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = sinks.iter().find(|sink| sink.name == name) {
+            return Arc::clone(found);
+        }
+        let sink = Arc::new(SinkCounters {
+            name,
+            delivered: Count::default(),
+            dropped: Count::default(),
+            failed: Count::default(),
+            killed: Count::default(),
+        });
+        sinks.push(Arc::clone(&sink));
+        sink
+    }
+
+    /// The counters of every wake word so far.
+    pub fn ears(&self) -> Vec<Arc<EarCounters>> {
+        self.ears.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The counters of every receiver so far.
+    pub fn sinks(&self) -> Vec<Arc<SinkCounters>> {
+        self.sinks.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Verdicts of a kind, over all wake words.
+    pub fn verdicts(&self, verdict: Verdict) -> u64 {
+        self.ears().iter().map(|ear| ear.verdict(verdict)).sum()
+    }
+
+    /// The number of the next activation, from 1.
+    pub(super) fn next_activation(&self) -> u64 {
+        self.activations.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Shows what another module counts, in place of what it showed before.
+    pub fn show(&self, module: &'static str, read: impl Fn() -> Vec<Shown> + Send + 'static) {
+        self.lock_others().insert(module, Show(Box::new(read)));
+    }
+
+    /// Shows nothing of that module any more.
+    pub fn hide(&self, module: &str) {
+        self.lock_others().remove(module);
+    }
+
+    /// What the other modules count, each family in one piece.
+    pub fn others(&self) -> Vec<Shown> {
+        self.lock_others().values().flat_map(|show| (show.0)()).collect()
+    }
+
+    fn lock_others(&self) -> MutexGuard<'_, BTreeMap<&'static str, Show>> {
+        self.others.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether audio was judged in the last seconds.
+    pub fn is_healthy(&self) -> bool {
+        self.healthy.load(Ordering::Relaxed)
+    }
+
+    /// Gives what it was before.
+    pub(super) fn set_healthy(&self, healthy: bool) -> bool {
+        self.healthy.swap(healthy, Ordering::Relaxed)
+    }
+
+    /// Whether the last block was judged.
+    pub fn is_flowing(&self) -> bool {
+        self.flowing.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_flowing(&self, flowing: bool) {
+        self.flowing.store(flowing, Ordering::Relaxed);
+    }
+
+    /// Counts an error of the judging thread by its kind.
+    pub(super) fn judging_failed(&self, kind: ErrorKind) {
+        match kind {
+            ErrorKind::Audio => self.audio_errors.up(),
+            _ => self.model_errors.up(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_histogram_is_cumulative_and_its_last_bucket_endless() {
+        let histogram = Histogram::new(&[10, 100]);
+        for us in [5, 10, 11, 1_000_000] {
+            histogram.observe(Duration::from_micros(us));
+        }
+        let found: Vec<_> = histogram.cumulative().collect();
+        assert_eq!(found, [(0.000_01, 2), (0.000_1, 3)]);
+        assert_eq!(histogram.count(), 4);
+        assert!((histogram.sum_s() - 1.000_026).abs() < 1e-9);
+    }
+
+    #[test]
+    fn the_same_name_has_the_same_counters() {
+        let counters = Counters::default();
+        let word: Arc<str> = "tiny".into();
+        counters.ear(&word).verdicts(Verdict::Accidental, Reason::NotAddressed).up();
+        counters.ear(&word).verdicts(Verdict::Accidental, Reason::NotWakeWord).up();
+        assert_eq!(counters.verdicts(Verdict::Accidental), 2);
+        assert_eq!(counters.verdicts(Verdict::Intended), 0);
+        counters.sink("stdout").dropped.up();
+        assert_eq!(counters.sink("stdout").dropped.get(), 1);
+        assert_eq!((counters.ears().len(), counters.sinks().len()), (1, 1));
+    }
+}

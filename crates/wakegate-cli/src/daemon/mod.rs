@@ -1,0 +1,44 @@
+//! The daemon: threads, receivers, signals, reload, what is counted.
+//!
+//! ```text
+//! device's callback -> ring -> judging thread -> a bounded queue each -> receivers
+//!                                    ^    |                              (stdout, hooks, MQTT, ...)
+//!                                    |    +-> tape -> review thread: the gate and the queue
+//!                                    | orders
+//!                       main thread: signals, reload, watchdog, health
+//! Wyoming clients -> a thread each -> the same queues, the same review thread
+//! ```
+//!
+//! The judging thread never waits for a receiver. All times are sample times, so a clock that
+//! jumps changes nothing. Whatever fails, nothing passes that was not judged intended.
+
+mod daemon;
+mod fanout;
+mod hooks;
+mod input_device;
+mod judging_thread;
+mod listened_word;
+mod listener;
+mod log_limit;
+mod metrics;
+mod metrics_server;
+mod mqtt;
+mod prometheus;
+mod review_queue;
+mod sinks;
+mod startup;
+mod systemd_notify;
+mod thread_priority;
+mod wyoming_server;
+
+pub use daemon::{Daemon, End, ReadAgain, Setup, Stop};
+pub use fanout::{Decided, Fanout, Sink};
+pub use hooks::{Hook, When};
+pub use judging_thread::{Ended, Order, Work, Worker};
+pub use listened_word::{Ear, Judge, MakeJudge};
+pub use metrics::{
+    Count, Counters, EarCounters, Histogram, REASONS, Shown, SinkCounters, VERDICTS,
+};
+pub use metrics_server::Page;
+pub use mqtt::Publisher;
+pub use sinks::{Named, Receivers};

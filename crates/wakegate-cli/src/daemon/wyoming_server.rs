@@ -1,0 +1,67 @@
+//! The Wyoming server in the daemon: beside the sound card, or in its place.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::fanout::{Decided, Fanout};
+use super::metrics::Counters;
+use crate::wyoming::{Judged, Observer, Server, Settings, Uri};
+use wakegate::Result;
+use wakegate::model::Model;
+use wakegate::review::Recorder;
+
+/// A server whose verdicts go where those of the sound card go. Dropping it closes it.
+pub struct Satellites {
+    server: Server,
+    way: Arc<Mutex<Fanout>>,
+}
+
+impl Satellites {
+    /// Serves `models`; what is intended is offered to `recorder`.
+    ///
+    /// # Errors
+    /// As [`Server::start`].
+    pub fn start(
+        settings: &Settings,
+        models: Vec<Model>,
+        fanout: Fanout,
+        recorder: Option<&Arc<Recorder>>,
+        counters: &Arc<Counters>,
+    ) -> Result<Self> {
+        let way = Arc::new(Mutex::new(fanout));
+        let (to, count) = (Arc::clone(&way), Arc::clone(counters));
+        let observer: Observer = Arc::new(move |judged| hand_on(judged, &to, &count));
+        let server = Server::start(settings, models, Some(observer), recorder.cloned())?;
+        let theirs = Arc::clone(server.counters());
+        counters.show("wyoming", move || theirs.metrics().into_iter().map(Into::into).collect());
+        Ok(Self { server, way })
+    }
+
+    /// Hands verdicts to `fanout` in place of those so far.
+    pub fn report_to(&self, fanout: Fanout) {
+        *self.way.lock().unwrap_or_else(PoisonError::into_inner) = fanout;
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> &Uri {
+        self.server.address()
+    }
+}
+
+/// Counts a client's activation as one of a sound card is counted, and hands it on.
+fn hand_on(judged: Judged, way: &Mutex<Fanout>, counters: &Counters) -> bool {
+    let Judged { client, peer, wake_word, model, activation, .. } = judged;
+    let wake_word: Arc<str> = wake_word.into();
+    let ear = counters.ear(&wake_word);
+    ear.candidates.up();
+    ear.verdicts(activation.verdict, activation.reason).up();
+    let decided = Decided {
+        number: counters.next_activation(),
+        source: format!("wyoming:{client}:{peer}").into(),
+        wake_word,
+        model: model.into(),
+        activation,
+    };
+    // What a receiver can't take is counted as its own.
+    way.lock().unwrap_or_else(PoisonError::into_inner).send(decided);
+    true
+}

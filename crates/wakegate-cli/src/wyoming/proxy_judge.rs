@@ -1,0 +1,269 @@
+//! Judging another engine's detections: where they lie in the stream, and what the verifier says.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::counters::Counters;
+use super::pcm::{Converter, Format};
+use super::protocol::Event;
+use super::wake_words::{Lease, WakeWords};
+use wakegate::Result;
+use wakegate::decision::Verdict;
+use wakegate::pipeline::Activation;
+use wakegate::review::{Feed, Recorder};
+
+/// Chunks of which it is known where they lie; at 80 ms each about 80 s.
+const MOST_SENT: usize = 1_024;
+/// Samples a second.
+const RATE: u64 = wakegate::audio::SAMPLE_RATE as u64;
+
+/// The verifier's side of one client.
+pub(super) struct Judge {
+    words: Arc<WakeWords>,
+    counters: Arc<Counters>,
+    /// How long after the word's end the engine reports it, in samples.
+    lag: u64,
+    chosen: Vec<usize>,
+    stream: Option<Stream>,
+    /// What takes the audio of each stream for review, where that is on.
+    recorder: Option<Arc<Recorder>>,
+    /// Number of the stream, so that a late detection of the one before is known as such.
+    streams: u64,
+    /// The chunks that the engine got, by the stamps that they carried.
+    sent: VecDeque<Sent>,
+    stamp: u64,
+}
+
+struct Stream {
+    leases: Vec<Lease>,
+    /// Detections that wait for their verdicts, by lease, in the order of the verdicts.
+    waiting: Vec<VecDeque<Waiting>>,
+    converter: Converter,
+    samples: Vec<f32>,
+    forwarded: bool,
+    /// End of the last word that was forwarded, by lease.
+    last: Vec<Option<u64>>,
+    /// The way into the review queue, where there is one.
+    feed: Option<Feed>,
+}
+
+struct Waiting {
+    anchor: u64,
+    detection: Event,
+}
+
+#[derive(Clone, Copy)]
+struct Sent {
+    stamp: u64,
+    stream: u64,
+    start: u64,
+    end: u64,
+}
+
+/// A verdict on a detection of the engine.
+pub(super) struct Decided {
+    pub(super) word: usize,
+    pub(super) activation: Activation,
+    /// The engine's event, with the client's own timestamp.
+    pub(super) detection: Event,
+    /// Whether it goes to the client.
+    pub(super) forward: bool,
+}
+
+impl Judge {
+    pub(super) fn new(
+        words: Arc<WakeWords>,
+        counters: Arc<Counters>,
+        lag_ms: u32,
+        recorder: Option<Arc<Recorder>>,
+    ) -> Self {
+        let lag = u64::from(lag_ms) * RATE / 1_000;
+        let chosen = (0..words.count()).collect();
+        Self {
+            words,
+            counters,
+            lag,
+            chosen,
+            stream: None,
+            recorder,
+            streams: 0,
+            sent: VecDeque::new(),
+            stamp: 0,
+        }
+    }
+
+    /// Ends the stream without judging what is open, and listens for `chosen` from now on.
+    pub(super) fn choose(&mut self, chosen: Vec<usize>) {
+        self.end();
+        self.chosen = chosen;
+    }
+
+    /// Whether there is anything to listen for.
+    pub(super) fn is_deaf(&self) -> bool {
+        self.chosen.is_empty()
+    }
+
+    /// Whether a stream is being heard.
+    pub(super) fn is_hearing(&self) -> bool {
+        self.stream.is_some()
+    }
+
+    /// Hears audio that the engine is about to get. Gives the timestamp in ms that it must
+    /// carry there, by which a detection is found again, and the verdicts that are ready.
+    ///
+    /// # Errors
+    /// What converting and judging give; nothing is forwarded then.
+    pub(super) fn hear(
+        &mut self,
+        format: Format,
+        bytes: &[u8],
+        timestamp: Option<&Value>,
+    ) -> Result<(u64, Vec<Decided>)> {
+        if self.stream.is_none() {
+            let leases = self.chosen.iter().map(|&word| self.words.lease(word));
+            let leases: Vec<Lease> = leases.collect::<Result<_>>()?;
+            self.streams += 1;
+            self.stream = Some(Stream {
+                waiting: leases.iter().map(|_| VecDeque::new()).collect(),
+                last: vec![None; leases.len()],
+                leases,
+                converter: Converter::default(),
+                samples: Vec::new(),
+                forwarded: false,
+                feed: self.recorder.as_ref().and_then(Feed::new),
+            });
+        }
+        let Some(stream) = &mut self.stream else { return Ok((self.stamp, Vec::new())) };
+        let start = stream.converter.position();
+        stream.samples.clear();
+        stream.converter.push(format, bytes, timestamp, &mut stream.samples)?;
+        let end = stream.converter.position();
+        self.counters.samples.add(stream.samples.len() as u64);
+        self.stamp += 1.max((end - start) * 1_000 / RATE);
+        if self.sent.len() == MOST_SENT {
+            self.sent.pop_front();
+        }
+        self.sent.push_back(Sent { stamp: self.stamp, stream: self.streams, start, end });
+        let decided = stream.run(&self.words, false)?;
+        Ok((self.stamp, decided))
+    }
+
+    /// Takes a detection of the engine. Its verdict comes at once where its audio is at hand,
+    /// otherwise with the audio.
+    ///
+    /// # Errors
+    /// As [`hear`](Self::hear).
+    pub(super) fn propose(&mut self, detection: Event) -> Result<Vec<Decided>> {
+        self.counters.upstream_detections.one();
+        if let Err(why) = self.place(detection) {
+            self.counters.upstream_unjudged.one();
+            tracing::warn!(why, "a detection of the wake-word engine was dropped unjudged");
+        }
+        let Some(stream) = &mut self.stream else { return Ok(Vec::new()) };
+        stream.samples.clear();
+        stream.run(&self.words, false)
+    }
+
+    fn place(&mut self, mut detection: Event) -> std::result::Result<(), String> {
+        let Some(stream) = &mut self.stream else { return Err("its stream is over".to_owned()) };
+        let word = match detection.get("name") {
+            Some(name) => name.as_str().and_then(|name| self.words.find(name)),
+            // A nameless one can only mean the only word there is.
+            None => (self.words.count() == 1).then_some(0),
+        };
+        let lease = stream.leases.iter().position(|lease| Some(lease.word) == word);
+        let Some(lease) = lease else {
+            let name = detection.get("name").map_or("(no name)".to_owned(), Value::to_string);
+            return Err(format!("{name} is no word that the client asked for"));
+        };
+        let stamp = detection.get("timestamp").and_then(Value::as_u64);
+        let sent = stamp.and_then(|stamp| self.sent.iter().rfind(|sent| sent.stamp == stamp));
+        let (start, end) = match sent {
+            Some(sent) if sent.stream != self.streams => {
+                return Err("it is about the stream before".to_owned());
+            }
+            Some(sent) => (sent.start, sent.end),
+            // An engine with a clock of its own: it means what it heard last.
+            None => (stream.converter.position(), stream.converter.position()),
+        };
+        let anchor = end.saturating_sub(self.lag);
+        stream.leases[lease].pipeline.judge_at(anchor).map_err(|error| error.to_string())?;
+        let timestamp = stream.converter.timestamp(start);
+        detection.data.insert("timestamp".to_owned(), timestamp);
+        let waiting = &mut stream.waiting[lease];
+        let place = waiting.partition_point(|other| other.anchor <= anchor);
+        waiting.insert(place, Waiting { anchor, detection });
+        Ok(())
+    }
+
+    /// Ends the stream: the verdicts on what is still open, and whether any detection of the
+    /// stream was forwarded.
+    ///
+    /// # Errors
+    /// As [`hear`](Self::hear).
+    pub(super) fn finish(&mut self) -> Result<(Vec<Decided>, bool)> {
+        let Some(stream) = &mut self.stream else { return Ok((Vec::new(), false)) };
+        stream.samples.clear();
+        stream.converter.finish(&mut stream.samples)?;
+        let decided = stream.run(&self.words, true)?;
+        if let Some(mut feed) = stream.feed.take() {
+            feed.finish();
+        }
+        let forwarded = stream.forwarded;
+        self.end();
+        Ok((decided, forwarded))
+    }
+
+    /// Ends the stream; what waits for a verdict gets none. A clip that waits for its end is cut
+    /// here, unless something in it may still wait for a verdict.
+    pub(super) fn end(&mut self) {
+        let Some(mut stream) = self.stream.take() else { return };
+        let open: usize = stream.waiting.iter().map(VecDeque::len).sum();
+        if let Some(feed) = stream.feed.as_mut().filter(|_| open == 0) {
+            feed.finish();
+        }
+        self.counters.upstream_unjudged.add(open as u64);
+        stream.leases.into_iter().for_each(|lease| self.words.give_back(lease));
+    }
+}
+
+impl Stream {
+    /// Feeds the samples to every pipeline, and matches verdicts with detections.
+    fn run(&mut self, words: &WakeWords, finish: bool) -> Result<Vec<Decided>> {
+        let mut decided = Vec::new();
+        if let Some(feed) = &mut self.feed {
+            feed.push(&self.samples);
+        }
+        for (index, Lease { word, pipeline, .. }) in self.leases.iter_mut().enumerate() {
+            let mut found = Vec::new();
+            pipeline.push(&self.samples, &mut |activation| found.push(activation))?;
+            if finish {
+                pipeline.finish(&mut |activation| found.push(activation))?;
+            }
+            let refractory = words.manifest(*word).spotter.refractory_s * RATE as f64;
+            for activation in found {
+                // The pipeline judges nothing else, and in this order.
+                let Some(Waiting { anchor, detection }) = self.waiting[index].pop_front() else {
+                    continue;
+                };
+                let intended = activation.verdict == Verdict::Intended;
+                // Engines fire more than once on a word.
+                let again = self.last[index]
+                    .is_some_and(|last| (anchor.saturating_sub(last) as f64) < refractory);
+                if let Some(feed) = self.feed.as_mut().filter(|_| !(intended && again)) {
+                    let manifest = words.manifest(*word);
+                    feed.take(&activation, &manifest.wake_word, &manifest.id());
+                }
+                if intended && !again {
+                    self.last[index] = Some(anchor);
+                    self.forwarded = true;
+                }
+                let forward = intended && !again;
+                decided.push(Decided { word: *word, activation, detection, forward });
+            }
+        }
+        Ok(decided)
+    }
+}

@@ -1,0 +1,20 @@
+//! Recordings of any form, file or part of an archive, to 16 kHz mono samples.
+//!
+//! [`FileSource`] decodes packet by packet, so that its memory does not grow with the recording's
+//! length, from the file system or from the middle of an archive ([`FilePart`]).
+
+mod codec;
+mod container;
+mod damage;
+mod file_part;
+mod file_source;
+mod find_audio;
+mod flac;
+mod opus;
+mod raw;
+mod sniff;
+
+pub use file_part::FilePart;
+pub use file_source::FileSource;
+pub use find_audio::{AUDIO_EXTENSIONS, Found, find_audio, find_files, is_audio};
+pub use raw::{Encoding, RAW_EXTENSIONS, RawForm};

@@ -1,0 +1,23 @@
+//! Recordings to records: the same code behind `wakegate score` and the Python package.
+//!
+//! ```no_run
+//! use crate::decode::FileSource;
+//! use wakegate::model::Model;
+//! use crate::scoring::{Record, Scorer};
+//!
+//! let model = Model::embedded()?;
+//! let mut scorer = Scorer::new(&model, true)?;
+//! let scored = scorer.score(&mut FileSource::open("a.wav")?, None)?;
+//! let record = Record::of_recording("a.wav", model.manifest(), &scored);
+//! assert!(record.verdict.is_some());
+//! # Ok::<(), wakegate::Error>(())
+//! ```
+
+mod columns;
+pub mod ordered_parallel;
+mod record;
+mod scorer;
+
+pub use columns::{Cell, Shape};
+pub use record::{Carried, Named, Record, SCHEMA, seconds};
+pub use scorer::{Scored, Scorer, Spent, trigger_sample};

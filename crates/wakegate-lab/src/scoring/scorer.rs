@@ -1,0 +1,270 @@
+//! One recording through the pipeline.
+
+use std::time::{Duration, Instant};
+
+use crate::corpus::{About, MOST_SECONDS, Recording, Settings};
+use wakegate::audio::{SAMPLE_RATE, Source};
+use wakegate::gate::{Heard, LiveAudio, Policy, Tape};
+use wakegate::model::{Model, Verification};
+use wakegate::pipeline::{Activation, Part, Pipeline, SharedVerifier};
+use wakegate::{Error, ErrorKind, Result};
+
+/// What the pipeline says about one recording.
+pub struct Scored {
+    /// Length in samples at 16 kHz.
+    pub samples: u64,
+    /// Its activations, in the order of their decisions.
+    pub activations: Vec<Activation>,
+    /// Without an activation: the verification at the spotter's highest moment.
+    pub highest: Option<Verification>,
+    /// What the decoder found odd.
+    pub warnings: Vec<String>,
+    /// For the gate: the activations with the audio around them; empty without a tape.
+    pub excerpts: Vec<(Heard, LiveAudio)>,
+    /// Where the time went.
+    pub spent: Spent,
+}
+
+/// Where a thread's time went.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Spent {
+    /// Bytes to samples, reading them included.
+    pub decode: Duration,
+    /// Samples to 16 kHz.
+    pub resample: Duration,
+    /// Samples to frames, and the candidates between the networks.
+    pub frontend: Duration,
+    /// The spotter's network.
+    pub spotter: Duration,
+    /// The verifier's network.
+    pub verifier: Duration,
+}
+
+/// Gives each part of the pipeline's work its time.
+struct Stopwatch {
+    spent: Spent,
+    part: Part,
+    since: Instant,
+}
+
+impl Stopwatch {
+    fn new() -> Self {
+        Self { spent: Spent::default(), part: Part::FrontEnd, since: Instant::now() }
+    }
+
+    /// Work begins that the pipeline does not mark.
+    fn start(&mut self, part: Part) {
+        (self.part, self.since) = (part, Instant::now());
+    }
+
+    /// The work goes over to another part.
+    fn mark(&mut self, next: Part) {
+        let now = Instant::now();
+        let time = now - self.since;
+        match self.part {
+            Part::FrontEnd | Part::Decision => self.spent.frontend += time,
+            Part::Spotter => self.spent.spotter += time,
+            Part::Verifier => self.spent.verifier += time,
+        }
+        (self.part, self.since) = (next, now);
+    }
+}
+
+impl Scored {
+    /// The activation with the highest posterior of intended, the earliest of equal ones.
+    pub fn best(&self) -> Option<&Activation> {
+        let mut best: Option<&Activation> = None;
+        for activation in &self.activations {
+            if best.is_none_or(|b| activation.posteriors.intended() > b.posteriors.intended()) {
+                best = Some(activation);
+            }
+        }
+        best
+    }
+}
+
+/// Scores recordings, one after the other, with the same networks.
+pub struct Scorer {
+    model: Model,
+    verifier: SharedVerifier,
+    /// With the spotter's candidates, and with those of another engine; each is made when it is
+    /// first needed.
+    spotting: Option<Pipeline>,
+    triggered: Option<Pipeline>,
+    block: Vec<f32>,
+    tape: Option<Tape>,
+    wake_word: String,
+    model_id: String,
+}
+
+impl Scorer {
+    /// Loads the networks: also the spotter, where the recordings `need_spotter`.
+    ///
+    /// # Errors
+    /// As [`Pipeline::new`].
+    pub fn new(model: &Model, need_spotter: bool) -> Result<Self> {
+        let verifier = SharedVerifier::load(model)?;
+        let manifest = model.manifest();
+        let mut scorer = Self {
+            model: model.clone(),
+            verifier,
+            spotting: None,
+            triggered: None,
+            block: vec![0.0; SAMPLE_RATE as usize],
+            tape: None,
+            wake_word: manifest.wake_word.clone(),
+            model_id: manifest.id(),
+        };
+        if need_spotter {
+            scorer.pipeline(true)?;
+        }
+        Ok(scorer)
+    }
+
+    /// Also gives the audio that `policy` keeps around the activations.
+    pub fn with_excerpts(mut self, policy: Option<&Policy>) -> Self {
+        self.tape = policy.map(Tape::new);
+        self
+    }
+
+    /// Scores the recording of a corpus. With a trigger, its own or else `trigger_s` in seconds,
+    /// the candidate is the word that ended there by another engine's account.
+    ///
+    /// # Errors
+    /// Why there is no audio or it can't be opened, [`ErrorKind::Settings`] for a trigger that is
+    /// no moment of the recording, and as [`score`](Self::score).
+    pub fn score_recording(
+        &mut self,
+        about: &About,
+        audio: Result<Recording>,
+        settings: &Settings,
+        trigger_s: Option<f64>,
+    ) -> Result<Scored> {
+        let start = Instant::now();
+        let mut source = audio?.open(&about.path, settings)?;
+        let opening = start.elapsed();
+        let trigger = about.trigger_s.or(trigger_s).map(trigger_sample).transpose()?;
+        let mut scored = self.score(&mut source, trigger)?;
+        scored.spent.decode += opening;
+        Ok(scored)
+    }
+
+    /// Streams the recording through the pipeline. With `trigger`, the candidate is the word that
+    /// ended at that sample of the 16 kHz stream; without it, candidates are the spotter's.
+    ///
+    /// # Errors
+    /// The source's own, [`ErrorKind::Audio`] where it holds no sample,
+    /// [`ErrorKind::Settings`] for a trigger behind its end, and those of [`Pipeline::push`].
+    pub fn score(&mut self, source: &mut dyn Source, trigger: Option<u64>) -> Result<Scored> {
+        let spotting = trigger.is_none();
+        self.pipeline(spotting)?;
+        // Out of its place for as long as it works, so that the tape can be at hand too.
+        let place = if spotting { &mut self.spotting } else { &mut self.triggered };
+        let Some(mut pipeline) = place.take() else {
+            return Err(Error::new(ErrorKind::Runtime, "there is no pipeline"));
+        };
+        let result = self.run(&mut pipeline, source, trigger);
+        let place = if spotting { &mut self.spotting } else { &mut self.triggered };
+        *place = Some(pipeline);
+        result
+    }
+
+    /// Makes the pipeline if there is none yet.
+    fn pipeline(&mut self, spotting: bool) -> Result<()> {
+        let place = if spotting { &mut self.spotting } else { &mut self.triggered };
+        if place.is_none() {
+            *place = Some(Pipeline::with_verifier(&self.model, &self.verifier, spotting)?);
+        }
+        Ok(())
+    }
+
+    fn run(
+        &mut self,
+        pipeline: &mut Pipeline,
+        source: &mut dyn Source,
+        trigger: Option<u64>,
+    ) -> Result<Scored> {
+        pipeline.reset()?;
+        let mut watch = Stopwatch::new();
+        if let Some(tape) = &mut self.tape {
+            tape.restart(0);
+        }
+        if let Some(sample) = trigger {
+            pipeline.judge_at(sample)?;
+        }
+        let mut activations = Vec::new();
+        let mut excerpts = Vec::new();
+        let mut taken = 0;
+        let mut reading = Duration::ZERO;
+        loop {
+            let start = Instant::now();
+            let count = source.read(&mut self.block)?;
+            reading += start.elapsed();
+            if count == 0 {
+                break;
+            }
+            if let Some(tape) = &mut self.tape {
+                tape.push(&self.block[..count], &mut |heard, audio| excerpts.push((heard, audio)));
+            }
+            watch.start(Part::FrontEnd);
+            let (block, found) = (&self.block[..count], &mut activations);
+            pipeline.push_marked(block, &mut |a| found.push(a), |part| watch.mark(part))?;
+            watch.mark(Part::Decision);
+            self.take(&activations[taken..], &mut excerpts);
+            taken = activations.len();
+        }
+        let samples = pipeline.samples();
+        if samples == 0 {
+            return Err(Error::new(ErrorKind::Audio, "nothing to score")
+                .expected("at least one sample")
+                .found("none"));
+        }
+        if let Some(trigger) = trigger.filter(|&trigger| trigger > samples) {
+            let at = super::seconds;
+            return Err(Error::new(ErrorKind::Settings, "the trigger lies behind the audio")
+                .expected(format!("a moment up to {} s", at(samples)))
+                .found(format!("{} s", at(trigger))));
+        }
+        watch.start(Part::FrontEnd);
+        pipeline.finish_marked(&mut |a| activations.push(a), |part| watch.mark(part))?;
+        watch.mark(Part::Decision);
+        self.take(&activations[taken..], &mut excerpts);
+        if let Some(tape) = &mut self.tape {
+            tape.finish(&mut |heard, audio| excerpts.push((heard, audio)));
+        }
+        watch.start(Part::Verifier);
+        let highest = pipeline.highest_moment()?.map(|(verification, _)| verification);
+        watch.mark(Part::Decision);
+        let warnings = source.warnings().to_vec();
+        let resample = source.resampling();
+        let decode = reading.saturating_sub(resample);
+        let spent = Spent { decode, resample, ..watch.spent };
+        Ok(Scored { samples, activations, highest, warnings, excerpts, spent })
+    }
+
+    /// Hands activations to the tape; those that were not intended leave it without audio.
+    fn take(&mut self, activations: &[Activation], excerpts: &mut Vec<(Heard, LiveAudio)>) {
+        let Some(tape) = &mut self.tape else { return };
+        for &activation in activations {
+            let heard = Heard {
+                wake_word: self.wake_word.clone(),
+                model: self.model_id.clone(),
+                activation,
+            };
+            tape.take(heard, &mut |heard, audio| excerpts.push((heard, audio)));
+        }
+    }
+}
+
+/// The sample of the 16 kHz stream at `seconds` of a recording.
+///
+/// # Errors
+/// [`ErrorKind::Settings`] for what is no moment: below 0, beyond [`MOST_SECONDS`], no number.
+pub fn trigger_sample(seconds: f64) -> Result<u64> {
+    if (0.0..=MOST_SECONDS).contains(&seconds) {
+        return Ok((seconds * f64::from(SAMPLE_RATE)).round() as u64);
+    }
+    Err(Error::new(ErrorKind::Settings, "the trigger is refused")
+        .expected("seconds from the start of the recording, 0 or more")
+        .found(seconds.to_string()))
+}

@@ -1,0 +1,122 @@
+//! `wakegate config`: the complete default, the effective values, and exact refusals.
+
+use std::fs;
+
+use crate::cli_support::{run_in, stderr};
+use wakegate_cli::config::{Config, DEFAULT};
+
+fn stdout(output: &std::process::Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+#[test]
+fn print_gives_the_default_and_the_effective_values() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = run_in(folder.path(), &["config", "print"]);
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(stdout(&output), DEFAULT);
+    fs::write(folder.path().join("a.toml"), "[audio]\nring_s = 4.5\n").unwrap();
+    let output = run_in(folder.path(), &["config", "print", "--config", "a.toml"]);
+    let printed = stdout(&output);
+    assert_eq!(printed, DEFAULT.replace("ring_s = 2.0", "ring_s = 4.5"));
+    assert_eq!(Config::parse(&printed).unwrap().audio.ring_s, 4.5);
+}
+
+#[test]
+fn check_says_what_differs_from_the_default() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("a.toml"), "[log]\nlevel = \"info\"\n").unwrap();
+    let output = run_in(folder.path(), &["config", "check", "a.toml"]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert_eq!(stdout(&output), "a.toml: taken\n  log.level: \"warn\" -> \"info\"\n");
+}
+
+#[test]
+fn what_is_refused_says_where_and_what_was_meant() {
+    let folder = tempfile::tempdir().unwrap();
+    for (text, message) in [
+        (
+            "[audio]\nring_s = 2.0\ndevise = \"USB\"\n",
+            "line 3: unknown key devise: expected enabled, device, rate_hz, channels, channel, \
+             ring_s, stall_s, retry_max_s, found devise (hint: did you mean device?)",
+        ),
+        (
+            "\n\n[hook]\n",
+            "line 3: unknown key hook: expected audio, wake_word, hooks, mqtt, metrics, runtime, \
+             log, wyoming, review, found hook (hint: did you mean hooks?)",
+        ),
+        (
+            "[log]\nlevel = \"loud\"\n",
+            "line 2: unknown variant `loud`, expected one of `error`, `warn`, `info`, `debug` \
+             (hint: `wakegate config print` shows every key with its unit and range)",
+        ),
+        (
+            "[audio]\nring_s = \"long\"\n",
+            "line 2: invalid type: string \"long\", expected f64 (hint: `wakegate config print` \
+             shows every key with its unit and range)",
+        ),
+        ("[audio]\nring_s = 0.0\n", "audio.ring_s is refused: expected 0.1 to 60, found 0"),
+        ("[audio]\nring_s = nan\n", "audio.ring_s is refused: expected 0.1 to 60, found NaN"),
+        (
+            "[audio]\nchannels = 2\nchannel = 3\n",
+            "audio.channel is refused: expected 1 to 2, found 3",
+        ),
+        ("[audio]\ndevice = \" \"\n", "audio.device is refused: expected a name, found nothing"),
+        (
+            "wake_word = []\n",
+            "there is no wake word: expected at least one [[wake_word]], found none (hint: an \
+             empty [[wake_word]] block is the model in the binary)",
+        ),
+        (
+            "[[wake_word]]\nintended_at = 0.5\naccidental_below = 0.6\n",
+            "wake_word.accidental_below is refused: expected 0.001 to 0.5, found 0.6",
+        ),
+        (
+            "[metrics]\nlisten = \"0.0.0.0:9464\"\n",
+            "metrics.listen is refused: expected a loopback address, such as 127.0.0.1:9464, \
+             found 0.0.0.0:9464 (hint: put a proxy with a login in front of it to reach it from \
+             elsewhere)",
+        ),
+        (
+            "[mqtt]\nbroker = \"http://broker\"\n",
+            "mqtt.broker is refused: expected host or host:port, found \"http://broker\"",
+        ),
+        (
+            "[mqtt]\ntopic = \"a/#\"\n",
+            "mqtt.topic is refused: expected 1 to 200 characters without +, # and $, no / at \
+             either end, found \"a/#\"",
+        ),
+        ("[hooks]\nqueue = 0\n", "hooks.queue is refused: expected 1 to 1000, found 0"),
+        ("[runtime]\npriority = 100\n", "runtime.priority is refused: expected 0 to 99, found 100"),
+    ] {
+        fs::write(folder.path().join("a.toml"), text).unwrap();
+        let output = run_in(folder.path(), &["config", "check", "a.toml"]);
+        assert_eq!(output.status.code(), Some(2), "{text}");
+        assert_eq!(stderr(&output), format!("error: a.toml: {message}\n"), "{text}");
+        assert!(output.stdout.is_empty());
+    }
+    let missing = run_in(folder.path(), &["config", "check", "b.toml"]);
+    assert_eq!(
+        stderr(&missing),
+        "error: cannot read b.toml: No such file or directory (os error 2) (hint: write one with \
+         `wakegate config print > wakegate.toml`)\n"
+    );
+}
+
+#[test]
+fn a_broker_is_a_host_with_or_without_a_port() {
+    for (broker, expected) in [
+        ("broker", Some(("broker", 1883))),
+        ("10.0.0.7:1884", Some(("10.0.0.7", 1884))),
+        ("[fd00::1]:1884", Some(("fd00::1", 1884))),
+        ("fd00::1", Some(("fd00::1", 1883))),
+        ("broker:mqtt", None),
+        (":1883", None),
+        ("broker:0", None),
+    ] {
+        let text = format!("[mqtt]\nbroker = \"{broker}\"\n");
+        let found = Config::parse(&text).and_then(|config| config.mqtt.address());
+        let expected = expected.map(|(host, port)| Some((host.to_owned(), port)));
+        assert_eq!(found.ok(), expected, "{broker}");
+    }
+}

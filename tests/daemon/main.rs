@@ -1,0 +1,16 @@
+//! The daemon: threads, faults, receivers.
+
+#[path = "../support/cli/mod.rs"]
+mod cli_support;
+#[path = "../support/daemon/mod.rs"]
+mod daemon_support;
+#[path = "../support/review/mod.rs"]
+mod review_support;
+
+mod daemon_mqtt;
+mod daemon_receivers;
+mod daemon_review;
+mod faults_daemon;
+mod faults_worker;
+mod runtime_worker;
+mod soak;

@@ -1,0 +1,19 @@
+//! Decoding, corpora, evaluation and benchmarks.
+
+#[path = "../support/audio.rs"]
+mod audio;
+#[path = "../support/cli/mod.rs"]
+mod cli_support;
+#[path = "../support/corpus/mod.rs"]
+mod corpus_support;
+
+mod audio_decode;
+mod audio_in_memory;
+mod audio_raw;
+mod audio_resample;
+mod bench_harness;
+mod corpus_inputs;
+mod eval_blocks;
+mod eval_certify;
+mod eval_golden;
+mod eval_properties;
