@@ -1,12 +1,12 @@
 //! Posteriors to candidates to verdicts. Pure: sample time only, never a wall clock.
 //!
 //! ```
-//! use crate::decision::{Reason, Thresholds, Verdict, decide};
+//! use wakegate::decision::{Reason, Thresholds, Verdict, decide};
 //!
 //! let thresholds = Thresholds::new(0.5, 0.3)?;
 //! let (verdict, reason) = decide([0.1, 0.2, 0.7], &thresholds)?;
 //! assert_eq!((verdict, reason), (Verdict::Accidental, Reason::NotAddressed));
-//! # Ok::<(), crate::Error>(())
+//! # Ok::<(), wakegate::Error>(())
 //! ```
 
 mod detector;

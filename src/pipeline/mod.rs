@@ -29,14 +29,14 @@ const CLOSING_CHUNK: usize = 160;
 /// One stream of 16 kHz mono samples, judged.
 ///
 /// ```no_run
-/// use crate::model::Model;
-/// use crate::pipeline::Pipeline;
+/// use wakegate::model::Model;
+/// use wakegate::pipeline::Pipeline;
 ///
 /// let mut pipeline = Pipeline::new(&Model::embedded()?)?;
-/// let mut show = |a: crate::pipeline::Activation| println!("{} at {}", a.verdict, a.end_sample);
+/// let mut show = |a: wakegate::pipeline::Activation| println!("{} at {}", a.verdict, a.end_sample);
 /// pipeline.push(&[0.0; 1600], &mut show)?;
 /// pipeline.finish(&mut show)?;
-/// # Ok::<(), crate::Error>(())
+/// # Ok::<(), wakegate::Error>(())
 /// ```
 pub struct Pipeline {
     frontend: FrontEnd,

@@ -8,8 +8,8 @@
 //!
 //! ```no_run
 //! use std::sync::Arc;
-//! use crate::gate::SystemClock;
-//! use crate::review::{Label, Queue, Settings};
+//! use wakegate::gate::SystemClock;
+//! use wakegate::review::{Label, Queue, Settings};
 //!
 //! let settings = Settings { enabled: true, ..Settings::default() };
 //! let mut queue = Queue::open("queue".as_ref(), &settings, Arc::new(SystemClock::new()))?;
@@ -18,7 +18,7 @@
 //!     println!("{} of \"{}\"", clip.audio.len(), clip.record.wake_word);
 //!     queue.label(&reviewer, &clip.id, Label::Intended)?;
 //! }
-//! # Ok::<(), crate::Error>(())
+//! # Ok::<(), wakegate::Error>(())
 //! ```
 
 mod audit;

@@ -13,9 +13,14 @@ fn unit() -> String {
     fs::read_to_string(checkout("packaging/wakegate.service")).unwrap()
 }
 
+/// A path that the manifest of the program names: it counts from the manifest's own folder.
+fn beside(path: &str) -> std::path::PathBuf {
+    checkout("crates/wakegate-cli").join(path)
+}
+
 #[test]
 fn every_file_of_the_package_is_there() {
-    let text = fs::read_to_string(checkout("Cargo.toml")).unwrap();
+    let text = fs::read_to_string(checkout("crates/wakegate-cli/Cargo.toml")).unwrap();
     let manifest: toml::Table = text.parse().unwrap();
     let deb = manifest["package"]["metadata"]["deb"].as_table().unwrap();
     let assets = deb["assets"].as_array().unwrap();
@@ -23,13 +28,13 @@ fn every_file_of_the_package_is_there() {
     for asset in assets {
         let [from, to, mode] = asset.as_array().unwrap().as_slice() else { panic!("{asset}") };
         let from = from.as_str().unwrap();
-        assert!(from.starts_with("target/release/") || checkout(from).is_file(), "{from}");
+        assert!(from.starts_with("target/release/") || beside(from).is_file(), "{from}");
         let expected = if to.as_str().unwrap().starts_with("usr/bin") { "755" } else { "644" };
         assert_eq!(mode.as_str().unwrap(), expected, "{from}");
     }
     // Without this key cargo-deb writes no scripts, and nothing makes the user.
-    assert!(checkout(deb["maintainer-scripts"].as_str().unwrap()).is_dir());
-    let units = checkout(deb["systemd-units"]["unit-scripts"].as_str().unwrap());
+    assert!(beside(deb["maintainer-scripts"].as_str().unwrap()).is_dir());
+    let units = beside(deb["systemd-units"]["unit-scripts"].as_str().unwrap());
     for file in ["wakegate.service", "wakegate.sysusers"] {
         assert!(units.join(file).is_file(), "{file}");
     }

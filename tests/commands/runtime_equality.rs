@@ -41,7 +41,7 @@ fn values(package: &Path, library: Option<&Path>) -> Vec<f32> {
     let out = tempfile::NamedTempFile::new().unwrap();
     let mut command = Command::new(std::env::current_exe().unwrap());
     command
-        .args(["--exact", "child"])
+        .args(["--exact", "runtime_equality::child"])
         .env(OUT, out.path())
         .env(PACKAGE, package)
         .env(TELEMETRY_VARIABLE, "1");

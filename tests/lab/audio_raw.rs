@@ -202,8 +202,8 @@ fn bytes_in_memory_and_in_the_middle_of_a_file_are_the_file() {
         ("a.wav", wav_i16(&tone, 1, 44_100)),
         ("a.flac", flac(&tone, 1, 44_100)),
         ("a.opus", opus(&sine(440.0, 0.5, 16_000, 20_000), 1, 0, 20)),
-        ("tone.mp3", fs::read("tests/data/audio/tone.mp3").unwrap()),
-        ("tone.m4a", fs::read("tests/data/audio/tone.m4a").unwrap()),
+        ("tone.mp3", fs::read("../../tests/data/audio/tone.mp3").unwrap()),
+        ("tone.m4a", fs::read("../../tests/data/audio/tone.m4a").unwrap()),
     ] {
         let wanted = decode(&file(&folder, name, &bytes)).unwrap();
         let mut source = FileSource::of_bytes(Cursor::new(bytes.clone()), name, None).unwrap();

@@ -102,7 +102,7 @@ fn ext4(image: &Path, folder: Option<&Path>) -> bool {
 
 #[test]
 fn an_image_of_a_queue_that_was_cut_off_holds_no_recording() {
-    let name = "an_image_of_a_queue_that_was_cut_off_holds_no_recording";
+    let name = "review_carved::an_image_of_a_queue_that_was_cut_off_holds_no_recording";
     let folder = tempfile::tempdir().unwrap();
     let directory = folder.path().join("queue");
     let mut queue = queue(&directory, &open_settings(), &HandClock::new());
@@ -122,7 +122,7 @@ fn an_image_of_a_queue_that_was_cut_off_holds_no_recording() {
 
 #[test]
 fn a_raw_disk_holds_nothing_of_what_was_deleted_expired_or_revoked() {
-    let name = "a_raw_disk_holds_nothing_of_what_was_deleted_expired_or_revoked";
+    let name = "review_carved::a_raw_disk_holds_nothing_of_what_was_deleted_expired_or_revoked";
     let folder = tempfile::tempdir().unwrap();
     let image = folder.path().join("image");
     if !crate::disk_support::is_inside() && !ext4(&image, None) {

@@ -51,7 +51,7 @@ fn sound(queue: &mut Queue, left: u64) {
 #[test]
 fn a_disk_that_fills_up_at_any_step_loses_nothing_that_was_acknowledged() {
     in_memory(
-        "a_disk_that_fills_up_at_any_step_loses_nothing_that_was_acknowledged",
+        "review_disk::a_disk_that_fills_up_at_any_step_loses_nothing_that_was_acknowledged",
         "4m",
         |disk| {
             let directory = disk.join("queue");
@@ -100,7 +100,7 @@ fn a_disk_that_fills_up_at_any_step_loses_nothing_that_was_acknowledged() {
 
 #[test]
 fn on_a_full_disk_a_queue_is_not_half_made() {
-    in_memory("on_a_full_disk_a_queue_is_not_half_made", "4m", |disk| {
+    in_memory("review_disk::on_a_full_disk_a_queue_is_not_half_made", "4m", |disk| {
         let (settings, clock) = (open_settings(), HandClock::new());
         let directory = disk.join("queue");
         let mut refused = 0;
@@ -122,7 +122,7 @@ fn on_a_full_disk_a_queue_is_not_half_made() {
 
 #[test]
 fn a_recorder_on_a_full_disk_wipes_counts_and_says_why() {
-    in_memory("a_recorder_on_a_full_disk_wipes_counts_and_says_why", "4m", |disk| {
+    in_memory("review_disk::a_recorder_on_a_full_disk_wipes_counts_and_says_why", "4m", |disk| {
         let directory = disk.join("queue");
         let (settings, clock) = (open_settings(), HandClock::new());
         drop(queue(&directory, &settings, &clock));
@@ -154,7 +154,7 @@ fn a_recorder_on_a_full_disk_wipes_counts_and_says_why() {
 
 #[test]
 fn a_panic_wipe_needs_no_space() {
-    in_memory("a_panic_wipe_needs_no_space", "4m", |disk| {
+    in_memory("review_disk::a_panic_wipe_needs_no_space", "4m", |disk| {
         let directory = disk.join("queue");
         let (settings, clock) = (open_settings(), HandClock::new());
         let mut queue = queue(&directory, &settings, &clock);
@@ -173,33 +173,37 @@ fn a_panic_wipe_needs_no_space() {
 
 #[test]
 fn a_key_in_a_place_that_is_only_read_serves_all_but_a_rotation() {
-    in_memory("a_key_in_a_place_that_is_only_read_serves_all_but_a_rotation", "1m", |disk| {
-        let folder = tempfile::tempdir().unwrap();
-        let directory = folder.path().join("queue");
-        let key_file = disk.join("device.key");
-        let settings = Settings { key_file: Some(key_file.clone()), ..open_settings() };
-        let clock = HandClock::new();
-        drop(queue(&directory, &settings, &clock));
-        // As a service manager hands credentials over.
-        let read_only = Command::new("mount").args(["-o", "remount,ro"]).arg(disk).status();
-        assert!(read_only.unwrap().success());
-        let mut queue = reopen(&directory, &settings, &clock).unwrap();
-        let id = store(&mut queue, 1);
-        assert!(queue.rotate_key(&person("Owner")).is_err());
-        assert_eq!(queue.next_for(&person("Ann")).unwrap().unwrap().id, id);
-        assert_eq!(queue.delete(&person("Ann"), &id).unwrap(), Answer::Done);
-        assert_eq!(queue.verify_audit().unwrap().problems, Vec::<String>::new());
-        // A wipe happens all the same, and says what it could not do.
-        store(&mut queue, 2);
-        let error = queue.revoke_consent(&person("Owner")).unwrap_err().to_string();
-        assert!(error.contains("every clip is deleted, but the device key stays"), "{error}");
-        assert_eq!((queue.consent().unwrap(), queue.left_today().unwrap()), (None, 0));
-        drop(queue);
-        let mut queue = reopen(&directory, &settings, &clock).unwrap();
-        assert_eq!(queue.stats().unwrap().queued, 0);
-        drop(queue);
-        let settings = Settings { directory: directory.clone(), ..settings };
-        assert!(wakegate::review::destroy(&settings).is_err(), "the key can't go");
-        assert_eq!(files(&directory), [], "and everything else does");
-    });
+    in_memory(
+        "review_disk::a_key_in_a_place_that_is_only_read_serves_all_but_a_rotation",
+        "1m",
+        |disk| {
+            let folder = tempfile::tempdir().unwrap();
+            let directory = folder.path().join("queue");
+            let key_file = disk.join("device.key");
+            let settings = Settings { key_file: Some(key_file.clone()), ..open_settings() };
+            let clock = HandClock::new();
+            drop(queue(&directory, &settings, &clock));
+            // As a service manager hands credentials over.
+            let read_only = Command::new("mount").args(["-o", "remount,ro"]).arg(disk).status();
+            assert!(read_only.unwrap().success());
+            let mut queue = reopen(&directory, &settings, &clock).unwrap();
+            let id = store(&mut queue, 1);
+            assert!(queue.rotate_key(&person("Owner")).is_err());
+            assert_eq!(queue.next_for(&person("Ann")).unwrap().unwrap().id, id);
+            assert_eq!(queue.delete(&person("Ann"), &id).unwrap(), Answer::Done);
+            assert_eq!(queue.verify_audit().unwrap().problems, Vec::<String>::new());
+            // A wipe happens all the same, and says what it could not do.
+            store(&mut queue, 2);
+            let error = queue.revoke_consent(&person("Owner")).unwrap_err().to_string();
+            assert!(error.contains("every clip is deleted, but the device key stays"), "{error}");
+            assert_eq!((queue.consent().unwrap(), queue.left_today().unwrap()), (None, 0));
+            drop(queue);
+            let mut queue = reopen(&directory, &settings, &clock).unwrap();
+            assert_eq!(queue.stats().unwrap().queued, 0);
+            drop(queue);
+            let settings = Settings { directory: directory.clone(), ..settings };
+            assert!(wakegate::review::destroy(&settings).is_err(), "the key can't go");
+            assert_eq!(files(&directory), [], "and everything else does");
+        },
+    );
 }

@@ -30,7 +30,7 @@ pub fn is_inside() -> bool {
     std::env::var_os(DISK).is_some()
 }
 
-/// Runs `test`, which is the test called `name`, or says that it is skipped.
+/// Runs `test`, which is the test of the path `name` (module and function), or says that it is skipped.
 fn run(name: &str, spaces: &[&str], mount: [&str; 3], test: impl FnOnce(&Path)) {
     if let Some(disk) = std::env::var_os(DISK) {
         return test(Path::new(&disk));

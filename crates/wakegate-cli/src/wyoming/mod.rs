@@ -56,7 +56,8 @@ use wakegate::{Error, ErrorKind, Result};
 /// A running server, or proxy. Dropping it closes it and its clients.
 ///
 /// ```no_run
-/// use wakegate::{model::Model, wyoming::{Server, Settings}};
+/// use wakegate::model::Model;
+/// use wakegate_cli::wyoming::{Server, Settings};
 ///
 /// let settings = Settings { listen: Some("tcp://127.0.0.1:10400".into()), ..Settings::default() };
 /// let server = Server::start(&settings, vec![Model::embedded()?], None, None)?;

@@ -1,9 +1,9 @@
 //! Recordings to records: the same code behind `wakegate score` and the Python package.
 //!
 //! ```no_run
-//! use crate::decode::FileSource;
+//! use wakegate_lab::decode::FileSource;
 //! use wakegate::model::Model;
-//! use crate::scoring::{Record, Scorer};
+//! use wakegate_lab::scoring::{Record, Scorer};
 //!
 //! let model = Model::embedded()?;
 //! let mut scorer = Scorer::new(&model, true)?;

@@ -2,7 +2,7 @@
 //! a corpus may be named in.
 //!
 //! ```
-//! use crate::table::{Column, Field, Kind, ParquetWriter, Values};
+//! use wakegate_lab::table::{Column, Field, Kind, ParquetWriter, Values};
 //!
 //! let schema = [Field::new("path", Kind::Text), Field::new("p_intended", Kind::Float)];
 //! let mut writer = ParquetWriter::new(Vec::new(), &schema, &[("wakegate.schema_version", "1")])?;
