@@ -57,7 +57,7 @@ def test_the_model_speaks_for_itself(gate):
     assert (model.id, model.wake_word, model.origin) == ("alexa-2", "alexa", "embedded")
     assert 0 < model.accidental_below <= model.intended_at <= 1
     assert f"sha256 {model.spotter_sha256[:12]}" in run("model", "show").decode()
-    assert model.card.startswith("#")
+    assert f"\n# {model.id}\n" in model.card and model.card.startswith("---\nlicense: ")
     other = wakegate.Gate.load(ROOT / "models" / "jarvis-2", intended_at=0.9)
     assert other.model.wake_word == "jarvis" and other.model.intended_at == float(np.float32(0.9))
     assert repr(other) == "Gate(model='jarvis-2', wake_word='jarvis')"
@@ -76,7 +76,7 @@ def test_results_are_frozen_and_travel(gate, recordings):
 
 def test_features_are_the_command_lines(gate, recordings, tmp_path):
     soundfile = pytest.importorskip("soundfile")
-    run("features", recordings[0], "--out", tmp_path / "f.npz")
+    run("features", recordings[0], "--output", tmp_path / "f.npz")
     samples, rate = soundfile.read(recordings[0], dtype="int16")
     expected = np.load(tmp_path / "f.npz")[str(recordings[0])]
     for found in (gate.features(samples, rate), wakegate.features(samples, rate)):

@@ -33,6 +33,21 @@ SOURCES = {
     "rir_misc": "assorted impulse responses",
 }
 
+HEADER = """\
+---
+license: {licence}
+language: en
+library_name: wakegate
+pipeline_tag: audio-classification
+tags:
+- wake-word
+- keyword-spotting
+- onnx
+- privacy
+---
+"""
+"""What model hubs read at the head of a card: YAML, with the licence as they spell it."""
+
 TEXT = """\
 # {name}-{version}
 
@@ -134,7 +149,7 @@ def main() -> None:
     with (args.recordings / "manifest.tsv").open(newline="") as lines:
         seconds = {row["path"]: float(row["seconds"] or 0) for row in csv.DictReader(lines, delimiter="\t")}
     sizes = [(args.model / manifest[part]["file"]).stat().st_size / 1000 for part in ("spotter", "verifier")]
-    card = TEXT.format(
+    card = HEADER.format(licence=manifest["licence"].lower()) + TEXT.format(
         name=manifest["name"],
         version=manifest["version"],
         word=manifest["wake_word"],

@@ -18,7 +18,7 @@ def features(binary: Path, paths: list[Path], *flags: object) -> dict[str, np.nd
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "features.npz"
         for first in range(0, len(paths), AT_ONCE):
-            command = [binary, "features", *paths[first : first + AT_ONCE], *flags, "--out", out]
+            command = [binary, "features", *paths[first : first + AT_ONCE], *flags, "--output", out]
             run = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
             if run.returncode:
                 raise SystemExit(f"wakegate features failed: {run.stderr}")
