@@ -8,6 +8,7 @@
 The scores are those of the command line, bit for bit: it is the same code.
 """
 
+from wakegate._confirm import Confirm
 from wakegate._errors import (
     AudioError,
     Error,
@@ -25,6 +26,7 @@ __all__ = [
     "SCHEMA",
     "Activation",
     "AudioError",
+    "Confirm",
     "Error",
     "FileError",
     "Gate",
