@@ -57,7 +57,10 @@ def host():
 def chromium():
     if CHROMIUM is None:
         pytest.skip("there is no chromium: expected Debian's (hint: apt-get install chromium)")
-    playwright = pytest.importorskip("playwright.sync_api").sync_playwright().start()
+    sync_api = pytest.importorskip("playwright.sync_api")
+    # A development build on a busy machine takes its time.
+    sync_api.expect.set_options(timeout=30_000)
+    playwright = sync_api.sync_playwright().start()
     browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
     yield browser
     browser.close()

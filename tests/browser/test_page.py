@@ -80,8 +80,8 @@ def test_a_reviewer_works_by_keyboard_alone(host, visit):
     expect(page.locator("#status")).to_have_text("Labelled intended.")
     expect(page.locator("#left")).to_have_text("2")
 
-    page.keyboard.press("c")
-    expect(page.locator("#status")).to_have_text("Labelled: can’t tell.")
+    page.keyboard.press("u")
+    expect(page.locator("#status")).to_have_text("Labelled unclear.")
     # The last one by its visible button, reached with the tab key.
     for _ in range(20):
         page.keyboard.press("Tab")
@@ -128,7 +128,7 @@ def test_the_overview_shows_every_figure_also_as_a_table(host, visit):
         assert figure.locator("tbody tr").count() > 5
     stats = host("stats")
     stopped = sum(sum(day["stopped"].values()) for day in stats["days"])
-    expect(page.locator("#tiles")).to_contain_text(f"{stopped} activations")
+    expect(page.locator("#tiles")).to_contain_text(f"Stopped{stopped}activations")
 
 
 def test_two_reviewers_and_a_purge(host, visit):
@@ -289,3 +289,47 @@ def test_text_has_the_contrast_of_wcag_aa(host, visit):
                 assert ratio >= 4.5, f"{scheme}, {view}: {text!r} has {ratio:.2f}"
         page.locator("#log-out").click()
         shows(page, "login")
+
+
+def test_everything_lies_on_one_time_axis_and_nothing_over_the_caption(host, visit):
+    host.store(WORDS[0])
+    host("serve", "Ann")
+    page = enter(visit, host, "Ann").page
+    shows(page, "review")
+    for width in (1100, 390):
+        page.set_viewport_size({"width": width, "height": 900})
+        lanes, seek = page.locator("#wave").bounding_box(), page.locator("#seek").bounding_box()
+        # The middle of a slider's thumb, 16 pixels wide, goes from half a thumb to half a thumb before the end.
+        assert abs(seek["x"] + 8 - lanes["x"]) < 1.5 and abs(seek["width"] - 16 - lanes["width"]) < 1.5, width
+        caption, word = page.locator("#trace-name").bounding_box(), page.locator("#word").bounding_box()
+        assert caption["y"] >= word["y"] + word["height"], width
+    page.locator("#seek").fill("1.5")
+    head, lanes = page.locator("#head").bounding_box(), page.locator("#wave").bounding_box()
+    length = float(page.locator("#seek").get_attribute("max"))
+    assert abs(head["x"] - lanes["x"] - lanes["width"] * 1.5 / length) < 2
+
+
+def test_small_shares_are_words_and_figures_for_engineers_are_folded(host, visit):
+    host.store("alexa_lights")
+    host("serve", "Ann")
+    page = enter(visit, host, "Ann").page
+    shows(page, "review")
+    for value in page.locator("#bars .value").all_inner_texts():
+        assert re.fullmatch(r"(<\s0\.1|>\s99\.9|\d+(\.\d)?)\s%", value), value
+    expect(page.locator("#details")).not_to_be_visible()
+    page.locator("#review summary").click()
+    expect(page.locator("#details")).to_contain_text("Spotter’s peak")
+
+
+def test_the_first_day_has_no_days_before_it(host, visit):
+    host.store(WORDS[0])
+    host("serve", "Ann")
+    page = enter(visit, host, "Ann").page
+    shows(page, "review")
+    page.locator("#to-overview").click()
+    expect(page.locator("#overview-span")).to_have_text("Today")
+    expect(page.locator("#tiles dt").first).to_have_text("Stopped")
+    queued = page.locator("#plots figure", has_text="Clips stored, by day")
+    queued.locator("summary").click()
+    assert queued.locator("tbody tr").count() == 1
+    expect(page.locator("#plots figure", has_text="Share of all clips")).to_contain_text("Nothing yet.")

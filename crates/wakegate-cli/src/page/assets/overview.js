@@ -4,7 +4,7 @@ const SVG = "http://www.w3.org/2000/svg";
 const H = 150;
 /** What a figure's own padding and border take. */
 const PADDING = 34;
-const LEFT = 38;
+const LEFT = 46;
 const DAYS = 30;
 
 export function element(name, attributes = {}, ...children) {
@@ -27,6 +27,13 @@ export function percent(share) {
   if (value === 0) return "0\u00a0%";
   const digits = value >= 99.95 ? 0 : value >= 10 ? 1 : Math.max(1, 1 - Math.floor(Math.log10(value)));
   return `${Number(value.toFixed(Math.min(digits, 6)))}\u00a0%`;
+}
+
+/** The same where a person only glances at it: what is below a tenth of a per cent is no figure to compare. */
+export function glanced(share) {
+  if (share > 0 && share < 0.001) return "<\u00a00.1\u00a0%";
+  if (share < 1 && share > 0.999) return ">\u00a099.9\u00a0%";
+  return percent(share);
 }
 
 const REASONS = {
@@ -75,7 +82,7 @@ function daysOf(data) {
   const days = [];
   for (let i = DAYS - 1; i >= 0; i--) {
     const date = new Date(Date.parse(`${last}T00:00:00Z`) - i * 86400000).toISOString().slice(0, 10);
-    if (date < from && i >= 7) continue;
+    if (date < from) continue;
     days.push(known.get(date) ?? { date, stored: 0, reviewed: 0, leaks: 0, expired: 0, stopped: {} });
   }
   return days;
@@ -168,9 +175,11 @@ function legend(entries) {
     drawn("svg", { viewBox: "0 0 10 10", "aria-hidden": "true" }, drawn("rect", { width: 10, height: 10, rx: 2, class: kind })), name)));
 }
 
-function plot(title, note, svg, more, wide = false) {
+/** A picture with its words and its table; axes without anything on them are told in words instead. */
+function plot(title, note, something, svg, more, wide = false) {
+  const shown = something ? [svg, ...more] : [element("p", { class: "soft nothing" }, "Nothing yet.")];
   return element("figure", wide ? { class: "wide" } : {},
-    element("figcaption", {}, title, element("small", {}, note)), svg, ...more);
+    element("figcaption", {}, title, element("small", {}, note)), ...shown);
 }
 
 export function show(data, { tiles, plots, span }) {
@@ -181,11 +190,12 @@ export function show(data, { tiles, plots, span }) {
   const total = stopped.reduce((sum, [, count]) => sum + count, 0);
   const [bound, why] = certified(data.certificate);
   tiles.replaceChildren(
+    tile("Stopped", String(total), "activations, wiped before anyone heard them."),
     tile("Queued", String(data.queued), `Kept for ${Number(data.retention_days.toFixed(2))} days at most; ${data.daily_cap} a day.`),
-    tile("Reviewed", String(data.reviewed), `${total} activations were stopped and wiped before anyone heard them.`),
+    tile("Reviewed", String(data.reviewed), "clips that a person has labelled."),
     tile("Leaks", String(data.leaks), interval(data), data.leaks > 0),
     tile("Certified", bound, why));
-  span.textContent = `Last ${days.length} days`;
+  span.textContent = days.length === 1 ? "Today" : `Last ${days.length} days`;
 
   const totals = new Map();
   for (const [reason, count] of stopped) totals.set(reason, (totals.get(reason) ?? 0) + count);
@@ -200,18 +210,18 @@ export function show(data, { tiles, plots, span }) {
   const names = [...named.map(reasonName), ...(rest.length ? ["other reasons"] : [])];
 
   plots.replaceChildren(
-    plot("Queued", "Clips stored, by day.",
+    plot("Queued", "Clips stored, by day.", sum("stored") > 0,
       columns(`Clips stored by day, ${sum("stored")} in ${days.length} days`, half, days, days.map((d) => [d.stored])),
       [table(["Day", "Stored", "Expired"], days.map((d) => [short(d.date), d.stored, d.expired]))]),
-    plot("Reviewed", "Clips labelled, by day.",
+    plot("Reviewed", "Clips labelled, by day.", sum("reviewed") > 0,
       columns(`Clips labelled by day, ${sum("reviewed")} in ${days.length} days`, half, days, days.map((d) => [d.reviewed])),
       [table(["Day", "Reviewed", "Leaks"], days.map((d) => [short(d.date), d.reviewed, d.leaks]))]),
-    plot("Leaks", "Share of all clips reviewed up to the day that were accidental. The band is the exact 95\u00a0% interval, cut off at the top.",
+    plot("Leaks", "Share of all clips reviewed up to the day that were accidental. The band is the exact 95\u00a0% interval, cut off at the top.", data.reviewed > 0,
       course(`Share of leaks: ${interval(data)}`, whole, days, data.course, data.certificate?.upper),
       [...(data.certificate ? [legend([["c1", "certified bound (dashed)"]])] : []),
         table(["Up to", "Reviewed", "Leaks", "Share", "From", "To"], data.course.filter((p) => p.reviewed > 0).map((p) =>
           [short(p.date), p.reviewed, p.leaks, percent(p.leaks / p.reviewed), percent(p.low), percent(p.high)]))], true),
-    plot("Stopped", "Activations whose audio was wiped, by day and reason. Nobody heard them.",
+    plot("Stopped", "Activations whose audio was wiped, by day and reason. Nobody heard them.", total > 0,
       columns(`Activations stopped by day and reason, ${total} in all`, whole, days, days.map(parts)),
       [legend(names.map((name, i) => [`c${i + 1}`, name])),
         table(["Day", ...order.map(reasonName)], days.map((d) => [short(d.date), ...order.map((r) => d.stopped[r] ?? 0)]))], true));

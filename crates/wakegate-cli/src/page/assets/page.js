@@ -2,7 +2,7 @@
 
 import * as api from "./api.js";
 import * as draw from "./clip.js";
-import { certified, element, interval, percent, show as showOverview } from "./overview.js";
+import { certified, element, glanced, interval, percent, show as showOverview } from "./overview.js";
 import { Player, samplesOf } from "./player.js";
 
 const $ = (id) => document.getElementById(id);
@@ -11,7 +11,7 @@ const POLL_MS = 4000;
 const SAID = {
   intended: "Labelled intended.",
   accidental: "Labelled accidental.",
-  unclear: "Labelled: can’t tell.",
+  unclear: "Labelled unclear.",
   delete: "Deleted.",
 };
 
@@ -187,7 +187,10 @@ function describe(clip) {
   const day = new Date(clip.stored_ms);
   $("facts").replaceChildren(
     fact("Heard", day.toLocaleString("en-GB", { weekday: "short", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" })),
-    fact("Deleted at the latest", `in ${span(clip.expires_in_s)}`),
+    fact("Deleted at the latest", `in ${span(clip.expires_in_s)}`));
+  $("details").replaceChildren(
+    fact("Model", clip.model),
+    fact("Intended", clip.p_intended.toPrecision(4)),
     fact("Scores: word, address", `${clip.p_wake_word.toFixed(2)}, ${clip.p_addressed.toFixed(2)}`),
     fact("Spotter’s peak, as heard", clip.spotter_peak === null ? "none: proposed from outside" : clip.spotter_peak.toFixed(2)));
 }
@@ -222,7 +225,7 @@ function bar(name, share, threshold) {
     track.append(tick);
   }
   return element("li", threshold === undefined ? {} : { class: "first" },
-    element("span", {}, name), track, element("span", { class: "value" }, percent(share)));
+    element("span", {}, name), track, element("span", { class: "value" }, glanced(share)));
 }
 
 /** Shows where the player is. */
@@ -363,7 +366,7 @@ addEventListener("keydown", (event) => {
   if ($("wipe-dialog").open) return;
   const on = event.target;
   const key = event.key.toLowerCase();
-  const decisions = { i: "intended", a: "accidental", c: "unclear", d: "delete" };
+  const decisions = { i: "intended", a: "accidental", u: "unclear", d: "delete" };
   if (key in decisions) decide(decisions[key]);
   else if (key === " " && !on.closest("button, summary, a")) toggle();
   else if (key === "arrowleft" && on.id !== "seek") player.seek(player.position - 0.5);
