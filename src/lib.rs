@@ -43,7 +43,7 @@ pub mod review;
 
 pub use error::{Error, ErrorKind, Result};
 
-/// The README's example compiles.
+/// The example for embedders compiles.
 #[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-pub struct Readme;
+#[doc = include_str!("../docs/embedding.md")]
+pub struct Embedding;

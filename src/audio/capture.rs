@@ -95,6 +95,7 @@ pub struct Form {
 /// # Errors
 /// [`ErrorKind::Device`] where the sound system can't be asked.
 pub fn devices() -> Result<Vec<DeviceInfo>> {
+    quiet();
     let host = cpal::default_host();
     let default = host.default_input_device().and_then(|device| device.id().ok());
     let found = host.input_devices().map_err(|e| refused("the sound system", &e))?;
@@ -109,6 +110,13 @@ pub fn devices() -> Result<Vec<DeviceInfo>> {
         Some(DeviceInfo { id: id.id().to_owned(), name, default, forms, problem })
     };
     Ok(found.filter_map(info).collect())
+}
+
+/// Keeps what ALSA itself says of cards that aren't there from stderr, on this thread: our errors
+/// say it.
+fn quiet() {
+    #[cfg(target_os = "linux")]
+    drop(alsa::Output::local_error_handler());
 }
 
 fn form(range: SupportedStreamConfigRange) -> Form {
@@ -127,6 +135,7 @@ impl Card {
     }
 
     fn find(&self, host: &cpal::Host) -> Result<cpal::Device> {
+        quiet();
         let Some(wanted) = &self.settings.device else {
             return host.default_input_device().ok_or_else(|| missing("default", &[]));
         };

@@ -157,6 +157,32 @@ impl Queue {
         })
     }
 
+    /// The one clip whose name begins with `prefix`; a whole name is taken whether or not there
+    /// is such a clip.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Review`](crate::ErrorKind::Review) where no name or more than one begins so.
+    pub fn find(&mut self, prefix: &str) -> Result<ClipId> {
+        let parsed = prefix.parse::<ClipId>();
+        let digits = |b: u8| matches!(b, b'0'..=b'9' | b'a'..=b'f');
+        if parsed.is_ok() || prefix.is_empty() || !prefix.bytes().all(digits) {
+            return parsed;
+        }
+        let found = self
+            .db
+            .prepare("SELECT id FROM clip WHERE substr(id, 1, length(?1)) = ?1 LIMIT 2")
+            .and_then(|mut query| {
+                query.query_map([prefix], |row| row.get::<_, String>(0))?.collect()
+            })
+            .map_err(db::refused)?;
+        let found: Vec<String> = found;
+        match found.as_slice() {
+            [only] => only.parse(),
+            [] => Err(none_of(prefix, "no clip's name begins so")),
+            _ => Err(none_of(prefix, "more than one clip's name begins so")),
+        }
+    }
+
     /// Every clip in the queue, oldest first, without its audio. One whose record does not
     /// decrypt is deleted, and logged as damaged.
     ///
@@ -336,4 +362,11 @@ fn answer(step: &Step<'_>, reviewer: &Person, id: &ClipId) -> Result<Answer> {
 
 fn refuse(step: &Step<'_>, by: &Person, id: &ClipId, what: &str) -> Result<()> {
     step.log(by.as_str(), Act::Refused, Some(id), Some(what.to_owned()))
+}
+
+fn none_of(prefix: &str, found: &str) -> Error {
+    Error::new(ErrorKind::Review, format!("which clip is {prefix}?"))
+        .expected("the name of a clip, or the beginning of one alone")
+        .found(found)
+        .hint("`wakegate review list` shows the clips")
 }

@@ -31,11 +31,24 @@ fn the_table_says_what_would_have_reached_a_reviewer() {
             "",
             "2 of 2 recordings judged as expected.",
             "Would have reached a reviewer for \"tiny\":",
-            "  without the gate: 1 clip, 0 of them accidental",
-            "  with the gate:    1 clip, 0 of them accidental",
+            "  wakegate: 1 clip, 0 of them accidental; 0 of 1 requests missed",
         ],
         "{text}"
     );
+    let peer = |text: &str| fs::write(folder.path().join("data/peer.tsv"), text).unwrap();
+    peer("file\tEngine 2.5\nword.wav\tsleeps\nquiet.wav\twakes\n");
+    let text =
+        String::from_utf8(run_in(folder.path(), &["demo", "--model", "tiny"]).stdout).unwrap();
+    assert!(
+        text.ends_with(
+            "\n  Engine 2.5: 1 clip, 1 of them accidental; 1 of 1 requests missed\n  \
+             wakegate:   1 clip, 0 of them accidental; 0 of 1 requests missed\n"
+        ),
+        "{text}"
+    );
+    peer("file\tEngine 2.5\nword.wav\tperhaps\n");
+    assert_eq!(run_in(folder.path(), &["demo", "--model", "tiny"]).status.code(), Some(2));
+    fs::remove_file(folder.path().join("data/peer.tsv")).unwrap();
     fs::remove_file(folder.path().join("data/quiet.wav")).unwrap();
     assert_eq!(run_in(folder.path(), &["demo", "--model", "tiny"]).status.code(), Some(1));
     fs::write(folder.path().join("data/manifest.tsv"), "file\ttext\n").unwrap();

@@ -22,7 +22,7 @@ fn the_arrays_are_the_front_ends_frames_under_the_paths_as_given() {
     for k in 0..3 {
         write_wav(&folder.path().join(format!("in/{k}.wav")), &speech_like(1.5, k));
     }
-    let arguments = ["features", "in", "--out", "f.npz", "--settings", "front.toml"];
+    let arguments = ["features", "in", "--output", "f.npz", "--settings", "front.toml"];
     let output = run_in(folder.path(), &arguments);
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     let found = arrays(&folder.path().join("f.npz"));
@@ -54,7 +54,7 @@ fn segments_see_nothing_of_each_other() {
         "one.wav",
         "two.wav",
         "both.wav",
-        "--out",
+        "--output",
         "f.npz",
         "--settings",
         "front.toml",
@@ -73,14 +73,14 @@ fn segments_see_nothing_of_each_other() {
 fn what_fails_is_said_and_the_rest_is_written() {
     let folder = tempfile::tempdir().unwrap();
     write_wav(&folder.path().join("a.wav"), &speech_like(1.0, 1));
-    let output = run_in(folder.path(), &["features", "missing.wav", "a.wav", "--out", "f.npz"]);
+    let output = run_in(folder.path(), &["features", "missing.wav", "a.wav", "--output", "f.npz"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(
         stderr(&output).starts_with("error: no such file or folder: missing.wav"),
         "{output:?}"
     );
     assert_eq!(arrays(&folder.path().join("f.npz")).len(), 1);
-    let twice = run_in(folder.path(), &["features", "a.wav", "a.wav", "--out", "g.npz"]);
+    let twice = run_in(folder.path(), &["features", "a.wav", "a.wav", "--output", "g.npz"]);
     assert_eq!(twice.status.code(), Some(2));
     assert!(!folder.path().join("g.npz").exists() && !folder.path().join("g.npz.part").exists());
 }

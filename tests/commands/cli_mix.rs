@@ -95,7 +95,7 @@ fn the_ratio_under_every_label_is_the_one_that_was_asked_for() {
         mixed(
             folder.path(),
             &format!(
-                "--keywords clips --word alexa --snr {name} --snr-db 10 -5 --format f32 --out \
+                "--keywords clips --word alexa --snr {name} --snr-db 10 -5 --format f32 --output \
              {name}"
             ),
         );
@@ -126,7 +126,7 @@ fn the_word_is_exactly_where_its_label_says() {
     material(folder.path());
     mixed(
         folder.path(),
-        "--keywords clips --word alexa --snr-db 20 --rir rooms --format f32 --out out",
+        "--keywords clips --word alexa --snr-db 20 --rir rooms --format f32 --output out",
     );
     for (row, word, _) in words(folder.path(), "out") {
         let clip = &samples(folder.path().join(&row["source"]))[4_000..12_000];
@@ -148,7 +148,7 @@ fn the_same_seed_gives_the_same_bytes() {
         mixed(
             folder.path(),
             &format!(
-                "--keywords clips --word alexa --snr-db 5 --stream-s 2.5 --seed {seed} --out \
+                "--keywords clips --word alexa --snr-db 5 --stream-s 2.5 --seed {seed} --output \
              {out}"
             ),
         );
@@ -174,7 +174,7 @@ fn labels_of_clips_are_carried_into_the_mixture() {
         "path,start_s,end_s,label,speaker,age\n0.wav,0.3,0.45,alexa,ann,30\n1.wav,,,,bob,40\n",
     )
     .unwrap();
-    mixed(folder.path(), "--keyword-labels clips/words.csv --snr-db 10 --out out");
+    mixed(folder.path(), "--keyword-labels clips/words.csv --snr-db 10 --output out");
     let mut rows = labels(&folder.path().join("out/labels.tsv"));
     rows.sort_by_key(|row| row["speaker"].clone());
     let shown: Vec<_> =
@@ -192,7 +192,7 @@ fn a_mixture_is_scored_and_evaluated_as_it_stands() {
     let folder = tempfile::tempdir().unwrap();
     material(folder.path());
     package(&folder.path().join("tiny"));
-    mixed(folder.path(), "--keywords clips --word tiny --snr-db 10 0 --out out");
+    mixed(folder.path(), "--keywords clips --word tiny --snr-db 10 0 --output out");
     let scored = run_in(folder.path(), &["score", "out", "--activations", "--model", "tiny"]);
     assert_eq!(scored.status.code(), Some(0), "{}", stderr(&scored));
     fs::write(folder.path().join("scores.jsonl"), &scored.stdout).unwrap();
@@ -222,7 +222,7 @@ fn what_can_not_be_mixed_is_refused_by_name() {
     let folder = tempfile::tempdir().unwrap();
     material(folder.path());
     let refusal = |extra: &[&str]| {
-        let output = mix(folder.path(), &[&["--out", "out"], extra].concat());
+        let output = mix(folder.path(), &[&["--output", "out"], extra].concat());
         assert_eq!(output.status.code(), Some(2), "{extra:?}");
         let left = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
         assert!(
@@ -245,6 +245,7 @@ fn what_can_not_be_mixed_is_refused_by_name() {
     let said = with(&["--snr-db", "5"]);
     assert!(said.contains("the background is silent"), "{said}");
     fs::create_dir(folder.path().join("there")).unwrap();
-    let output = mix(folder.path(), &[&clips[..], &["--snr-db", "5", "--out", "there"]].concat());
+    let output =
+        mix(folder.path(), &[&clips[..], &["--snr-db", "5", "--output", "there"]].concat());
     assert!(stderr(&output).contains("name a folder that is not there yet"));
 }

@@ -22,7 +22,7 @@ fn review(folder: &Path, code: i32, arguments: &[&str]) -> Output {
 /// A folder with settings under which a corpus fits.
 fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    let settings = "[review]\nenabled = true\nmin_free_mb = 0\n\n[listen]\nother = 1\n";
+    let settings = "[review]\nenabled = true\nmin_free_mb = 0\n\n[runtime]\nqueue = 8\n";
     fs::write(folder.path().join("settings.toml"), settings).unwrap();
     folder
 }
@@ -44,6 +44,7 @@ fn a_corpus_goes_through_the_gate_and_a_leak_is_gone() {
     let refused = run(folder, 0, &score);
     assert!(stderr(&refused).contains("0 clips stored"), "{refused:?}");
     assert!(stderr(&refused).contains("2 no_consent"), "{refused:?}");
+    assert!(stderr(&refused).contains("hint: `wakegate review consent --by NAME`"), "{refused:?}");
     review(folder, 0, &["consent", "--by", "Owner"]);
     let scored = run(folder, 0, &score);
     assert_eq!(scored.stdout, refused.stdout);
@@ -57,7 +58,8 @@ fn a_corpus_goes_through_the_gate_and_a_leak_is_gone() {
         assert!((1.0..7.0).contains(&clip["audio_s"].as_f64().unwrap()), "{clip}");
     }
     let id = listed[0]["id"].as_str().unwrap();
-    let labelled = review(folder, 0, &["label", id, "accidental", "--by", "Ann"]);
+    // As much of a name as no other begins with is enough.
+    let labelled = review(folder, 0, &["label", &id[..12], "accidental", "--by", "Ann"]);
     assert!(stderr(&labelled).contains("a leak: deleted"), "{labelled:?}");
     review(folder, 1, &["label", id, "intended", "--by", "Ann"]);
     let left = json_lines(&review(folder, 0, &["list", "--by", "Ann"]));
@@ -76,7 +78,7 @@ fn a_corpus_goes_through_the_gate_and_a_leak_is_gone() {
     let lines: Vec<&str> = csv.lines().collect();
     assert_eq!((lines.len(), lines[0]), (2, header));
     assert!(lines[1].contains(",accidental,alexa,alexa-2,0.9"), "{csv}");
-    let json = json_lines(&review(folder, 0, &["export", "--json", "--by", "Ann"]));
+    let json = json_lines(&review(folder, 0, &["export", "--jsonl", "--by", "Ann"]));
     assert_eq!(json[0]["label"], "accidental");
 
     exported_alike(folder, &csv);
@@ -111,10 +113,10 @@ fn exported_alike(folder: &Path, csv: &str) {
     let export = |arguments: &[&str]| {
         review(folder, 0, &[&["export", "--by", "Ann"], arguments].concat()).stdout
     };
-    export(&["--out", "labels.csv"]);
+    export(&["--output", "labels.csv"]);
     assert_eq!(fs::read_to_string(folder.join("labels.csv")).unwrap(), csv);
-    export(&["--out", "labels.txt", "--format", "json"]);
-    export(&["--out", "labels.parquet"]);
+    export(&["--output", "labels.txt", "--format", "jsonl"]);
+    export(&["--output", "labels.parquet"]);
     let json = fs::read_to_string(folder.join("labels.txt")).unwrap();
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     for bytes in
@@ -141,10 +143,10 @@ fn exported_alike(folder: &Path, csv: &str) {
         }
     }
     // What can't be told or written leaves what was there.
-    let unknown = review(folder, 2, &["export", "--out", "labels.xls"]);
+    let unknown = review(folder, 2, &["export", "--output", "labels.xls"]);
     assert!(stderr(&unknown).contains(".csv, .jsonl or .parquet"), "{unknown:?}");
-    review(folder, 2, &["export", "--out", "missing/labels.csv"]);
-    review(folder, 2, &["export", "--out", "queue", "--format", "csv"]);
+    review(folder, 2, &["export", "--output", "missing/labels.csv"]);
+    review(folder, 2, &["export", "--output", "queue", "--format", "csv"]);
     let mut names: Vec<_> =
         fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     names.sort();
@@ -178,16 +180,19 @@ fn what_is_wrong_is_said_with_a_way_out() {
     );
     assert!(!folder.join("queue").exists(), "looking makes none");
     review(folder, 0, &["consent", "--by", "Owner"]);
-    for bad in ["../queue", "0123", "ZZ23456789abcdef0123456789abcdef"] {
+    for bad in ["../queue", "", "ZZ23456789abcdef0123456789abcdef"] {
         let output = review(folder, 2, &["label", bad, "intended"]);
         assert!(stderr(&output).contains("32 lower-case hexadecimal digits"), "{output:?}");
     }
+    let none = review(folder, 2, &["label", "0123", "intended"]);
+    assert!(stderr(&none).contains("no clip's name begins so"), "{none:?}");
     let unknown = "0".repeat(32);
     let gone = review(folder, 1, &["delete", &unknown, "--by", "Ann"]);
     assert!(stderr(&gone).contains("no such clip"), "{gone:?}");
     fs::write(folder.join("typo.toml"), "[review]\nenable = true\n").unwrap();
     let typo = run(folder, 2, &["review", "--config", "typo.toml", "status"]);
-    assert!(stderr(&typo).contains("unknown field `enable`"), "{typo:?}");
+    assert!(stderr(&typo).contains("typo.toml: line 2: unknown key enable"), "{typo:?}");
+    assert!(stderr(&typo).contains("did you mean enabled?"), "{typo:?}");
     // A queue whose key is gone can only be wiped.
     fs::remove_file(folder.join("queue/device.key")).unwrap();
     let closed = review(folder, 2, &["status"]);

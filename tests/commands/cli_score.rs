@@ -239,7 +239,9 @@ fn what_cannot_run_exits_with_2() {
         &["listen", "--input", "-", "--chunk-ms", "0"],
         &["demo", "--data", "missing"],
         &["model", "show", "missing"],
-        &["features", "--out", "a.npz", "--settings", "missing", "a.wav"],
+        &["model", "check", "missing"],
+        &["features", "--output", "a.csv", "a.wav"],
+        &["features", "--output", "a.npz", "--settings", "missing", "a.wav"],
     ] {
         let output = run_in(folder.path(), arguments);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {output:?}");

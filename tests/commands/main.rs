@@ -18,6 +18,7 @@ mod cli_bench;
 mod cli_config;
 mod cli_corpora;
 mod cli_demo;
+mod cli_documents;
 mod cli_eval;
 mod cli_eval_forms;
 mod cli_features;

@@ -28,6 +28,11 @@ use super::{Engine, Outcome};
 /// Exit code: 0 measured, 1 a limit of --budget is not kept or a stage is slower than in the
 /// measurement of --compare, 2 could not run.
 #[derive(Args)]
+#[command(after_help = "Examples:\n  \
+        wakegate bench --cpu 1\n  \
+        wakegate bench --save before\n  \
+        wakegate bench --compare before\n  \
+        wakegate bench --pace --seconds 60 --json")]
 pub struct Bench {
     /// Seconds to measure; with --pace, seconds of audio
     #[arg(long, value_name = "S", default_value_t = 10.0)]

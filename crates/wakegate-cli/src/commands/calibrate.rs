@@ -27,6 +27,9 @@ use super::review::open_or_make;
 /// testing with exact binomial p-values). Exit code: 0 certified, 1 the data can't certify it,
 /// 2 could not run.
 #[derive(Args)]
+#[command(after_help = "Examples:\n  \
+        wakegate calibrate --labels labels.csv\n  \
+        wakegate calibrate --labels labels.csv --share 0.01 --apply --config wakegate.toml")]
 pub struct Calibrate {
     /// Labelled activations, JSON lines or CSV
     #[arg(long, value_name = "FILE")]
@@ -117,7 +120,10 @@ impl Calibrate {
             upper: report.upper_share,
         };
         open_or_make(&self.place.settings()?)?.set_certificate(&self.by, &certificate)?;
-        anstream::eprintln!("in force: nothing below p_intended {} is kept", point.threshold);
+        output::talk(format_args!(
+            "in force: nothing below p_intended {} is kept",
+            point.threshold
+        ));
         Ok(())
     }
 }

@@ -9,7 +9,9 @@ use std::sync::Arc;
 use crate::config::{Config, Level, WakeWord};
 use crate::daemon::{Counters, Daemon, End, Ended, ReadAgain, Setup, SinkCounters, Stop};
 use clap::Args;
-use tracing::warn;
+use jiff::ZonedDateTime;
+use serde::Serialize;
+use tracing::{debug, warn};
 use wakegate::gate::harden;
 use wakegate::pipeline::{Event, Observer, Report};
 use wakegate::{Error, ErrorKind, Result};
@@ -50,8 +52,10 @@ pub fn run(arguments: DaemonArguments, engine: Engine) -> Result<Outcome> {
     let config = read(&arguments, engine.model.as_deref())?;
     engine.runtime.choose()?;
     let set_level = log::start(config.log.level);
+    // Memory that may be swapped out matters where clips wait in it; elsewhere it is worth knowing.
+    let kept = config.review.enabled;
     for problem in harden().problems {
-        warn!("{problem}");
+        if kept { warn!("{problem}") } else { debug!("{problem}") }
     }
     let daemon = Daemon::new()?;
     let counters = Arc::new(Counters::default());
@@ -64,7 +68,7 @@ pub fn run(arguments: DaemonArguments, engine: Engine) -> Result<Outcome> {
         patient,
         receivers: Vec::new(),
         set_level,
-        serving: Box::new(|uri| anstream::eprintln!("wakegate serves Wyoming at {uri}")),
+        serving: Box::new(|uri| output::talk(format_args!("wakegate serves Wyoming at {uri}"))),
         counters: Arc::clone(&counters),
         config,
     };
@@ -122,6 +126,14 @@ pub fn read(arguments: &DaemonArguments, model: Option<&Path>) -> Result<Config>
     Ok(config)
 }
 
+/// A report with the time of day of its verdict.
+#[derive(Serialize)]
+struct Timed<'a> {
+    #[serde(flatten)]
+    report: &'a Report<'a>,
+    at: String,
+}
+
 /// Activations as lines on stdout.
 struct Lines {
     out: File,
@@ -143,7 +155,9 @@ impl Lines {
 
     fn write(&mut self, report: &Report<'_>) -> io::Result<()> {
         let mut line = if self.torn { b"\n".to_vec() } else { Vec::new() };
-        serde_json::to_writer(&mut line, report)?;
+        // By the clock of the wall, for who reads it later; the samples' own times are in the report.
+        let at = ZonedDateTime::now().strftime("%Y-%m-%dT%H:%M:%S%.3f%:z").to_string();
+        serde_json::to_writer(&mut line, &Timed { report, at })?;
         line.push(b'\n');
         self.torn = true;
         self.out.write_all(&line)?;

@@ -1,5 +1,6 @@
 //! `wakegate demo`: a readable table over the project's own recordings.
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -25,6 +26,8 @@ const BAR_CELLS: usize = 20;
 ///
 /// Exit code: 0 all scored, 1 some could not be scored, 2 could not run.
 #[derive(Args)]
+#[command(after_help = "Examples:\n  \
+        wakegate demo --data data")]
 pub struct Demo {
     /// Folder with the recordings and their manifest.tsv
     #[arg(long, value_name = "DIR", default_value = "data")]
@@ -42,7 +45,6 @@ struct Entry {
 
 /// A row of the table.
 struct Row {
-    candidate: bool,
     verdict: Verdict,
     reason: Reason,
     p_intended: f32,
@@ -52,6 +54,7 @@ impl Demo {
     pub fn run(self) -> Result<Outcome> {
         let model = self.engine.open()?;
         let entries = read_manifest(&self.data.join("manifest.tsv"))?;
+        let peer = read_peer(&self.data.join("peer.tsv"))?;
         let widths = Widths::of(&entries);
         drop(Scorer::new(&model, true)?);
         widths.head()?;
@@ -65,7 +68,7 @@ impl Demo {
                 match result {
                     Ok(row) => {
                         widths.row(entry, &row)?;
-                        tally.add(entry, &row);
+                        tally.add(entry, &row, peer.as_ref());
                     }
                     Err(error) => {
                         tally.failures += 1;
@@ -75,7 +78,7 @@ impl Demo {
                 Ok(true)
             },
         )?;
-        tally.say(&model.manifest().wake_word)?;
+        tally.say(&model.manifest().wake_word, peer.as_ref())?;
         Ok(Outcome::of(tally.failures))
     }
 }
@@ -84,7 +87,6 @@ fn row(scorer: &mut Scorer, path: &Path) -> Result<Row> {
     let scored = scorer.score(&mut FileSource::open(path)?, None)?;
     if let Some(best) = scored.best() {
         return Ok(Row {
-            candidate: true,
             verdict: best.verdict,
             reason: best.reason,
             p_intended: best.posteriors.intended(),
@@ -92,7 +94,7 @@ fn row(scorer: &mut Scorer, path: &Path) -> Result<Row> {
     }
     let p_intended = scored.highest.map_or(0.0, |highest| highest.posteriors.intended());
     let (verdict, reason) = (Verdict::Accidental, Reason::NotWakeWord);
-    Ok(Row { candidate: false, verdict, reason, p_intended })
+    Ok(Row { verdict, reason, p_intended })
 }
 
 fn read_manifest(path: &Path) -> Result<Vec<Entry>> {
@@ -184,40 +186,97 @@ fn bar(value: f32) -> String {
     (0..BAR_CELLS).map(|cell| if cell < full { '█' } else { '·' }).collect()
 }
 
+/// Which recordings wake another engine, as data/peer.tsv has it.
+struct Peer {
+    name: String,
+    wakes: HashSet<String>,
+}
+
+/// The peer's answers, if the folder has any.
+fn read_peer(path: &Path) -> Result<Option<Peer>> {
+    let Ok(text) = fs::read_to_string(path) else { return Ok(None) };
+    let refused = |line: usize, found: &str| {
+        Error::new(ErrorKind::Settings, format!("{}, line {line}", path.display()))
+            .expected("a recording, and wakes or sleeps; before them `file` and the engine's name")
+            .found(format!("{found:?}"))
+    };
+    let mut lines = text.lines();
+    let head = lines.next().unwrap_or_default();
+    let name = head.strip_prefix("file\t").ok_or_else(|| refused(1, head))?;
+    let mut wakes = HashSet::new();
+    for (number, line) in (2..).zip(lines) {
+        match line.split_once('\t') {
+            Some((file, "wakes")) => drop(wakes.insert(file.to_owned())),
+            Some((_, "sleeps")) => {}
+            _ => return Err(refused(number, line)),
+        }
+    }
+    Ok(Some(Peer { name: name.to_owned(), wakes }))
+}
+
+/// What an engine lets through: intended and accidental recordings.
+#[derive(Default)]
+struct Passed([usize; 2]);
+
+impl Passed {
+    fn add(&mut self, entry: &Entry, passes: bool) {
+        self.0[usize::from(entry.expected != Verdict::Intended)] += usize::from(passes);
+    }
+
+    fn text(&self, wanted: usize) -> String {
+        let [intended, accidental] = self.0;
+        let all = counted(intended + accidental, "clip");
+        format!(
+            "{all}, {accidental} of them accidental; {} of {wanted} requests missed",
+            wanted - intended
+        )
+    }
+}
+
 /// What would have reached a reviewer.
 #[derive(Default)]
 struct Tally {
     recordings: usize,
+    wanted: usize,
     right: usize,
-    /// Intended and accidental recordings that the spotter alone lets through.
-    woken: [usize; 2],
-    /// And those that the gate lets through.
-    passed: [usize; 2],
+    unsure: bool,
+    /// What the peer lets through, and what the gate does.
+    peer: Passed,
+    gate: Passed,
     failures: usize,
 }
 
 impl Tally {
-    fn add(&mut self, entry: &Entry, row: &Row) {
-        let place = usize::from(entry.expected != Verdict::Intended);
+    fn add(&mut self, entry: &Entry, row: &Row, peer: Option<&Peer>) {
         let passed = row.verdict == Verdict::Intended;
+        let wanted = entry.expected == Verdict::Intended;
         self.recordings += 1;
-        self.right += usize::from(passed == (entry.expected == Verdict::Intended));
-        self.woken[place] += usize::from(row.candidate);
-        self.passed[place] += usize::from(passed);
+        self.wanted += usize::from(wanted);
+        self.right += usize::from(passed == wanted);
+        self.unsure |= row.verdict == Verdict::Unsure;
+        self.peer.add(entry, peer.is_some_and(|peer| peer.wakes.contains(&entry.file)));
+        self.gate.add(entry, passed);
     }
 
-    fn say(&self, wake_word: &str) -> Result<()> {
-        let Self { recordings, right, woken, passed, .. } = self;
-        let clips = |[intended, accidental]: &[usize; 2]| {
-            format!("{}, {accidental} of them accidental", counted(intended + accidental, "clip"))
-        };
+    fn say(&self, wake_word: &str, peer: Option<&Peer>) -> Result<()> {
+        let Self { recordings, wanted, right, .. } = self;
         output::line(format_args!(""))?;
+        if self.unsure {
+            output::line(format_args!(
+                "unsure: its reason is the likeliest, but not sure enough to pass; wiped like an accidental one."
+            ))?;
+        }
         output::line(format_args!(
             "{right} of {} judged as expected.",
             counted(*recordings, "recording")
         ))?;
         output::line(format_args!("Would have reached a reviewer for \"{wake_word}\":"))?;
-        output::line(format_args!("  without the gate: {}", clips(woken)))?;
-        output::line(format_args!("  with the gate:    {}", clips(passed)))
+        let name = peer.map_or("", |peer| &peer.name);
+        let width = name.chars().count().max("wakegate".len()) + 1;
+        if let Some(peer) = peer {
+            let text = self.peer.text(*wanted);
+            output::line(format_args!("  {:<width$} {text}", format!("{}:", peer.name)))?;
+        }
+        output::line(format_args!("  {:<width$} {}", "wakegate:", self.gate.text(*wanted)))
     }
 }

@@ -14,36 +14,46 @@ use super::output::JsonLines;
 /// The identifier, the name or a part of either is what `device` in the configuration takes.
 /// The default is marked with *. Exit code: 0 listed, 1 there is none, 2 could not run.
 #[derive(Args)]
+#[command(after_help = "Examples:\n  \
+        wakegate devices\n  \
+        wakegate devices --json")]
 pub struct Devices {
-    /// One JSON object a device
+    /// Print one JSON object
     #[arg(long)]
     json: bool,
 }
 
-/// A device as one line of JSON.
+/// All devices as one JSON object.
 #[derive(Serialize)]
-struct Line<'a> {
-    id: &'a str,
-    name: &'a str,
-    default: bool,
-    forms: Vec<JsonForm<'a>>,
-    problem: Option<&'a str>,
+struct List<'a> {
+    devices: Vec<Item<'a>>,
 }
 
 #[derive(Serialize)]
-struct JsonForm<'a> {
-    channels: u16,
+struct Item<'a> {
+    id: &'a str,
+    name: &'a str,
+    default: bool,
+    forms: Vec<Forms<'a>>,
+    problem: Option<&'a str>,
+}
+
+/// Forms that differ in their number of channels and their format alone.
+#[derive(Debug, PartialEq, Serialize)]
+struct Forms<'a> {
+    min_channels: u16,
+    max_channels: u16,
     min_rate_hz: u32,
     max_rate_hz: u32,
-    format: &'a str,
+    formats: Vec<&'a str>,
 }
 
 impl Devices {
     pub fn run(self) -> Result<Outcome> {
         let devices = devices()?;
         if self.json {
-            let mut lines = JsonLines::stdout();
-            devices.iter().try_for_each(|device| lines.print(&json(device)))?;
+            let devices = devices.iter().map(item).collect();
+            JsonLines::stdout().print(&List { devices })?;
         } else {
             devices.iter().try_for_each(show)?;
         }
@@ -54,20 +64,51 @@ impl Devices {
     }
 }
 
-fn json(device: &DeviceInfo) -> Line<'_> {
-    let forms = device.forms.iter().map(|form| JsonForm {
-        channels: form.channels,
-        min_rate_hz: form.rates.0,
-        max_rate_hz: form.rates.1,
-        format: &form.format,
-    });
-    Line {
+fn item(device: &DeviceInfo) -> Item<'_> {
+    Item {
         id: &device.id,
         name: &device.name,
         default: device.default,
-        forms: forms.collect(),
+        forms: grouped(&device.forms),
         problem: device.problem.as_deref(),
     }
+}
+
+/// Few entries for what may be hundreds of combinations: one device takes any of 64 channels in 13 formats.
+fn grouped(forms: &[Form]) -> Vec<Forms<'_>> {
+    let mut all: Vec<Forms<'_>> = Vec::new();
+    for form in forms {
+        let like = |found: &&mut Forms<'_>| {
+            found.min_channels == form.channels
+                && (found.min_rate_hz, found.max_rate_hz) == form.rates
+        };
+        match all.iter_mut().find(like) {
+            Some(found) => found.formats.push(&form.format),
+            None => all.push(Forms {
+                min_channels: form.channels,
+                max_channels: form.channels,
+                min_rate_hz: form.rates.0,
+                max_rate_hz: form.rates.1,
+                formats: vec![&form.format],
+            }),
+        }
+    }
+    all.sort_by_key(|found| (found.min_rate_hz, found.max_rate_hz, found.min_channels));
+    let mut few: Vec<Forms<'_>> = Vec::new();
+    for next in all {
+        match few.last_mut() {
+            Some(last)
+                if last.max_channels + 1 == next.min_channels
+                    && (last.min_rate_hz, last.max_rate_hz)
+                        == (next.min_rate_hz, next.max_rate_hz)
+                    && last.formats == next.formats =>
+            {
+                last.max_channels = next.max_channels;
+            }
+            _ => few.push(next),
+        }
+    }
+    few
 }
 
 fn show(device: &DeviceInfo) -> Result<()> {
@@ -113,6 +154,22 @@ fn ends(values: &[u32]) -> (u32, u32) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn hundreds_of_forms_are_one_entry() {
+        let mut forms = Vec::new();
+        for channels in 1..=64 {
+            for format in ["i16", "f32"] {
+                forms.push(Form { channels, rates: (4_000, 96_000), format: format.into() });
+            }
+        }
+        forms.push(Form { channels: 2, rates: (44_100, 44_100), format: "i16".into() });
+        let found = grouped(&forms);
+        assert_eq!(found.len(), 2, "{found:?}");
+        assert_eq!((found[0].min_channels, found[0].max_channels), (1, 64));
+        assert_eq!(found[0].formats, ["i16", "f32"]);
+        assert_eq!((found[1].min_channels, found[1].min_rate_hz), (2, 44_100));
+    }
 
     #[test]
     fn a_summary_spans_all_forms() {

@@ -22,13 +22,15 @@ use super::{Outcome, open_model, output, worker_count};
 /// One float32 array [frames, mel_bands] a recording, natural logarithm of mel power, its key
 /// the path as given. Exit code: 0 all written, 1 some recordings failed, 2 could not run.
 #[derive(Args)]
+#[command(after_help = "Examples:\n  \
+        wakegate features clips/ --output clips.npz")]
 pub struct Features {
     /// Recordings, or folders that are searched for them
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
-    /// The .npz file to write
-    #[arg(long, value_name = "FILE")]
-    out: PathBuf,
+    /// The file to write; its name ends in .npz
+    #[arg(long, value_name = "FILE", alias = "out")]
+    output: PathBuf,
     /// Take the front-end settings from this model package, in place of the model in the binary
     #[arg(long, value_name = "DIR", conflicts_with = "settings")]
     model: Option<PathBuf>,
@@ -46,6 +48,12 @@ pub struct Features {
 
 impl Features {
     pub fn run(self) -> Result<Outcome> {
+        if self.output.extension().is_none_or(|ending| !ending.eq_ignore_ascii_case("npz")) {
+            return Err(Error::new(ErrorKind::Settings, "frames are written as .npz alone")
+                .expected("a name that ends in .npz")
+                .found(self.output.display().to_string())
+                .hint("numpy.load reads it; numpy.savetxt makes CSV of an array"));
+        }
         let settings = self.front_end_settings()?;
         let frontend = FrontEnd::new(&settings)?;
         if self.segment_samples.is_some_and(|count| count < settings.window_samples()) {
@@ -60,14 +68,14 @@ impl Features {
                 .expected("one array a key")
                 .found(twice.path.display().to_string()));
         }
-        let partial = partial_name(&self.out);
+        let partial = partial_name(&self.output);
         let outcome = self.write(&found, &frontend, &partial);
         if outcome.is_err() {
             // What is there may be cut off; the error that is returned says why.
             let _ = fs::remove_file(&partial);
         }
         let outcome = outcome?;
-        fs::rename(&partial, &self.out).map_err(|e| Error::io("write", &self.out, &e))?;
+        fs::rename(&partial, &self.output).map_err(|e| Error::io("write", &self.output, &e))?;
         Ok(outcome)
     }
 
@@ -87,7 +95,7 @@ impl Features {
         let file = File::create(path).map_err(|e| Error::io("write", path, &e))?;
         let mut npz = NpzWriter::new(BufWriter::new(file));
         let unwritten = |error: &dyn std::fmt::Display| {
-            Error::new(ErrorKind::Io, format!("cannot write {}", self.out.display()))
+            Error::new(ErrorKind::Io, format!("cannot write {}", self.output.display()))
                 .found(error.to_string())
         };
         let bar = output::progress(found.len(), "recordings");
@@ -123,12 +131,12 @@ impl Features {
         bar.finish_and_clear();
         let mut out = npz.finish().map_err(|e| unwritten(&e))?;
         out.flush().map_err(|e| unwritten(&e))?;
-        anstream::eprintln!(
+        output::talk(format_args!(
             "{} of {} to {}; {failures} failed",
             output::counted(frames, "frame"),
             output::counted(found.len() - failures, "recording"),
-            self.out.display(),
-        );
+            self.output.display()
+        ));
         Ok(Outcome::of(failures))
     }
 }

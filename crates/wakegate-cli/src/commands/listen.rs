@@ -29,6 +29,10 @@ use super::{Engine, Outcome};
 /// 1 it failed on the way, 2 could not run, 4 the judging thread panicked again and again, 5 it
 /// did not end when told to.
 #[derive(Args)]
+#[command(after_help = "Examples:\n  \
+        wakegate listen --device \"USB PnP\" --on-intended \"logger -t wakegate heard\"\n  \
+        arecord -q -f S16_LE -r 16000 -c 1 -t raw | wakegate listen --input -\n  \
+        wakegate listen --wyoming tcp://127.0.0.1:10401 --upstream tcp://127.0.0.1:10400")]
 pub struct Listen {
     /// A recording, or - for raw 16 kHz mono signed 16-bit little-endian samples on stdin
     #[arg(long, value_name = "FILE|-")]

@@ -7,6 +7,7 @@ mod daemon;
 mod demo;
 #[cfg(feature = "capture")]
 mod devices;
+mod documents;
 mod eval;
 mod features;
 mod inputs;
@@ -26,6 +27,7 @@ mod review_export;
 mod review_serve;
 mod run_summary;
 mod score;
+mod version;
 mod wav;
 mod wyoming;
 
@@ -39,10 +41,25 @@ use wakegate::{Error, ErrorKind, Result};
 /// Decides on the device, before anything is stored, whether a wake-word activation was
 /// intended or accidental.
 #[derive(Parser)]
-#[command(version, about, max_term_width = 100, arg_required_else_help = true)]
+#[command(
+    name = "wakegate",
+    about,
+    max_term_width = 100,
+    arg_required_else_help = true,
+    after_help = "Examples:\n  \
+        wakegate demo\n  \
+        wakegate score kitchen.wav clips/ > verdicts.jsonl\n  \
+        wakegate listen --on-intended 'logger -t wakegate heard'"
+)]
 pub struct Arguments {
+    /// Say nothing on stderr but errors and warnings
+    #[arg(short, long, global = true)]
+    quiet: bool,
+    /// Print version, commit, target, features and model
+    #[arg(short = 'V', long)]
+    version: bool,
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
 }
 
 #[derive(Subcommand)]
@@ -62,6 +79,8 @@ enum Command {
     Eval(eval::Eval),
     Mix(mix::Mix),
     Bench(bench::Bench),
+    Completions(documents::Completions),
+    Manual(documents::Manual),
 }
 
 /// How a command ended that could run.
@@ -85,7 +104,12 @@ impl Outcome {
 
 /// Runs the command and says on stderr why it could not run (exit code 2).
 pub fn run(arguments: Arguments) -> ExitCode {
-    let result = match arguments.command {
+    output::set_quiet(arguments.quiet);
+    let command = match arguments.command {
+        Some(command) if !arguments.version => command,
+        _ => return ended(version::show().map(|()| Outcome::AllWell)),
+    };
+    ended(match command {
         Command::Score(command) => command.run(),
         Command::Listen(command) => command.run(),
         #[cfg(feature = "capture")]
@@ -99,7 +123,13 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Eval(command) => command.run(),
         Command::Mix(command) => command.run(),
         Command::Bench(command) => command.run(),
-    };
+        Command::Completions(command) => command.run(),
+        Command::Manual(command) => command.run(),
+    })
+}
+
+/// The exit code, and on stderr why there is no result.
+fn ended(result: Result<Outcome>) -> ExitCode {
     match result {
         Ok(Outcome::AllWell) => ExitCode::SUCCESS,
         Ok(Outcome::SomeFailed) => ExitCode::from(1),

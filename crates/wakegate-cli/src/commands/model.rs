@@ -137,6 +137,10 @@ impl Check {
         self.runtime.choose()?;
         let runtime = Runtime::chosen().unwrap_or(Runtime::Embedded);
         let mut checks = Checks::default();
+        if let Some(directory) = self.directory.as_deref().filter(|directory| !directory.is_dir()) {
+            // Nothing was checked: as every command says of a model that is not there.
+            return open_model(Some(directory)).map(|_| Outcome::AllWell);
+        }
         let opened = open_model(self.directory.as_deref());
         let name = |model: &Model| format!("{} ({})", model.manifest().id(), model.origin());
         if let Some(model) = checks.add("package", opened, name)? {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io::{self, BufWriter, StdoutLock, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -12,6 +13,26 @@ use wakegate::{Error, ErrorKind, Result};
 const ERROR: Style = AnsiColor::Red.on_default().bold();
 /// Style of the word `warning:`.
 const WARNING: Style = AnsiColor::Yellow.on_default().bold();
+
+/// Whether only errors and warnings are said.
+static QUIET: AtomicBool = AtomicBool::new(false);
+
+/// Chooses whether only errors and warnings are said on stderr.
+pub fn set_quiet(quiet: bool) {
+    QUIET.store(quiet, Ordering::Relaxed);
+}
+
+/// Whether only errors and warnings are said.
+pub fn is_quiet() -> bool {
+    QUIET.load(Ordering::Relaxed)
+}
+
+/// Says something on stderr that is neither an error nor a warning.
+pub fn talk(text: fmt::Arguments<'_>) {
+    if !is_quiet() {
+        anstream::eprintln!("{text}");
+    }
+}
 
 /// Says on stderr what could not be done.
 pub fn error(error: &Error) {
@@ -31,7 +52,8 @@ pub fn line(text: fmt::Arguments<'_>) -> Result<()> {
     }
 }
 
-fn unwritten(error: &io::Error) -> Error {
+/// Why stdout could not be written.
+pub fn unwritten(error: &io::Error) -> Error {
     Error::new(ErrorKind::Io, "cannot write to stdout").found(error.to_string())
 }
 
@@ -75,6 +97,9 @@ impl JsonLines {
 
 /// A progress bar on stderr; draws nothing where that is no terminal.
 pub fn progress(count: usize, unit: &str) -> ProgressBar {
+    if is_quiet() {
+        return ProgressBar::hidden();
+    }
     let bar = ProgressBar::new(count as u64);
     let template = format!("{{bar:30}} {{pos}}/{{len}} {unit} {{eta}}");
     match ProgressStyle::with_template(&template) {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressStyle};
 use wakegate_lab::corpus::Corpus;
 
-use super::output::counted;
+use super::output::{self, counted};
 use super::run_summary::Tally;
 
 /// How often the numbers change.
@@ -22,7 +22,7 @@ impl Progress {
     /// Begins with nothing done. On a terminal it looks at the files of the corpus first, for the
     /// time that is left goes by their lengths.
     pub fn new(corpus: &Corpus) -> Self {
-        let bar = ProgressBar::no_length();
+        let bar = if output::is_quiet() { ProgressBar::hidden() } else { ProgressBar::no_length() };
         if !bar.is_hidden() {
             let bytes = corpus.bytes();
             let template = match bytes {

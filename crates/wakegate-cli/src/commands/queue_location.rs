@@ -1,11 +1,12 @@
 //! Which review queue a command means, and by which settings.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
+use wakegate::Result;
 use wakegate::review::Settings;
-use wakegate::{Error, ErrorKind, Result};
+
+use crate::config::Config;
 
 /// Which queue, and by which settings.
 #[derive(Args)]
@@ -35,7 +36,7 @@ impl Place {
     /// The settings, with the folder and key file of the command line.
     pub fn settings(&self) -> Result<Settings> {
         let mut settings = match &self.config {
-            Some(path) => read(path)?,
+            Some(path) => Config::open(path)?.review,
             None => Settings::default(),
         };
         if let Some(directory) = &self.queue {
@@ -47,16 +48,4 @@ impl Place {
         settings.validate()?;
         Ok(settings)
     }
-}
-
-/// The `[review]` section of a settings file.
-fn read(path: &Path) -> Result<Settings> {
-    let text = fs::read_to_string(path).map_err(|e| Error::io("read", path, &e))?;
-    let refused = |error: toml::de::Error| {
-        Error::new(ErrorKind::Settings, format!("cannot read {}", path.display()))
-            .found(error.message().to_owned())
-    };
-    let mut table: toml::Table = text.parse().map_err(refused)?;
-    let section = table.remove("review").unwrap_or_else(|| toml::Table::new().into());
-    section.try_into().map_err(|error| refused(error).context("[review]"))
 }

@@ -92,11 +92,16 @@ impl Sink {
             stops.iter().map(|(stop, count, _)| format!("{count} {stop}")).collect();
         let reasons =
             if reasons.is_empty() { String::new() } else { format!(" ({})", reasons.join(", ")) };
+        let hint = if self.stopped.contains_key(Stop::NoConsent.as_str()) {
+            " (hint: `wakegate review consent --by NAME` records that the owner agrees)"
+        } else {
+            ""
+        };
         let stopped: u64 = stops.iter().map(|(_, count, _)| count).sum();
-        anstream::eprintln!(
-            "review queue: {} stored, {stopped} stopped and wiped{reasons}",
+        output::talk(format_args!(
+            "review queue: {} stored, {stopped} stopped and wiped{reasons}{hint}",
             counted(self.stored, "clip")
-        );
+        ));
         Ok(())
     }
 }

@@ -20,6 +20,10 @@ use super::{Outcome, review_serve};
 /// Nothing is kept unless the settings enable review and a consent is recorded.
 /// Exit code: 0 done, 1 refused or something wrong was found, 2 could not run.
 #[derive(Args)]
+#[command(after_help = "Examples:\n  \
+        wakegate review --config wakegate.toml consent --by \"Ada Owner\"\n  \
+        wakegate review --config wakegate.toml serve --reviewer Ann\n  \
+        wakegate review --config wakegate.toml export --output labels.csv")]
 pub struct Review {
     #[command(flatten)]
     place: Place,
@@ -56,8 +60,8 @@ enum Command {
     List(By),
     /// Label a clip; one labelled accidental is a leak: deleted at once and counted
     Label {
-        /// The clip
-        id: ClipId,
+        /// The clip: its name, or as much of it as no other begins with
+        id: String,
         /// intended, accidental or unclear
         label: Label,
         #[command(flatten)]
@@ -65,8 +69,8 @@ enum Command {
     },
     /// Delete a clip now
     Delete {
-        /// The clip
-        id: ClipId,
+        /// The clip: its name, or as much of it as no other begins with
+        id: String,
         #[command(flatten)]
         by: By,
     },
@@ -136,9 +140,15 @@ impl Review {
             Command::Status { json } => status(&settings, json),
             Command::List(by) => list(&settings, &by.by),
             Command::Label { id, label, by } => {
-                answer(&id, open(&settings)?.label(&by.by, &id, label)?)
+                let mut queue = open(&settings)?;
+                let id = queue.find(&id)?;
+                answer(&id, queue.label(&by.by, &id, label)?)
             }
-            Command::Delete { id, by } => answer(&id, open(&settings)?.delete(&by.by, &id)?),
+            Command::Delete { id, by } => {
+                let mut queue = open(&settings)?;
+                let id = queue.find(&id)?;
+                answer(&id, queue.delete(&by.by, &id)?)
+            }
             Command::Purge { all: false, .. } => {
                 let count = open(&settings)?.sweep()?;
                 say(&format!("{} expired", counted(count as usize, "clip")));
@@ -160,7 +170,7 @@ impl Review {
 
 /// Talk, on stderr.
 fn say(text: &str) {
-    anstream::eprintln!("{text}");
+    output::talk(format_args!("{text}"));
 }
 
 fn consent(settings: &Settings, by: &Person) -> Result<Outcome> {

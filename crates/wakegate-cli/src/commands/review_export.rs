@@ -9,7 +9,7 @@ use wakegate::{Error, ErrorKind, Result};
 use wakegate_lab::table::{Column, Field, ParquetWriter, ROWS, SCHEMA_VERSION, Values, WholeFile};
 
 use super::Outcome;
-use super::output::counted;
+use super::output::{self, counted};
 use super::review::open;
 
 /// What a Parquet file of labelled scores says of its rows.
@@ -23,17 +23,17 @@ const GROUP: usize = 50_000;
 #[derive(Args)]
 pub struct Export {
     /// File to write, there once it is complete; without it, stdout
-    #[arg(long, value_name = "FILE")]
-    out: Option<PathBuf>,
+    #[arg(long, value_name = "FILE", alias = "out")]
+    output: Option<PathBuf>,
     /// Its form; without it, by the ending of FILE: .csv, .jsonl or .parquet; else CSV
     #[arg(long, value_enum)]
     format: Option<Format>,
     /// Short for --format csv
-    #[arg(long, conflicts_with_all = ["json", "format"])]
+    #[arg(long, conflicts_with_all = ["jsonl", "format"])]
     csv: bool,
-    /// Short for --format json
-    #[arg(long, conflicts_with = "format")]
-    json: bool,
+    /// Short for --format jsonl
+    #[arg(long, conflicts_with = "format", alias = "json")]
+    jsonl: bool,
     /// Who does it, for the audit log
     #[arg(long, value_name = "NAME", env = "USER", default_value = "operator")]
     by: Person,
@@ -44,7 +44,8 @@ enum Format {
     /// Comma-separated values with a header
     Csv,
     /// One JSON object a line
-    Json,
+    #[value(alias = "json")]
+    Jsonl,
     /// Parquet, with the version of its schema in the file's metadata
     Parquet,
 }
@@ -53,11 +54,11 @@ impl Export {
     pub fn run(self, settings: &Settings) -> Result<Outcome> {
         let format = self.format()?;
         // Before anything is logged as exported.
-        if self.out.is_none() && format == Format::Parquet && io::stdout().is_terminal() {
+        if self.output.is_none() && format == Format::Parquet && io::stdout().is_terminal() {
             return Err(Error::new(ErrorKind::Settings, "will not write Parquet to a terminal")
-                .hint("--out labels.parquet"));
+                .hint("--output labels.parquet"));
         }
-        let file = self.out.as_deref().map(WholeFile::create).transpose()?;
+        let file = self.output.as_deref().map(WholeFile::create).transpose()?;
         let scores = open(settings)?.labelled_scores(&self.by)?;
         match file {
             Some(mut file) => {
@@ -65,15 +66,15 @@ impl Export {
             }
             None => to_stdout(&scores, format)?,
         }
-        anstream::eprintln!("{}", counted(scores.len(), "labelled score"));
+        output::talk(format_args!("{}", counted(scores.len(), "labelled score")));
         Ok(Outcome::AllWell)
     }
 
     fn format(&self) -> Result<Format> {
-        if self.csv || self.json {
-            return Ok(if self.csv { Format::Csv } else { Format::Json });
+        if self.csv || self.jsonl {
+            return Ok(if self.csv { Format::Csv } else { Format::Jsonl });
         }
-        match (self.format, &self.out) {
+        match (self.format, &self.output) {
             (Some(format), _) => Ok(format),
             (None, None) => Ok(Format::Csv),
             (None, Some(path)) => by_ending(path),
@@ -85,7 +86,7 @@ fn by_ending(path: &Path) -> Result<Format> {
     let ending = path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
     match ending.as_str() {
         "csv" => Ok(Format::Csv),
-        "json" | "jsonl" => Ok(Format::Json),
+        "json" | "jsonl" => Ok(Format::Jsonl),
         "parquet" => Ok(Format::Parquet),
         _ => Err(Error::new(ErrorKind::Settings, format!("which form has {}?", path.display()))
             .expected("a name that ends in .csv, .jsonl or .parquet")
@@ -120,7 +121,7 @@ fn write(scores: &[LabelledScore], format: Format, out: &mut (impl Write + Send)
                 .map_err(|e| unwritten(&e))?;
             writer.flush().map_err(|e| unwritten(&e))
         }
-        Format::Json => {
+        Format::Jsonl => {
             let mut out = BufWriter::new(out);
             for score in scores {
                 serde_json::to_writer(&mut out, score).map_err(|e| unwritten(&e))?;

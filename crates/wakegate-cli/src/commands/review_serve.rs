@@ -1,6 +1,6 @@
 //! `wakegate review serve`: the reviewer's page.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use super::{Engine, Outcome, output};
 #[derive(Args)]
 pub struct Serve {
     /// Address and port; anything but a loopback address needs a certificate
-    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:7871")]
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:7871", value_parser = address)]
     listen: SocketAddr,
     /// Who reviews, for the audit log; once for each person
     #[arg(long = "reviewer", value_name = "NAME", env = "USER", default_value = "reviewer")]
@@ -35,6 +35,15 @@ pub struct Serve {
     tls_key: Option<PathBuf>,
     #[command(flatten)]
     engine: Engine,
+}
+
+/// An address, or a name of this machine: `localhost:7871`.
+fn address(text: &str) -> std::result::Result<SocketAddr, String> {
+    let found = text.to_socket_addrs().map_err(|error| error.to_string())?;
+    // A name may have both kinds of addresses; links say the older one.
+    let mut found: Vec<SocketAddr> = found.collect();
+    found.sort_by_key(SocketAddr::is_ipv6);
+    found.first().copied().ok_or_else(|| "there is no address of that name".to_owned())
 }
 
 impl Serve {
@@ -56,7 +65,7 @@ impl Serve {
         };
         let clock = Arc::new(SystemClock::new());
         let server = Server::start(&options, queue, Some(&model), clock, tell)?;
-        anstream::eprintln!("listening on {}; Ctrl-C ends it", server.address());
+        output::talk(format_args!("listening on {}; Ctrl-C ends it", server.address()));
         // Blocks until the first of them; dropping the server gives leased clips back.
         signals.forever().next();
         drop(server);

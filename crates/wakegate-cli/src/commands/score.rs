@@ -35,6 +35,10 @@ use super::{Engine, Outcome, worker_count};
 ///
 /// Exit code: 0 all scored, 1 some could not be scored, 2 could not run.
 #[derive(Args)]
+#[command(after_help = "Examples:\n  \
+        wakegate score kitchen.wav clips/ > verdicts.jsonl\n  \
+        wakegate score shards/*.tar --output scores.parquet --resume\n  \
+        wakegate score --manifest calls.csv --column path=file --output scores.csv")]
 pub struct Score {
     #[command(flatten)]
     inputs: Inputs,
@@ -82,7 +86,10 @@ impl Score {
         };
         let run = self.describe(&model);
         let Some(destination) = self.output.open(shape.clone(), &run, &mut tally)? else {
-            anstream::eprintln!("{} is complete; delete it to score again", self.output.name());
+            output::talk(format_args!(
+                "{} is complete; delete it to score again",
+                self.output.name()
+            ));
             return Ok(Outcome::AllWell);
         };
         let sink = Sink::open(&self.place)?;
@@ -261,7 +268,7 @@ impl Report<'_> {
         if timings {
             text += &self.tally.times(elapsed, threads);
         }
-        anstream::eprint!("{text}");
+        output::talk(format_args!("{}", text.trim_end()));
         if let Some(sink) = self.sink {
             sink.end()?;
         }

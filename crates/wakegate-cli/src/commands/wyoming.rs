@@ -7,6 +7,8 @@ use crate::daemon::Counters;
 use clap::Args;
 use wakegate::{Error, ErrorKind, Result};
 
+use super::output;
+
 /// Options of the Wyoming server and proxy.
 #[derive(Args)]
 pub struct WyomingOptions {
@@ -63,7 +65,7 @@ impl WyomingOptions {
         }
         let wyoming = |name: &str| name.starts_with("wakegate_wyoming_");
         for shown in counters.others().iter().filter(|s| s.value > 0 && wyoming(s.name)) {
-            anstream::eprintln!("{} {}", shown.name, shown.value);
+            output::talk(format_args!("{} {}", shown.name, shown.value));
         }
     }
 }

@@ -93,7 +93,7 @@ pub(super) fn of(figures: &Figures, equal: Option<EqualError>, settings: &Settin
     let flat = named(&|e| e.interval.is_some_and(|interval| interval.low == interval.high));
     if !flat.is_empty() {
         say(format!(
-            "an interval without a width ({flat}) means too few errors to resample, not certainty"
+            "the bootstrap finds too few errors to resample and gives no interval: {flat}"
         ));
     }
     let without = named(&|e| e.value.is_some() && e.interval.is_none());

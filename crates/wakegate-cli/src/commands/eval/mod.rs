@@ -44,6 +44,9 @@ use scores::{System, Wanted};
 /// Counts events, not frames: see --merge-s, --refractory-s and --tolerance-s. Exit code: 0 all
 /// well, 1 some recordings could not be scored and are left out, 2 could not run.
 #[derive(Args)]
+#[command(after_help = "Examples:\n  \
+        wakegate eval --scores scores.jsonl --labels data/labels.tsv --report report\n  \
+        wakegate eval --scores ours.jsonl --against theirs.jsonl --labels labels.tsv --by noise")]
 pub struct Eval {
     /// Output of `wakegate score`, or another engine's in the same form
     #[arg(long, value_name = "FILE", required = true)]
@@ -193,7 +196,7 @@ impl Eval {
         }
         if let Some(folder) = &self.report {
             report::write(folder, &answer, &joined, &labels, self.audio)?;
-            anstream::eprintln!("report: {}", folder.join("index.html").display());
+            output::talk(format_args!("report: {}", folder.join("index.html").display()));
         }
         if self.json {
             JsonLines::stdout().print(&answer)?;

@@ -268,7 +268,12 @@ fn estimate(found: &Estimate, as_percent: bool) -> [String; 2] {
 }
 
 fn span(interval: Option<Interval>, shown: impl Fn(f64) -> String) -> String {
-    interval.map_or(String::new(), |i| format!("[{}, {}]", shown(i.low), shown(i.high)))
+    match interval {
+        None => String::new(),
+        // A bootstrap that draws no error, whatever it draws, knows nothing: that is no certainty.
+        Some(i) if i.low == i.high => "too few errors".to_owned(),
+        Some(i) => format!("[{}, {}]", shown(i.low), shown(i.high)),
+    }
 }
 
 fn percent(value: f64) -> String {

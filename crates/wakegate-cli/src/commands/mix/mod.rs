@@ -13,8 +13,8 @@ use wakegate_lab::decode::{FileSource, find_audio};
 use wakegate_lab::eval::mix::Snr;
 use wakegate_lab::eval::random::Random;
 
-use super::output::counted;
-use super::{Outcome, output, wav};
+use super::output::{self, counted};
+use super::{Outcome, wav};
 use background::{Background, Stretch};
 use keywords::{Clip, Keyword, Keywords};
 
@@ -48,6 +48,8 @@ const PEAK: f32 = 0.99;
 /// A clip's edges are cut where they are --trim-db below its loudest 10 ms. Without times in
 /// --keyword-labels, the word is what is at most --word-db below them. Exit code: 0 written, 2 could not run.
 #[derive(Args)]
+#[command(after_help = "Examples:\n  \
+        wakegate mix --keywords words/ --word alexa --background noise/ --snr-db 10 5 0 --output mixed")]
 pub struct Mix {
     /// Clips of the word, or folders of them
     #[arg(long, value_name = "PATH", num_args = 1.., required_unless_present = "keyword_labels", requires = "word")]
@@ -63,8 +65,8 @@ pub struct Mix {
     #[arg(long, value_name = "PATH", num_args = 1.., required = true)]
     background: Vec<PathBuf>,
     /// The folder to make
-    #[arg(long, value_name = "DIR")]
-    out: PathBuf,
+    #[arg(long, value_name = "DIR", alias = "out")]
+    output: PathBuf,
     /// Signal-to-noise ratios in dB
     #[arg(long, value_name = "DB", num_args = 1.., required = true, allow_negative_numbers = true)]
     snr_db: Vec<f64>,
@@ -137,12 +139,12 @@ impl Mix {
             .iter()
             .map(|path| read_all(&mut FileSource::open(path)?))
             .collect::<Result<Vec<_>>>()?;
-        if self.out.exists() {
-            return Err(Error::new(ErrorKind::Io, format!("{} is there", self.out.display()))
+        if self.output.exists() {
+            return Err(Error::new(ErrorKind::Io, format!("{} is there", self.output.display()))
                 .hint("name a folder that is not there yet"));
         }
         // Made beside it and moved at the end: what is there is whole.
-        let mut partial = self.out.as_os_str().to_owned();
+        let mut partial = self.output.as_os_str().to_owned();
         partial.push(".part");
         let partial = PathBuf::from(partial);
         fs::create_dir(&partial).map_err(|e| Error::io("make", &partial, &e))?;
@@ -152,15 +154,15 @@ impl Mix {
             let _ = fs::remove_dir_all(&partial);
         }
         let (streams, seconds) = mixed?;
-        fs::rename(&partial, &self.out).map_err(|e| Error::io("make", &self.out, &e))?;
-        anstream::eprintln!(
+        fs::rename(&partial, &self.output).map_err(|e| Error::io("make", &self.output, &e))?;
+        output::talk(format_args!(
             "{} at {} in {}, {:.1} min: {}",
             counted(keywords.all.len(), "clip"),
             counted(self.snr_db.len(), "ratio"),
             counted(streams, "stream"),
             seconds / 60.0,
-            self.out.join("labels.tsv").display(),
-        );
+            self.output.join("labels.tsv").display()
+        ));
         Ok(Outcome::AllWell)
     }
 

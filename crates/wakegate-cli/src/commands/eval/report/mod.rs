@@ -76,7 +76,11 @@ fn plots(answer: &Answer, joined: &Joined) -> Result<Plots> {
         det,
         histogram: if any { plots::histogram([&wanted, &others])? } else { String::new() },
         reliability: if any { plots::reliability(&figures.reliability)? } else { String::new() },
-        timeline: if hours > 0.0 { plots::timeline(&times, hours)? } else { String::new() },
+        timeline: if hours > 0.0 && times.iter().any(|times| !times.is_empty()) {
+            plots::timeline(&times, hours)?
+        } else {
+            String::new()
+        },
     })
 }
 

@@ -19,7 +19,7 @@ pub fn html(answer: &Answer, plots: &Plots, worst: &Worst) -> String {
     let against = answer.against.as_ref().map(|system| escape(&system.name));
     let title =
         against.as_ref().map_or_else(|| name.clone(), |against| format!("{name} beside {against}"));
-    let [data, events] = table::head(answer).map(|line| escape(&line));
+    let [data, events] = table::head(answer).map(|line| escape(&capital(&line)));
     put(
         &mut page,
         format_args!(
@@ -34,14 +34,8 @@ pub fn html(answer: &Answer, plots: &Plots, worst: &Worst) -> String {
         ),
     );
     tiles(&mut page, answer);
-    if !answer.notes.is_empty() {
-        page.push_str("<ul class=\"notes\" aria-label=\"Notes\">\n");
-        for note in &answer.notes {
-            put(&mut page, format_args!("<li>{}</li>\n", options_kept(&escape(note))));
-        }
-        page.push_str("</ul>\n");
-    }
     figures(&mut page, answer, plots);
+    remarks(&mut page, &answer.notes);
     tables(&mut page, answer);
     let [missed, accepted] = worst.of;
     list(&mut page, "Worst misses", "No target was missed", &worst.misses, missed);
@@ -50,6 +44,18 @@ pub fn html(answer: &Answer, plots: &Plots, worst: &Worst) -> String {
     made(&mut page, answer);
     page.push_str("</main>\n</body>\n</html>\n");
     page
+}
+
+/// What the data is too small for, after what it shows.
+fn remarks(page: &mut String, notes: &[String]) {
+    if notes.is_empty() {
+        return;
+    }
+    page.push_str("<h2>What to mind</h2>\n<ul class=\"notes\">\n");
+    for note in notes {
+        put(page, format_args!("<li>{}.</li>\n", options_kept(&escape(&capital(note)))));
+    }
+    page.push_str("</ul>\n");
 }
 
 /// Writing to a string can't fail.
@@ -145,11 +151,14 @@ fn figures(page: &mut String, answer: &Answer, plots: &Plots) {
     let [wanted, others] = figures.triggers;
     let silent = figures.frr.n - wanted.min(figures.frr.n);
     page.push_str("<div class=\"plots\">\n");
+    let accepts = figures.false_accepts.count;
     let mut figure = |title: &str, text: &str, plot: &str, legend: &str| {
-        let plot = if plot.is_empty() {
-            "<p class=\"soft\">The data has nothing to show here.</p>"
-        } else {
+        let plot = if !plot.is_empty() {
             plot
+        } else if title == "False accepts over time" && accepts == 0 {
+            "<p class=\"soft\">There is no false accept to show.</p>"
+        } else {
+            "<p class=\"soft\">The data has nothing to show here.</p>"
         };
         put(
             page,
@@ -228,7 +237,7 @@ fn rows(page: &mut String, name: &str, lines: &[Line]) {
     put(
         page,
         format_args!(
-            "<div class=\"card\"><table class=\"figures\"><thead><tr><th>figure</th><th>{}</th><th>interval</th><th>from</th></tr></thead><tbody>\n",
+            "<div class=\"card\"><table class=\"figures\"><thead><tr><th>Figure</th><th>{}</th><th>Interval</th><th>From</th></tr></thead><tbody>\n",
             escape(name),
         ),
     );
@@ -239,7 +248,7 @@ fn rows(page: &mut String, name: &str, lines: &[Line]) {
                 "<tr><th scope=\"row\"{}>{}</th><td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"soft\">{}</td></tr>\n",
                 // Another view of the row above.
                 if line.name.starts_with(' ') { " class=\"sub\"" } else { "" },
-                escape(&line.name),
+                escape(&capital(line.name.trim_start())),
                 escape(&line.value),
                 escape(&line.interval),
                 escape(&line.counts),

@@ -1,0 +1,25 @@
+//! `wakegate --version`: which program this is, for a report of a fault.
+
+use wakegate::Result;
+use wakegate::model::Model;
+
+use super::output;
+
+/// What is compiled in, beside the library.
+const FEATURES: &str = if cfg!(feature = "capture") { "capture" } else { "none" };
+
+/// Prints version, commit, target, features and model.
+pub fn show() -> Result<()> {
+    let model = Model::embedded()?;
+    let manifest = model.manifest();
+    output::line(format_args!("wakegate {}", env!("CARGO_PKG_VERSION")))?;
+    for (name, text) in [
+        ("commit", env!("WAKEGATE_COMMIT")),
+        ("target", env!("WAKEGATE_TARGET")),
+        ("features", FEATURES),
+        ("model", &format!("{} (\"{}\")", manifest.id(), manifest.wake_word)),
+    ] {
+        output::line(format_args!("{name:<9} {text}"))?;
+    }
+    Ok(())
+}

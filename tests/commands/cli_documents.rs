@@ -1,0 +1,106 @@
+//! What a package brings beside the program, and what every command shares.
+
+use std::fs;
+
+use crate::cli_support::{checkout, package, run_in, speech_like, stderr, write_wav};
+
+#[test]
+fn every_command_has_a_page_and_examples() {
+    let folder = tempfile::tempdir().unwrap();
+    let made = run_in(folder.path(), &["manual", "man"]);
+    assert_eq!(made.status.code(), Some(0), "{made:?}");
+    let pages: Vec<String> = fs::read_dir(folder.path().join("man"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    for command in
+        ["score", "listen", "demo", "features", "review", "calibrate", "eval", "mix", "bench"]
+    {
+        assert!(pages.contains(&format!("wakegate-{command}.1")), "{command}: {pages:?}");
+        let help = run_in(folder.path(), &[command, "--help"]);
+        let help = String::from_utf8(help.stdout).unwrap();
+        assert!(
+            help.contains(&format!("Examples:\n  wakegate {command}"))
+                || help.contains("| wakegate"),
+            "{help}"
+        );
+    }
+    assert!(
+        pages.contains(&"wakegate.1".to_owned())
+            && pages.contains(&"wakegate-review-label.1".to_owned())
+    );
+    let page = fs::read_to_string(folder.path().join("man/wakegate-score.1")).unwrap();
+    assert!(page.starts_with(".ie") || page.contains(".TH"), "{page}");
+}
+
+#[test]
+fn completions_know_the_commands() {
+    let folder = tempfile::tempdir().unwrap();
+    for shell in ["bash", "zsh", "fish"] {
+        let made = run_in(folder.path(), &["completions", shell]);
+        assert_eq!(made.status.code(), Some(0), "{made:?}");
+        let text = String::from_utf8(made.stdout).unwrap();
+        assert!(text.contains("calibrate") && text.contains("wakegate"), "{shell}");
+    }
+    assert_eq!(run_in(folder.path(), &["completions", "tcl"]).status.code(), Some(2));
+}
+
+#[test]
+fn the_version_says_which_program_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    for option in ["--version", "-V"] {
+        let told = run_in(folder.path(), &[option]);
+        assert_eq!(told.status.code(), Some(0), "{told:?}");
+        let text = String::from_utf8(told.stdout).unwrap();
+        assert!(text.starts_with(&format!("wakegate {}\n", env!("CARGO_PKG_VERSION"))), "{text}");
+        for line in ["\ncommit  ", "\ntarget  ", "\nfeatures  ", "\nmodel     alexa-"] {
+            assert!(text.contains(line), "{line:?} is not in\n{text}");
+        }
+    }
+}
+
+#[test]
+fn quiet_leaves_data_and_errors_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    package(&folder.path().join("tiny"));
+    write_wav(&folder.path().join("a.wav"), &speech_like(1.6, 0));
+    let told = run_in(folder.path(), &["score", "--model", "tiny", "a.wav"]);
+    assert!(stderr(&told).contains("1 recording scored"), "{told:?}");
+    for arguments in [["-q", "score", "--model"], ["score", "--quiet", "--model"]] {
+        let quiet = run_in(folder.path(), &[&arguments[..], &["tiny", "a.wav"]].concat());
+        assert_eq!(quiet.stdout, told.stdout);
+        assert!(quiet.stderr.is_empty(), "{quiet:?}");
+    }
+    let failed = run_in(folder.path(), &["-q", "score", "--model", "missing", "a.wav"]);
+    assert!(stderr(&failed).starts_with("error: cannot open the model missing"), "{failed:?}");
+}
+
+#[test]
+fn frames_are_refused_under_another_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let refused = run_in(folder.path(), &["features", "a.wav", "--output", "a.csv"]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(
+        stderr(&refused).contains("expected a name that ends in .npz, found a.csv"),
+        "{refused:?}"
+    );
+}
+
+#[test]
+fn the_labels_of_the_demo_are_those_of_its_words() {
+    let read = |name: &str| fs::read_to_string(checkout("data").join(name)).unwrap();
+    let (labels, words, manifest) = (read("labels.tsv"), read("words.tsv"), read("manifest.tsv"));
+    assert_eq!(labels.lines().count(), manifest.lines().count());
+    for (label, entry) in labels.lines().zip(manifest.lines()).skip(1) {
+        let label: Vec<&str> = label.split('\t').collect();
+        let entry: Vec<&str> = entry.split('\t').collect();
+        assert_eq!(label[0], format!("data/{}", entry[0]));
+        assert_eq!(label[5], entry[2]);
+        let word = words.lines().find(|line| line.starts_with(entry[0]));
+        if entry[2] == "address" {
+            assert_eq!(format!("{}\t{}\t{}", entry[0], label[1], label[2]), word.unwrap());
+        } else {
+            assert_eq!((label[1], label[3]), ("", ""), "{}", entry[0]);
+        }
+    }
+}
