@@ -166,10 +166,8 @@ compile() {
     cargo "${fast[@]}" "$@"
 }
 
-# The small test beside the binary is there for its dependencies' features: with those of the
-# tests from the start, nothing is compiled twice.
 build() {
-    compile build --locked --package wakegate --release --target "$target" --bin wakegate --test architecture
+    compile build --locked --package wakegate-cli --release --target "$target" --bin wakegate
     install -D "/made/build/$target/release/wakegate" "/made/out/$target/wakegate"
 }
 
@@ -199,7 +197,14 @@ run() {
 # The package of what `build` made. What it depends on comes from the processor's own libraries.
 package() {
     [ -x "$CARGO_HOME/bin/cargo-deb" ] || CARGO_TARGET_DIR=/made/build cargo install --locked cargo-deb
-    "$CARGO_HOME/bin/cargo-deb" --no-build --locked --target "$target" \
+    # Its man pages and completions, by the program itself.
+    local shell
+    mkdir -p target/documents/completions
+    "/made/out/$target/wakegate" manual target/documents/man
+    for shell in bash zsh fish; do
+        "/made/out/$target/wakegate" completions "$shell" >"target/documents/completions/wakegate.$shell"
+    done
+    "$CARGO_HOME/bin/cargo-deb" --no-build --locked --package wakegate-cli --target "$target" \
         --output "/made/out/$target/wakegate.deb"
     dpkg --info "/made/out/$target/wakegate.deb"
 }
