@@ -11,23 +11,33 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: help demo test check python-tests wheel python-package python-package-tests cluster-tests browser-test instructions bench-build system browser test-tools train-setup train train-asked clean
+.PHONY: help demo demo-said test test-said check python-tests wheel python-package python-package-tests cluster-tests browser-test instructions packaging-tests screenshots bench-build system browser test-tools train-setup train train-asked clean
 
 help:
 	@echo "make demo   build wakegate and judge the recordings in data/"
 	@echo "make test   format, lints, tests, docs: everything CI runs"
 	@echo "make train WORD=marvin RECORDINGS=DIR   train a wake word of your own (models/README.md)"
 	@echo "make browser-test   the pages in Chromium alone"
+	@echo "make screenshots   the README's pictures, from the pages as they are"
 	@echo "make instructions   instructions of the hot path against the baseline (benches/README.md)"
 	@echo "make wheel   the Python package (python/README.md)"
 	@echo "make cluster-tests   its jobs on Ray and Spark: installs both"
 	@echo "make train-setup   what the training recipe in models/train needs"
 
-demo: system
-	cargo build --release --locked -p wakegate-cli
+demo: demo-said system
+	cargo build --release --locked --bin wakegate
 	$(BINARY) demo --data data
 
-test: system test-tools $(VENV)/ready check python-tests browser-test python-package-tests
+# What is about to happen, before anything does.
+demo-said:
+	@[ -x $(BINARY) ] || echo "make demo compiles wakegate first: about 12 minutes on two cores, some GB in $(CARGO_TARGET_DIR). Missing packages" \
+		"(a C compiler, pkg-config, libasound2-dev) come by apt." >&2
+
+test-said:
+	@echo "make test is all that CI runs: an hour or more on two cores, several GB in $(CARGO_TARGET_DIR) and $(VENV). Missing packages (a C compiler," \
+		"ALSA's headers, Python's venv, mosquitto, chromium) come by apt, Python's by pip." >&2
+
+test: test-said system test-tools $(VENV)/ready check python-tests browser-test python-package-tests packaging-tests
 	ORT_DYLIB_PATH="$$(echo "$$PWD"/$(VENV)/lib/python3*/site-packages/onnxruntime/capi/libonnxruntime.so.*)" \
 		cargo test --locked
 	benches/instructions.sh
@@ -69,10 +79,21 @@ cluster-tests: python-package
 	cargo build --locked -p wakegate-cli --bin wakegate --example review_host
 	WAKEGATE="$(abspath $(CARGO_TARGET_DIR))/debug/wakegate" $(PYTHON) -m pytest -q -rs python/tests/test_jobs.py
 
+# Add-on, container, alerts, release scripts; those that need a tool which is not here say so and are skipped.
+packaging-tests: system $(VENV)/ready-packaging
+	cargo build --locked --bin wakegate --example review_host
+	WAKEGATE="$(abspath $(CARGO_TARGET_DIR))/debug/wakegate" $(PYTHON) -m pytest -q -rs packaging/tests
+
 # The review page and the evaluation report in Chromium. Where that can't be installed, each test says so and is skipped.
 browser-test: system browser $(VENV)/ready
 	cargo build --locked -p wakegate-cli --bin wakegate --example review_host
 	$(PYTHON) -m pytest -q -rs tests/browser
+
+# The README's pictures, after a page was changed: docs/images.
+screenshots: system browser $(VENV)/ready
+	cargo build --locked --bin wakegate --example review_host
+	@command -v convert >/dev/null || { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq imagemagick; }
+	$(PYTHON) tests/browser/screenshots.py
 
 browser:
 	@command -v chromium >/dev/null || { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq chromium; } || \
@@ -87,7 +108,7 @@ system:
 	command -v pkg-config >/dev/null || missing="$$missing pkg-config"; \
 	pkg-config --exists alsa 2>/dev/null || missing="$$missing libasound2-dev"; \
 	python3 -c 'import ensurepip, venv' 2>/dev/null || missing="$$missing python3-venv"; \
-	if [ -n "$$missing" ]; then $(SUDO) apt-get update -qq; $(SUDO) apt-get install -y -qq $$missing; fi
+	if [ -n "$$missing" ]; then echo "installing with apt:$$missing" >&2; $(SUDO) apt-get update -qq; $(SUDO) apt-get install -y -qq $$missing; fi
 
 # A message broker for the tests; they start it themselves, on a port of their own.
 test-tools: | system
@@ -101,6 +122,10 @@ $(VENV)/ready: models/train/requirements-test.txt | system
 
 $(VENV)/ready-package: $(VENV)/ready python/requirements-test.txt
 	$(PYTHON) -m pip install -q -r python/requirements-test.txt
+	touch $@
+
+$(VENV)/ready-packaging: $(VENV)/ready packaging/tests/requirements.txt
+	$(PYTHON) -m pip install -q -r packaging/tests/requirements.txt
 	touch $@
 
 train-setup: $(VENV)/ready

@@ -1,0 +1,121 @@
+"""The pages: links lead somewhere, figures come from their one place, pictures show the pages as they are."""
+
+import hashlib
+import importlib.util
+import json
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import ROOT
+
+PAGES = [
+    ROOT / name
+    for name in subprocess.run(
+        ["git", "ls-files", "*.md"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+]
+README = (ROOT / "README.md").read_text()
+FENCED = re.compile(r"^( *)```.*?^\1```", re.M | re.S)
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, as code hosts make them."""
+    found: set[str] = set()
+    for heading in re.findall(r"^#{1,6} +(.*)$", FENCED.sub("", page.read_text()), re.M):
+        text = re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", heading).lower()
+        slug = re.sub(r"[^\w\- ]", "", text.replace("`", "")).replace(" ", "-")
+        number = 1
+        while (name := slug if number == 1 else f"{slug}-{number - 1}") in found:
+            number += 1
+        found.add(name)
+    return found
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_leads_somewhere(page: Path) -> None:
+    text = re.sub(r"`[^`\n]*`", "", FENCED.sub("", page.read_text()))
+    links = re.findall(r"\]\(([^)\s]+)\)", text) + re.findall(r'(?:src|srcset|href)="([^"]+)"', text)
+    for link in links:
+        if re.match(r"[a-z]+:", link):
+            continue
+        path, _, anchor = link.partition("#")
+        there = (page.parent / path).resolve() if path else page
+        assert there.exists(), f"{link} leads nowhere"
+        if anchor and there.suffix == ".md":
+            assert anchor in anchors(there), f"{link}: there is no such heading"
+
+
+def test_the_figures_are_those_of_the_report() -> None:
+    pytest.importorskip("scipy")
+    spec = importlib.util.spec_from_file_location("figures", ROOT / "docs" / "figures.py")
+    figures = sys.modules["figures"] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(figures)
+    for path, text in figures.pages().items():
+        assert path.read_text() == text, f"{path.name} has stale figures (hint: docs/figures.py --write)"
+
+
+def test_the_readme_is_short_and_shows_the_product_first() -> None:
+    lines = README.splitlines()
+    assert len(lines) < 200
+    assert any("docs/images/" in line for line in lines[:12])
+    assert README.index("## Install") < README.index("## Try it") < README.index("## How good it is")
+
+
+def test_the_readmes_demo_and_example_are_what_the_program_prints(commands: Path) -> None:
+    wakegate = commands / "wakegate"
+    demo = subprocess.run([wakegate, "demo"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    # Figures of another processor may differ in the last digit.
+    printed = [re.sub(r" [01]\.\d{3}", "", line) for line in demo.splitlines()]
+    shown = README.split("$ make demo\n")[1].split("```")[0].rstrip("\n").splitlines()
+    assert len(shown) > 6
+    for line in shown:
+        assert re.sub(r" [01]\.\d{3}", "", line) in printed, line
+    example = json.loads(re.search(r"```json\n(.*)\n```", README)[1])
+    scored = subprocess.run([wakegate, "score", example["path"]], cwd=ROOT, capture_output=True, text=True, check=True)
+    found = json.loads(scored.stdout)
+    assert list(found) == list(example)
+    for key, value in example.items():
+        assert found[key] == (pytest.approx(value, abs=1e-4) if isinstance(value, float) else value), key
+
+
+def test_the_pictures_show_the_pages_as_they_are() -> None:
+    folder = ROOT / "docs" / "images"
+    shown = {path.name for path in folder.glob("*.png")}
+    told = set(re.findall(r"images/([\w-]+\.png)", "".join(page.read_text() for page in PAGES)))
+    assert shown == told, "a picture that no page shows, or a page without its picture"
+    program, digest = ROOT / "crates" / "wakegate-cli" / "src", hashlib.sha256()
+    for path in sorted([*program.rglob("assets/*"), *program.rglob("report/style.css")], key=lambda path: path.name):
+        digest.update(path.read_bytes())
+    kept = (folder / "pages.sha256").read_text().strip()
+    assert digest.hexdigest() == kept, "the pages were changed since (hint: make screenshots)"
+
+
+def test_one_version_everywhere() -> None:
+    cargo = tomllib.loads((ROOT / "Cargo.toml").read_text())
+    version = cargo["workspace"]["package"]["version"]
+    assert yaml.safe_load((ROOT / "packaging" / "homeassistant" / "config.yaml").read_text())["version"] == version
+    for path in [*(ROOT / "packaging" / "container").glob("compose*.yaml"), ROOT / "README.md"]:
+        found = set(re.findall(r"(?:wakegate:|wakegate_|wakegate-)(\d+\.\d+\.\d+)", path.read_text()))
+        assert found <= {version}, path
+
+
+def test_licences_are_admitted_in_one_list() -> None:
+    about = tomllib.loads((ROOT / "packaging" / "release" / "about.toml").read_text())["accepted"]
+    assert about == tomllib.loads((ROOT / "deny.toml").read_text())["licenses"]["allow"]
+
+
+def test_workflows_call_scripts_that_are_there() -> None:
+    for path in (ROOT / ".github" / "workflows").glob("*.yml"):
+        described = yaml.safe_load(path.read_text())
+        for name, job in described["jobs"].items():
+            for needed in [job["needs"]] if isinstance(job.get("needs"), str) else job.get("needs", []):
+                assert needed in described["jobs"], f"{path.name}: {name} needs {needed}"
+            for step in job["steps"]:
+                for script in re.findall(r"(?:packaging|\.ci)/[\w/.-]+", step.get("run", "")):
+                    there = ROOT / script
+                    assert there.is_file() and there.stat().st_mode & 0o100, f"{path.name}: {script}"
