@@ -12,7 +12,7 @@ const BLOCK_FRAMES: usize = 16_384;
 
 /// Interleaved samples of one form to 16 kHz mono, in pieces of any size.
 ///
-/// The samples are those that [`FileSource`](wakegate_lab::decode::FileSource) gives for a file of the same ones,
+/// The samples are those that a decoder gives for a file of the same ones,
 /// bit for bit.
 pub struct Converter {
     form: SignalSpec,

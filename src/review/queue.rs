@@ -148,7 +148,7 @@ impl Queue {
     /// The queue's present time in ms since 1970, without an act: nothing is written.
     ///
     /// # Errors
-    /// [`ErrorKind::Io`] where the database can't be read.
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) where the database can't be read.
     pub fn peek_ms(&mut self) -> Result<i64> {
         let seen = db::fact::<i64>(&self.db, "seen_ms")?.unwrap_or(0);
         Ok(self.time.advance(&self.clock.now(), seen))

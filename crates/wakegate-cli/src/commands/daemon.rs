@@ -23,10 +23,10 @@ use super::{Engine, Outcome, log, output};
 #[derive(Args)]
 pub struct DaemonArguments {
     /// The configuration; `wakegate config print` shows all of it. With --input, its wake word
-    /// and its [review] count
+    /// and its `[review]` count
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Keep what is intended in the review queue in this folder, as [review] with enabled = true
+    /// Keep what is intended in the review queue in this folder, as `[review]` with enabled = true
     /// does; `wakegate review consent` comes first
     #[arg(long, value_name = "DIR")]
     queue: Option<PathBuf>,

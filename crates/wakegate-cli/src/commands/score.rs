@@ -31,7 +31,7 @@ use super::{Engine, Outcome, worker_count};
 /// be scored has its reason in "error", and no verdict.
 ///
 /// With --queue, the audio of intended activations also goes through the gate into a review
-/// queue, under the [review] settings of --config; the queue needs a recorded consent.
+/// queue, under the `[review]` settings of --config; the queue needs a recorded consent.
 ///
 /// Exit code: 0 all scored, 1 some could not be scored, 2 could not run.
 #[derive(Args)]

@@ -12,11 +12,11 @@
 //! The judging thread never waits for a receiver. All times are sample times, so a clock that
 //! jumps changes nothing. Whatever fails, nothing passes that was not judged intended.
 
-mod daemon;
 mod fanout;
 mod hooks;
 mod input_device;
 mod judging_thread;
+mod lifecycle;
 mod listened_word;
 mod listener;
 mod log_limit;
@@ -31,10 +31,10 @@ mod systemd_notify;
 mod thread_priority;
 mod wyoming_server;
 
-pub use daemon::{Daemon, End, ReadAgain, Setup, Stop};
 pub use fanout::{Decided, Fanout, Sink};
 pub use hooks::{Hook, When};
 pub use judging_thread::{Ended, Order, Work, Worker};
+pub use lifecycle::{Daemon, End, ReadAgain, Setup, Stop};
 pub use listened_word::{Ear, Judge, MakeJudge};
 pub use metrics::{
     Count, Counters, EarCounters, Histogram, REASONS, Shown, SinkCounters, VERDICTS,
