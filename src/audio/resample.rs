@@ -8,6 +8,8 @@
 use rubato::audioadapter_buffers::direct::InterleavedSlice;
 use rubato::{Fft, FixedSync, Resampler as _};
 
+use zeroize::Zeroize;
+
 use super::SAMPLE_RATE;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -112,13 +114,20 @@ impl Resampler {
                 self.convert(total, out)?;
             }
         }
-        self.pending.clear();
+        self.reset();
+        Ok(())
+    }
+
+    /// Forgets the stream and overwrites what is left of it here: the next sample is the first of
+    /// a new one.
+    pub fn reset(&mut self) {
+        self.pending.zeroize();
+        self.block.as_mut_slice().zeroize();
         (self.fed, self.given) = (0, 0);
         if let Some(fft) = &mut self.fft {
             fft.reset();
             self.trim = fft.output_delay();
         }
-        Ok(())
     }
 
     /// Converts the block in `pending`, giving no more than `total` output samples in all.
@@ -140,6 +149,12 @@ impl Resampler {
         out.extend_from_slice(&self.block[dropped..dropped + kept]);
         self.given += kept as u64;
         Ok(())
+    }
+}
+
+impl Drop for Resampler {
+    fn drop(&mut self) {
+        self.reset();
     }
 }
 
@@ -168,4 +183,22 @@ pub fn check_rate(rate: u32) -> Result<()> {
 fn failed(rate: u32, error: &dyn std::fmt::Display) -> Error {
     Error::new(ErrorKind::Audio, format!("cannot convert {rate} Hz to {SAMPLE_RATE} Hz"))
         .found(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reset_leaves_nothing_of_the_samples() {
+        let mut resampler = Resampler::new(44_100).unwrap();
+        let samples: Vec<f32> = (0..10_000).map(|n| (n as f32 * 0.05).sin()).collect();
+        let (mut first, mut again) = (Vec::new(), Vec::new());
+        resampler.push(&samples, &mut first).unwrap();
+        assert!(!resampler.pending.is_empty() && resampler.block.iter().any(|&s| s != 0.0));
+        resampler.reset();
+        assert!(resampler.pending.is_empty() && resampler.block.iter().all(|&s| s == 0.0));
+        resampler.push(&samples, &mut again).unwrap();
+        assert_eq!(first, again, "it is as new");
+    }
 }

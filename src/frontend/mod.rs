@@ -18,6 +18,7 @@ pub mod window;
 use std::fmt;
 
 use ndarray::{Array2, ArrayView1};
+use zeroize::Zeroize;
 
 pub use mel::{Filterbank, MelNorm, MelScale};
 pub use settings::{SAMPLE_RATE_HZ, Settings};
@@ -213,8 +214,12 @@ impl FrontEnd {
         self.reset();
     }
 
-    /// Forgets the stream: the next sample is the first of a new one.
+    /// Forgets the stream and overwrites all that is left of it: the next sample is the first of
+    /// a new one. Dropping it does the same.
     pub fn reset(&mut self) {
+        self.history.as_mut_slice().zeroize();
+        self.frame.as_mut_slice().zeroize();
+        self.spectrum.wipe();
         self.start = 0;
         self.end = 0;
         self.last = 0.0;
@@ -253,8 +258,30 @@ impl FrontEnd {
     }
 }
 
+impl Drop for FrontEnd {
+    fn drop(&mut self) {
+        self.reset();
+    }
+}
+
 impl fmt::Debug for FrontEnd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("FrontEnd").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reset_leaves_nothing_of_the_samples() {
+        let mut frontend = FrontEnd::new(&Settings::default()).unwrap();
+        let samples: Vec<f32> = (0..7_777).map(|n| (n as f32 * 0.05).sin()).collect();
+        frontend.process_with(&samples, |_| {});
+        assert!(frontend.history.iter().any(|&value| value != 0.0));
+        frontend.reset();
+        assert!(frontend.history.iter().chain(&frontend.frame).all(|&value| value == 0.0));
+        assert!(frontend.spectrum.is_wiped());
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use realfft::num_complex::Complex;
 use realfft::{RealFftPlanner, RealToComplex};
+use zeroize::Zeroize;
 
 use super::mel::LANES;
 use super::settings::Settings;
@@ -50,6 +51,24 @@ impl Spectrum {
     pub fn power(&mut self, samples: &[f32]) -> &[f32] {
         let bins = self.output.len();
         &self.padded_power(samples)[..bins]
+    }
+
+    /// Overwrites all that is left of the samples.
+    pub(super) fn wipe(&mut self) {
+        self.input.as_mut_slice().zeroize();
+        self.power.as_mut_slice().zeroize();
+        for bin in self.output.iter_mut().chain(&mut self.scratch) {
+            bin.re.zeroize();
+            bin.im.zeroize();
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_wiped(&self) -> bool {
+        let complex = self.output.iter().chain(&self.scratch);
+        let mut parts = complex.flat_map(|bin| [bin.re, bin.im]);
+        parts.all(|part| part == 0.0)
+            && self.input.iter().chain(&self.power).all(|&value| value == 0.0)
     }
 
     /// The same with the zeros that the filterbank wants after the bins.

@@ -194,14 +194,7 @@ impl Hearing {
         });
         let Some(segment) = &mut self.segment else { return };
         let origin = segment.origin + to_samples(at, rate);
-        let mut scratch = std::mem::take(&mut self.mono);
-        // It only fails on samples that are no numbers, and those are gone by then.
-        let reset = segment.resampler.finish(&mut scratch);
-        scratch.clear();
-        self.mono = scratch;
-        if reset.is_err() {
-            self.segment = None;
-        }
+        segment.resampler.reset();
         self.restart(origin.max(self.position));
     }
 

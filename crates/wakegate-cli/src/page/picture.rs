@@ -191,7 +191,7 @@ impl Spotter {
                 result = session.step(step.as_slice()).map(|value| posteriors.push(value));
             }
         });
-        rinse(&mut self.frontend);
+        self.frontend.reset();
         self.session.reset()?;
         result?;
         let seconds = |samples: usize| samples as f64 / f64::from(RATE);
@@ -226,7 +226,7 @@ fn spectrogram(frontend: &mut FrontEnd, samples: &[f32]) -> (usize, Body) {
     let mut powers = Guarded::<f32>::new(frames * BANDS);
     let progress = frontend.process_into(samples, powers.as_mut_slice());
     debug_assert_eq!(progress.frames, frames);
-    rinse(frontend);
+    frontend.reset();
     let loudest = powers.as_slice().iter().copied().fold(f32::MIN, f32::max);
     let mut cells = Guarded::<u8>::new(frames * BANDS);
     for (cell, power) in cells.as_mut_slice().iter_mut().zip(powers.as_slice()) {
@@ -234,16 +234,6 @@ fn spectrogram(frontend: &mut FrontEnd, samples: &[f32]) -> (usize, Body) {
         *cell = (share.clamp(0.0, 1.0) * 255.0).round() as u8;
     }
     (frames, Body(cells))
-}
-
-/// Overwrites what a front end still holds of a clip: enough silence to fill all its buffers.
-fn rinse(frontend: &mut FrontEnd) {
-    let silence = [0.0; 1024];
-    // The history is a window and some hops long, and filled from its start once it is full.
-    for _ in 0..2 * (frontend.window_samples() + 17 * frontend.hop_samples()) / silence.len() + 1 {
-        frontend.process_with(&silence, |_| {});
-    }
-    frontend.reset();
 }
 
 /// A WAV file of 16-bit samples, in guarded memory.
