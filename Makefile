@@ -11,7 +11,7 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: help demo demo-said test test-said check python-tests wheel python-package python-package-tests cluster-tests browser-test instructions packaging-tests screenshots bench-build system browser test-tools train-setup train train-asked clean
+.PHONY: help demo demo-said test test-said check features python-tests wheel python-package python-package-tests cluster-tests browser-test instructions packaging-tests screenshots bench-build system browser test-tools train-setup train train-asked clean
 
 help:
 	@echo "make demo   build wakegate and judge the recordings in data/"
@@ -37,7 +37,7 @@ test-said:
 	@echo "make test is all that CI runs: an hour or more on two cores, several GB in $(CARGO_TARGET_DIR) and $(VENV). Missing packages (a C compiler," \
 		"ALSA's headers, Python's venv, mosquitto, chromium) come by apt, Python's by pip." >&2
 
-test: test-said system test-tools $(VENV)/ready check python-tests browser-test python-package-tests packaging-tests
+test: test-said system test-tools $(VENV)/ready check features python-tests browser-test python-package-tests packaging-tests
 	ORT_DYLIB_PATH="$$(echo "$$PWD"/$(VENV)/lib/python3*/site-packages/onnxruntime/capi/libonnxruntime.so.*)" \
 		cargo test --locked
 	benches/instructions.sh
@@ -46,6 +46,13 @@ check:
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --document-private-items
+
+# What makers embed, with each feature alone and with none; and the program without sound cards.
+features: system
+	for features in "" embedded-model onnxruntime review capture; do \
+		echo "wakegate with the features: $${features:-none}"; \
+		cargo check --locked -p wakegate --no-default-features --features "$$features"; done
+	cargo check --locked -p wakegate-cli --no-default-features
 
 # Needs valgrind; without it, it says so and is skipped.
 instructions: | system
@@ -70,13 +77,13 @@ python-package: $(VENV)/ready-package
 
 # Where Ray or Spark is not installed, their tests say so and are skipped.
 python-package-tests: python-package
-	cargo build --locked -p wakegate-cli --bin wakegate --example review_host
+	cargo build --locked --bin wakegate --example review_host
 	WAKEGATE="$(abspath $(CARGO_TARGET_DIR))/debug/wakegate" $(PYTHON) -m pytest -q -rs python/tests
 
 # Installs Ray and Spark, 1 GB; Spark needs Java.
 cluster-tests: python-package
 	$(PYTHON) -m pip install -q -r python/requirements-cluster.txt
-	cargo build --locked -p wakegate-cli --bin wakegate --example review_host
+	cargo build --locked --bin wakegate --example review_host
 	WAKEGATE="$(abspath $(CARGO_TARGET_DIR))/debug/wakegate" $(PYTHON) -m pytest -q -rs python/tests/test_jobs.py
 
 # Add-on, container, alerts, release scripts; those that need a tool which is not here say so and are skipped.
@@ -86,7 +93,7 @@ packaging-tests: system $(VENV)/ready-packaging
 
 # The review page and the evaluation report in Chromium. Where that can't be installed, each test says so and is skipped.
 browser-test: system browser $(VENV)/ready
-	cargo build --locked -p wakegate-cli --bin wakegate --example review_host
+	cargo build --locked --bin wakegate --example review_host
 	$(PYTHON) -m pytest -q -rs tests/browser
 
 # The README's pictures, after a page was changed: docs/images.
@@ -140,7 +147,7 @@ STEPS ?= 2400
 # Of the letters, digits and hyphens that a package's name may have.
 NAME = $(shell echo "$(WORD)" | tr A-Z a-z | tr -cs 'a-z0-9\n' - | sed 's/^-*//;s/-*$$//')-1
 train: train-asked train-setup
-	cargo build --release --locked -p wakegate-cli
+	cargo build --release --locked --bin wakegate
 	mkdir -p $(WORK)
 	cd models/train && ../../$(PYTHON) -m wakegate_train.own --word "$(WORD)" --recordings "$(abspath $(RECORDINGS))" \
 		$(if $(PUBLIC),--public "$(abspath $(PUBLIC))") $(if $(PHONES),--phones "$(PHONES)") \
