@@ -7,6 +7,7 @@ SHELL := /bin/bash
 
 CARGO_TARGET_DIR ?= target
 BINARY := $(CARGO_TARGET_DIR)/release/wakegate
+SKIPPED := $(CARGO_TARGET_DIR)/tmp/skipped.txt
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
@@ -34,13 +35,16 @@ demo-said:
 		"(a C compiler, pkg-config, libasound2-dev) come by apt." >&2
 
 test-said:
+	@rm -f $(SKIPPED)
 	@echo "make test is all that CI runs: an hour or more on two cores, several GB in $(CARGO_TARGET_DIR) and $(VENV). Missing packages (a C compiler," \
 		"ALSA's headers, Python's venv, mosquitto, chromium) come by apt, Python's by pip." >&2
 
+# With WAKEGATE_REQUIRE=all a test that would be skipped fails.
 test: test-said system test-tools $(VENV)/ready check features python-tests browser-test python-package-tests packaging-tests
 	ORT_DYLIB_PATH="$$(echo "$$PWD"/$(VENV)/lib/python3*/site-packages/onnxruntime/capi/libonnxruntime.so.*)" \
 		cargo test --locked
 	benches/instructions.sh
+	@echo "Skipped:"; sort -u $(SKIPPED) 2>/dev/null || echo "nothing"
 
 check:
 	cargo fmt --all --check

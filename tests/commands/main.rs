@@ -10,6 +10,8 @@ mod corpus_support;
 mod long_support;
 #[path = "../support/review/mod.rs"]
 mod review_support;
+#[path = "../support/skip.rs"]
+mod skip;
 #[path = "../support/web/mod.rs"]
 mod web_support;
 

@@ -84,12 +84,12 @@ fn the_unit_is_as_tight_as_the_manual_says() {
         .arg(checkout("packaging/wakegate.service"))
         .output()
     else {
-        eprintln!("skipped: {name}: there is no systemd-analyze");
+        crate::skip::skipped(name, "there is no systemd-analyze");
         return;
     };
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     if said.contains("unrecognized option") {
-        eprintln!("skipped: {name}: this systemd-analyze knows no --offline");
+        crate::skip::skipped(name, "this systemd-analyze knows no --offline");
         return;
     }
     let table = String::from_utf8_lossy(&output.stdout).into_owned();

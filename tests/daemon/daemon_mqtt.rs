@@ -28,7 +28,7 @@ fn broker(test: &str, folder: &Path, port: u16) -> Option<Broker> {
     let program =
         ["/usr/sbin/mosquitto", "/usr/bin/mosquitto"].iter().find(|p| Path::new(p).exists());
     let Some(program) = program else {
-        eprintln!("skipped: {test}: there is no mosquitto");
+        crate::skip::skipped(test, "there is no mosquitto");
         return None;
     };
     let file = folder.join("mosquitto.conf");

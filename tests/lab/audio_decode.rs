@@ -221,7 +221,7 @@ proptest! {
 #[test]
 fn recordings_match_their_reference() {
     let Some(folder) = std::env::var_os("WAKEGATE_RECORDINGS") else {
-        println!("skipped: recordings_match_their_reference: WAKEGATE_RECORDINGS is not set");
+        crate::skip::skipped("recordings_match_their_reference", "WAKEGATE_RECORDINGS is not set");
         return;
     };
     let mut compared = 0;

@@ -6,6 +6,8 @@ mod audio;
 mod cli_support;
 #[path = "../support/corpus/mod.rs"]
 mod corpus_support;
+#[path = "../support/skip.rs"]
+mod skip;
 
 mod audio_decode;
 mod audio_in_memory;

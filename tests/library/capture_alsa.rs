@@ -23,7 +23,7 @@ fn settings(device: &str) -> CardSettings {
 fn alsa(test: &str) -> bool {
     let found = Path::new("/usr/share/alsa/alsa.conf").exists();
     if !found {
-        eprintln!("skipped: {test}: there is no /usr/share/alsa/alsa.conf");
+        crate::skip::skipped(test, "there is no /usr/share/alsa/alsa.conf");
     }
     found
 }

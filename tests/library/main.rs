@@ -6,6 +6,8 @@ mod cli_support;
 mod disk_support;
 #[path = "../support/review/mod.rs"]
 mod review_support;
+#[path = "../support/skip.rs"]
+mod skip;
 
 mod architecture;
 mod capture_alsa;

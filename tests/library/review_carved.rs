@@ -110,7 +110,7 @@ fn an_image_of_a_queue_that_was_cut_off_holds_no_recording() {
     // As it lies at this moment, with its write-ahead log.
     let image = folder.path().join("image");
     if !ext4(&image, Some(&directory)) {
-        eprintln!("skipped: {name}: mke2fs is missing");
+        crate::skip::skipped(name, "mke2fs is missing");
         return;
     }
     let image = fs::read(image).unwrap();
@@ -126,7 +126,7 @@ fn a_raw_disk_holds_nothing_of_what_was_deleted_expired_or_revoked() {
     let folder = tempfile::tempdir().unwrap();
     let image = folder.path().join("image");
     if !crate::disk_support::is_inside() && !ext4(&image, None) {
-        eprintln!("skipped: {name}: mke2fs is missing");
+        crate::skip::skipped(name, "mke2fs is missing");
         return;
     }
     crate::disk_support::of_image(name, &image, |disk, image| {

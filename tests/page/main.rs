@@ -4,6 +4,8 @@
 mod cli_support;
 #[path = "../support/review/mod.rs"]
 mod review_support;
+#[path = "../support/skip.rs"]
+mod skip;
 #[path = "../support/web/mod.rs"]
 mod web_support;
 

@@ -4,6 +4,8 @@
 mod cli_support;
 #[path = "../support/daemon/mod.rs"]
 mod daemon_support;
+#[path = "../support/skip.rs"]
+mod skip;
 #[path = "../support/wyoming/mod.rs"]
 mod wyoming_support;
 

@@ -20,7 +20,7 @@ fn python(test: &str) -> Option<PathBuf> {
         .status()
         .is_ok_and(|status| status.success());
     if !ready {
-        eprintln!("skipped: {test}: no wyoming in .venv (hint: make .venv/ready)");
+        crate::skip::skipped(test, "no wyoming in .venv (hint: make .venv/ready)");
     }
     ready.then_some(python)
 }

@@ -127,7 +127,7 @@ pub fn stderr(output: &Output) -> String {
 pub fn onnxruntime(test: &str) -> Option<PathBuf> {
     let library = std::env::var_os("ORT_DYLIB_PATH").filter(|path| !path.is_empty());
     if library.is_none() {
-        eprintln!("skipped: {test}: ORT_DYLIB_PATH is not set");
+        crate::skip::skipped(test, "ORT_DYLIB_PATH is not set");
     }
     library.map(PathBuf::from)
 }

@@ -49,7 +49,7 @@ fn run(name: &str, spaces: &[&str], mount: [&str; 3], test: impl FnOnce(&Path)) 
             .output()
     };
     if !inside(Path::new("true"), &[]).is_ok_and(|output| output.status.success()) {
-        eprintln!("skipped: {name}: no disk of its own can be mounted here");
+        crate::skip::skipped(name, "no disk of its own can be mounted here");
         return;
     }
     let this = std::env::current_exe().unwrap();
