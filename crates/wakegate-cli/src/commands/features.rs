@@ -1,19 +1,18 @@
 //! `wakegate features`: the front end's frames, for training.
 
 use std::collections::HashSet;
-use std::fs::{self, File};
-use std::io::{BufWriter, Write};
+use std::fs;
+use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use ndarray::Array2;
-use ndarray_npy::NpzWriter;
 use wakegate::audio::{SAMPLE_RATE, Source};
 use wakegate::frontend::{FrontEnd, Settings};
 use wakegate::{Error, ErrorKind, Result};
 use wakegate_lab::decode::{FileSource, Found, find_audio};
 use wakegate_lab::scoring::ordered_parallel;
 use wakegate_lab::scoring::ordered_parallel::{Bounds, each};
+use wakegate_lab::table::{NpzWriter, WholeFile};
 
 use super::{Outcome, open_model, output, worker_count};
 
@@ -68,15 +67,7 @@ impl Features {
                 .expected("one array a key")
                 .found(twice.path.display().to_string()));
         }
-        let partial = partial_name(&self.output);
-        let outcome = self.write(&found, &frontend, &partial);
-        if outcome.is_err() {
-            // What is there may be cut off; the error that is returned says why.
-            let _ = fs::remove_file(&partial);
-        }
-        let outcome = outcome?;
-        fs::rename(&partial, &self.output).map_err(|e| Error::io("write", &self.output, &e))?;
-        Ok(outcome)
+        self.write(&found, &frontend)
     }
 
     fn front_end_settings(&self) -> Result<Settings> {
@@ -91,9 +82,8 @@ impl Features {
         })
     }
 
-    fn write(&self, found: &[Found], frontend: &FrontEnd, path: &Path) -> Result<Outcome> {
-        let file = File::create(path).map_err(|e| Error::io("write", path, &e))?;
-        let mut npz = NpzWriter::new(BufWriter::new(file));
+    fn write(&self, found: &[Found], frontend: &FrontEnd) -> Result<Outcome> {
+        let mut npz = NpzWriter::new(BufWriter::new(WholeFile::create(&self.output)?));
         let unwritten = |error: &dyn std::fmt::Display| {
             Error::new(ErrorKind::Io, format!("cannot write {}", self.output.display()))
                 .found(error.to_string())
@@ -115,9 +105,9 @@ impl Features {
                         bar.suspend(|| {
                             extracted.warnings.iter().for_each(|text| output::warning(&key, text));
                         });
-                        frames += extracted.frames.nrows();
-                        npz.add_array(key.as_ref(), &extracted.frames)
-                            .map_err(|e| unwritten(&e))?;
+                        let bands = frontend.mel_bands();
+                        frames += extracted.frames.len() / bands;
+                        npz.add(&key, bands, &extracted.frames).map_err(|e| unwritten(&e))?;
                     }
                     Err(error) => {
                         failures += 1;
@@ -129,8 +119,8 @@ impl Features {
             },
         )?;
         bar.finish_and_clear();
-        let mut out = npz.finish().map_err(|e| unwritten(&e))?;
-        out.flush().map_err(|e| unwritten(&e))?;
+        let out = npz.finish().map_err(|e| unwritten(&e))?;
+        out.into_inner().map_err(|e| unwritten(e.error()))?.commit()?;
         output::talk(format_args!(
             "{} of {} to {}; {failures} failed",
             output::counted(frames, "frame"),
@@ -142,7 +132,8 @@ impl Features {
 }
 
 struct Extracted {
-    frames: Array2<f32>,
+    /// Row-major `[frames, mel_bands]`.
+    frames: Vec<f32>,
     warnings: Vec<String>,
 }
 
@@ -171,15 +162,5 @@ fn extract(path: &Path, frontend: &mut FrontEnd, segment: Option<usize>) -> Resu
             }
         }
     }
-    let shape = (values.len() / frontend.mel_bands(), frontend.mel_bands());
-    let frames = Array2::from_shape_vec(shape, values).map_err(|error| {
-        Error::new(ErrorKind::Runtime, "frames of unequal width").found(error.to_string())
-    })?;
-    Ok(Extracted { frames, warnings: source.warnings().to_vec() })
-}
-
-fn partial_name(out: &Path) -> PathBuf {
-    let mut name = out.as_os_str().to_owned();
-    name.push(".part");
-    PathBuf::from(name)
+    Ok(Extracted { frames: values, warnings: source.warnings().to_vec() })
 }

@@ -15,12 +15,14 @@
 //! # Ok::<(), wakegate::Error>(())
 //! ```
 
+mod npz;
 mod parquet_read;
 mod parquet_write;
 mod whole_file;
 
 use std::fmt;
 
+pub use npz::NpzWriter;
 pub use parquet_read::{ParquetReader, Row};
 pub use parquet_write::ParquetWriter;
 pub use whole_file::WholeFile;
