@@ -1,5 +1,7 @@
 //! `manifest.toml`: everything about a model that isn't in its two ONNX files.
 
+use std::str::FromStr;
+
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -117,6 +119,46 @@ pub struct Decision {
     pub intended_at: f32,
     /// Below it the verdict is accidental; between the two it is unsure.
     pub accidental_below: f32,
+    /// Other operating points by name, measured as the card says; without it there is one alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sensitivity: Option<SensitivityPoints>,
+}
+
+/// `intended_at` of the operating points beside the default one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SensitivityPoints {
+    /// Of [`Sensitivity::Low`]; not below `intended_at`.
+    pub low: f32,
+    /// Of [`Sensitivity::High`]; not above `intended_at`.
+    pub high: f32,
+}
+
+/// How readily a wake word is taken for intended: an operating point that the model's card has
+/// figures for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Sensitivity {
+    /// Fewer false accepts, more misses.
+    Low,
+    /// The model's own thresholds.
+    #[default]
+    Default,
+    /// Fewer misses, more false accepts.
+    High,
+}
+
+impl FromStr for Sensitivity {
+    type Err = String;
+
+    fn from_str(name: &str) -> std::result::Result<Self, String> {
+        match name {
+            "low" => Ok(Self::Low),
+            "default" => Ok(Self::Default),
+            "high" => Ok(Self::High),
+            other => Err(format!("expected low, default or high, found {other:?}")),
+        }
+    }
 }
 
 impl Manifest {
@@ -211,6 +253,13 @@ impl Manifest {
             0.001,
             f64::from(decision.intended_at),
         )?;
+        if let Some(points) = &decision.sensitivity {
+            let (field, default) = ("decision.sensitivity.low", f64::from(decision.intended_at));
+            in_range(field, f64::from(points.low), default, 1.0)?;
+            let (field, least) =
+                ("decision.sensitivity.high", f64::from(decision.accidental_below));
+            in_range(field, f64::from(points.high), least, default)?;
+        }
         self.verifier.early.as_ref().map_or(Ok(()), |early| self.validate_early(early))
     }
 

@@ -12,7 +12,7 @@ mod spotter;
 mod verifier;
 mod weights;
 
-pub use manifest::{LABELS, Manifest};
+pub use manifest::{LABELS, Manifest, Sensitivity};
 pub use onnx::{Runtime, TELEMETRY_VARIABLE};
 pub use package::Model;
 pub use posteriors::{Posteriors, Verification, WakeScores};

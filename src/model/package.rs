@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::{Manifest, SpotterSession, VerifierSession};
+use super::{Manifest, Sensitivity, SpotterSession, VerifierSession};
 use crate::{Error, ErrorKind, Result};
 
 /// Name of the manifest in a package.
@@ -73,6 +73,24 @@ impl Model {
         Self { manifest, spotter, verifier, card, origin, directory: kept }.checked().map_err(at)
     }
 
+    /// The same model at one of its operating points.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Model`] where the package names no such point.
+    pub fn with_sensitivity(self, sensitivity: Sensitivity) -> Result<Self> {
+        if sensitivity == Sensitivity::Default {
+            return Ok(self);
+        }
+        let Some(points) = self.manifest.decision.sensitivity.clone() else {
+            return Err(Error::new(ErrorKind::Model, "cannot choose a sensitivity")
+                .expected("a package with [decision.sensitivity]")
+                .found(format!("{} without it", self.manifest.id()))
+                .hint("set intended_at instead"));
+        };
+        let intended_at = if sensitivity == Sensitivity::Low { points.low } else { points.high };
+        self.with_thresholds(Some(intended_at), None, None)
+    }
+
     /// The same model with other thresholds, each in place of its own. Those of early verdicts
     /// follow where they would be the easier ones.
     ///
@@ -85,6 +103,10 @@ impl Model {
         spotter: Option<f32>,
     ) -> Result<Self> {
         let Manifest { spotter: stage_one, verifier, decision, .. } = &mut self.manifest;
+        if intended_at.is_some() || accidental_below.is_some() {
+            // The named points stand beside the model's own thresholds alone.
+            decision.sensitivity = None;
+        }
         decision.intended_at = intended_at.unwrap_or(decision.intended_at);
         decision.accidental_below = accidental_below.unwrap_or(decision.accidental_below);
         if let Some(early) = &mut verifier.early {

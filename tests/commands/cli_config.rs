@@ -72,6 +72,11 @@ fn what_is_refused_says_where_and_what_was_meant() {
             "wake_word.accidental_below is refused: expected 0.001 to 0.5, found 0.6",
         ),
         (
+            "[[wake_word]]\nintended_at = 0.5\nsensitivity = \"low\"\n",
+            "wake_word.sensitivity is refused: expected either sensitivity or intended_at, found both \
+             (hint: a sensitivity is the intended_at that the model's card names)",
+        ),
+        (
             "[metrics]\nlisten = \"0.0.0.0:9464\"\n",
             "metrics.listen is refused: expected a loopback address, such as 127.0.0.1:9464, \
              found 0.0.0.0:9464 (hint: put a proxy with a login in front of it to reach it from \

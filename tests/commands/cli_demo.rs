@@ -49,6 +49,12 @@ fn the_table_says_what_would_have_reached_a_reviewer() {
     peer("file\tEngine 2.5\nword.wav\tperhaps\n");
     assert_eq!(run_in(folder.path(), &["demo", "--model", "tiny"]).status.code(), Some(2));
     fs::remove_file(folder.path().join("data/peer.tsv")).unwrap();
+    let stricter = run_in(folder.path(), &["demo", "--model", "tiny", "--intended-at", "1.0"]);
+    let text = String::from_utf8(stricter.stdout).unwrap();
+    assert!(text.contains("\n1 of 2 recordings judged as expected."), "{text}");
+    let unnamed = run_in(folder.path(), &["demo", "--model", "tiny", "--sensitivity", "high"]);
+    assert_eq!(unnamed.status.code(), Some(2));
+    assert!(stderr(&unnamed).starts_with("error: cannot choose a sensitivity: "), "{unnamed:?}");
     fs::remove_file(folder.path().join("data/quiet.wav")).unwrap();
     assert_eq!(run_in(folder.path(), &["demo", "--model", "tiny"]).status.code(), Some(1));
     fs::write(folder.path().join("data/manifest.tsv"), "file\ttext\n").unwrap();

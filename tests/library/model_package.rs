@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::cli_support::{checkout, edit_manifest, package, package_of};
 use wakegate::ErrorKind;
-use wakegate::model::{Manifest, Model};
+use wakegate::model::{Manifest, Model, Sensitivity};
 use wakegate::pipeline::Pipeline;
 
 /// The error of opening and loading the package that `change` made of the sound one.
@@ -294,4 +294,56 @@ fn a_manifest_survives_writing_and_reading() {
     let manifest = Model::embedded().unwrap().manifest().clone();
     let text = toml::to_string(&manifest).unwrap();
     assert_eq!(Manifest::parse(&text).unwrap(), manifest);
+}
+
+const POINTS: &str = "accidental_below = 0.3\n[decision.sensitivity]\nlow = 0.9\nhigh = 0.4";
+
+#[test]
+fn a_package_names_other_operating_points() {
+    let directory = tempfile::tempdir().unwrap();
+    package(directory.path());
+    let plain = Model::open(directory.path()).unwrap();
+    let refused = plain.with_sensitivity(Sensitivity::Low).err().unwrap().to_string();
+    assert_eq!(
+        refused,
+        "cannot choose a sensitivity: expected a package with [decision.sensitivity], found tiny-1 \
+         without it (hint: set intended_at instead)"
+    );
+    edit_manifest(directory.path(), "accidental_below = 0.3", POINTS);
+    let model = Model::open(directory.path()).unwrap();
+    let at = |sensitivity| {
+        let chosen = model.clone().with_sensitivity(sensitivity).unwrap();
+        chosen.manifest().decision.intended_at
+    };
+    assert_eq!(
+        [Sensitivity::Low, Sensitivity::Default, Sensitivity::High].map(at),
+        [0.9, 0.5, 0.4]
+    );
+    // Points are said of the package's own thresholds: other ones leave none.
+    let other = model.clone().with_thresholds(Some(0.95), None, None).unwrap();
+    assert!(other.with_sensitivity(Sensitivity::High).is_err());
+}
+
+#[test]
+fn operating_points_stand_in_their_order() {
+    for (points, message) in [
+        (
+            "low = 0.45\nhigh = 0.4",
+            "decision.sensitivity.low is refused: expected 0.5 to 1, found 0.45",
+        ),
+        (
+            "low = 0.9\nhigh = 0.6",
+            "decision.sensitivity.high is refused: expected 0.3 to 0.5, found 0.6",
+        ),
+        (
+            "low = 0.9\nhigh = 0.2",
+            "decision.sensitivity.high is refused: expected 0.3 to 0.5, found 0.2",
+        ),
+        ("low = 0.9", "missing field `high`"),
+        ("low = 0.9\nhigh = 0.4\nhighest = 0.3", "unknown field `highest`"),
+    ] {
+        let text = format!("accidental_below = 0.3\n[decision.sensitivity]\n{points}");
+        let refused = manifest_refusal("accidental_below = 0.3", &text);
+        assert!(refused.contains(message), "{refused}");
+    }
 }

@@ -3,10 +3,10 @@
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::config::{Config, Level, WakeWord};
+use crate::config::{Config, Level};
 use crate::daemon::{Counters, Daemon, End, Ended, ReadAgain, Setup, SinkCounters, Stop};
 use clap::Args;
 use jiff::ZonedDateTime;
@@ -49,7 +49,7 @@ pub struct DaemonArguments {
 /// Listens until a signal, the end of the source or a failure.
 pub fn run(arguments: DaemonArguments, engine: Engine) -> Result<Outcome> {
     let arguments = Arc::new(arguments);
-    let config = read(&arguments, engine.model.as_deref())?;
+    let config = read(&arguments, &engine)?;
     engine.runtime.choose()?;
     let set_level = log::start(config.log.level);
     // Memory that may be swapped out matters where clips wait in it; elsewhere it is worth knowing.
@@ -62,7 +62,7 @@ pub fn run(arguments: DaemonArguments, engine: Engine) -> Result<Outcome> {
     // A service waits for its sound card; a person wants to know.
     let patient = arguments.config.is_some();
     let again = Arc::clone(&arguments);
-    let read_again: ReadAgain = Box::new(move || read(&again, engine.model.as_deref()));
+    let read_again: ReadAgain = Box::new(move || read(&again, &engine));
     let mut setup = Setup {
         read_again: Some(read_again).filter(|_| patient),
         patient,
@@ -91,7 +91,7 @@ pub fn run(arguments: DaemonArguments, engine: Engine) -> Result<Outcome> {
 }
 
 /// The configuration: the file's, and before it what the command line says.
-pub fn read(arguments: &DaemonArguments, model: Option<&Path>) -> Result<Config> {
+pub fn read(arguments: &DaemonArguments, engine: &Engine) -> Result<Config> {
     let DaemonArguments { config, queue, key_file, device, on_intended, on_accidental, wyoming } =
         arguments;
     let file = config.as_deref().map(Config::open).transpose()?;
@@ -117,8 +117,14 @@ pub fn read(arguments: &DaemonArguments, model: Option<&Path>) -> Result<Config>
         config.review.directory.clone_from(queue);
     }
     config.review.key_file = key_file.clone().or(config.review.key_file);
-    if let Some(model) = model {
-        config.wake_word = vec![WakeWord { model: Some(model.into()), ..WakeWord::default() }];
+    if engine.model.is_some() {
+        config.wake_word = vec![engine.word()];
+    } else {
+        for word in &mut config.wake_word {
+            if engine.sensitivity.is_some() || engine.intended_at.is_some() {
+                (word.sensitivity, word.intended_at) = (engine.sensitivity, engine.intended_at);
+            }
+        }
     }
     wyoming.apply(&mut config)?;
     config.validate()?;

@@ -58,7 +58,7 @@ impl Listen {
                 .expected("one sample (0.0625) to one minute (60000)")
                 .found(self.chunk_ms.to_string()));
         }
-        let config = daemon::read(&self.daemon, self.engine.model.as_deref())?;
+        let config = daemon::read(&self.daemon, &self.engine)?;
         self.engine.runtime.choose()?;
         let model = only_model(&config)?;
         let mut source = open(input)?;
@@ -104,7 +104,7 @@ fn only_model(config: &Config) -> Result<Model> {
             .hint("name one with --model"));
     };
     let model = super::open_model(word.model.as_deref())?;
-    model.with_thresholds(word.intended_at, word.accidental_below, word.spotter_threshold)
+    word.applied(model)
 }
 
 /// A recording on its way through the pipeline, and into the review queue where that is on.

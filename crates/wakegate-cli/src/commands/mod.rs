@@ -34,8 +34,9 @@ mod wyoming;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use crate::config::WakeWord;
 use clap::{Args, Parser, Subcommand};
-use wakegate::model::{Model, Runtime};
+use wakegate::model::{Model, Runtime, Sensitivity};
 use wakegate::{Error, ErrorKind, Result};
 
 /// Decides on the device, before anything is stored, whether a wake-word activation was
@@ -148,6 +149,12 @@ struct Engine {
     /// Directory of a model package, in place of the model in the binary
     #[arg(long, value_name = "DIR")]
     model: Option<PathBuf>,
+    /// One of the operating points that the model's card has figures for: low, default or high
+    #[arg(long, value_name = "POINT")]
+    sensitivity: Option<Sensitivity>,
+    /// Posterior from which an activation is intended, in place of the model's
+    #[arg(long, value_name = "P", conflicts_with = "sensitivity")]
+    intended_at: Option<f32>,
     #[command(flatten)]
     runtime: RuntimeChoice,
 }
@@ -156,7 +163,17 @@ impl Engine {
     /// Chooses the runtime and checks the package.
     fn open(&self) -> Result<Model> {
         self.runtime.choose()?;
-        open_model(self.model.as_deref())
+        self.word().applied(open_model(self.model.as_deref())?)
+    }
+
+    /// As `[[wake_word]]` of a configuration would say it.
+    fn word(&self) -> WakeWord {
+        WakeWord {
+            model: self.model.clone(),
+            sensitivity: self.sensitivity,
+            intended_at: self.intended_at,
+            ..WakeWord::default()
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{in_range, refused};
 use wakegate::Result;
+use wakegate::model::{Model, Sensitivity};
 
 /// The port of a broker that is named without one.
 const MQTT_PORT: u16 = 1883;
@@ -18,6 +19,9 @@ pub struct WakeWord {
     /// Folder of a model package; the model in the binary without it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<PathBuf>,
+    /// One of the model's operating points, in place of its own thresholds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sensitivity: Option<Sensitivity>,
     /// Posterior from which an activation is intended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub intended_at: Option<f32>,
@@ -30,11 +34,29 @@ pub struct WakeWord {
 }
 
 impl WakeWord {
+    /// `model` at the sensitivity and with the thresholds that are set here.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Model`](wakegate::ErrorKind::Model) for a point that the model lacks, or a value out of its range.
+    pub fn applied(&self, model: Model) -> Result<Model> {
+        model.with_sensitivity(self.sensitivity.unwrap_or_default())?.with_thresholds(
+            self.intended_at,
+            self.accidental_below,
+            self.spotter_threshold,
+        )
+    }
+
     pub(super) fn validate(&self) -> Result<()> {
         let check = |key: &str, value: Option<f32>, high: f64| {
             let value = value.map(f64::from);
             value.map_or(Ok(()), |v| in_range(&format!("wake_word.{key}"), v, 0.001, high))
         };
+        if self.sensitivity.is_some() && self.intended_at.is_some() {
+            return Err(refused("wake_word.sensitivity")
+                .expected("either sensitivity or intended_at")
+                .found("both")
+                .hint("a sensitivity is the intended_at that the model's card names"));
+        }
         check("intended_at", self.intended_at, 1.0)?;
         check("accidental_below", self.accidental_below, self.intended_at.map_or(1.0, f64::from))?;
         check("spotter_threshold", self.spotter_threshold, 0.999)

@@ -16,7 +16,7 @@ use wakegate::model::Model;
 pub fn models(words: &[WakeWord]) -> Result<Vec<Model>> {
     let open = |word: &WakeWord| {
         let model = word.model.as_deref().map_or_else(Model::embedded, Model::open)?;
-        model.with_thresholds(word.intended_at, word.accidental_below, word.spotter_threshold)
+        word.applied(model)
     };
     words.iter().map(open).collect()
 }
