@@ -54,6 +54,30 @@ def test_start_from_a_package_says_the_same(tmp_path: Path) -> None:
     assert torch.allclose(found.addressed, expected.addressed, atol=0.02)
 
 
+def test_a_network_of_20_ms_starts_with_the_answers_of_one_of_40_ms(tmp_path: Path) -> None:
+    torch.manual_seed(4)
+    shipped = settled(nets.Verifier(1, size=nets.VerifierSize()), lambda n: n.judge(spoken(16, 280)))
+    export.verifier(shipped, tmp_path / "verifier.onnx")
+    assert warm.size_of(tmp_path / "verifier.onnx") == nets.VerifierSize()
+    fresh = nets.Verifier(1, size=nets.FINE)
+    warm.start(fresh, tmp_path / "verifier.onnx", lambda n: n.judge(spoken(16, 280)))
+    fresh.eval()
+    clips = spoken(4, 280)
+    with torch.no_grad():
+        even = fresh.trunk(fresh.normalise(clips))[:, :, ::2]
+        # Its frames of even number are those of the other; between them are those that it did without.
+        assert torch.allclose(even, shipped.trunk(shipped.normalise(clips)), atol=0.05)
+        assert torch.allclose(fresh.judge(clips).addressed, shipped.judge(clips).addressed, atol=0.2)
+
+
+def test_a_word_is_no_surer_than_its_worst_place() -> None:
+    torch.manual_seed(5)
+    net = nets.Verifier(2, size=nets.FINE).eval()
+    said = net.judge(spoken(4, 280))
+    assert said.slots.shape == (4, 2, net.size.slots)
+    assert (said.wake <= said.slots.min(dim=2).values).all()
+
+
 def test_start_from_packages_of_one_trunk_gives_each_word_its_own_head(tmp_path: Path) -> None:
     torch.manual_seed(3)
     shipped = settled(nets.Verifier(2), lambda n: n.judge(spoken(16, 280)))

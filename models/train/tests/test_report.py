@@ -89,3 +89,28 @@ def test_recordings_may_lie_outside_the_folder_of_their_manifest(tmp_path):
     assert evaluate.path_in_manifest(public / "a.wav", listed) == str(public / "a.wav")
     here, there = ({"speech": [folder / "a.wav"]} for folder in (listed, public))
     assert report.digest({}, here, listed) != report.digest({}, there, listed)
+
+
+def test_neighbours_are_told_by_edit_and_place():
+    told = [
+        {"text": "[[AH L EH1 K S IY]].", "verdict": "intended"},
+        {"text": "hey [[AH L EH1 K S AY]], stop.", "verdict": "unsure"},
+        {"text": "[[AH R EH1 K S AH]]", "verdict": "accidental"},
+    ]
+    found = {"word": "alexa", "clips": {"near": {"role": "neighbour", "told": told}}}
+    table = sections.neighbours_table(found)
+    replaced = next(row for row in table.splitlines() if row.startswith("| a phoneme replaced "))
+    first, middle, last = replaced.split("|")[2:5]
+    assert (first.split()[0], middle.strip(), last.split()[0]) == ("0.0", "none", "50.0")
+    assert sections.neighbours_table({"word": "alexa", "clips": {}}) == ""
+
+
+def test_clips_that_flip_are_told_where_they_were_measured():
+    assert "| to the device | 40 | 2.5 % " in sections.flips_table({"flips": {"to the device": {"n": 40, "flip": 1}}})
+    assert sections.flips_table({}) == ""
+    row = next(row for row in targets.rows(FOUND | {"flips": {"clean": {"n": 40, "flip": 2}}}, {}, COSTS, {}) if "flip" in row.target)
+    assert row.met is False
+
+
+FOUND = {"word": "alexa", "clips": {}, "streams": {}, "intent": {"addressed": [], "in_passing": []}}
+COSTS = {"step_ms": [0.02], "window_ms": [1.0]}

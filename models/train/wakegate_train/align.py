@@ -10,26 +10,14 @@ import argparse
 import csv
 import json
 import re
-import subprocess
-from functools import cache
 from multiprocessing import Pool
 from pathlib import Path
 
 import numpy as np
 
-from . import corpus
+from . import corpus, neighbours
 from .intent import words_of
-
-# IPA as espeak-ng writes it, longest first, to CMUdict's phones.
-IPA_TO_ARPA = [
-    ("tʃ", "CH"), ("dʒ", "JH"), ("aɪ", "AY"), ("aʊ", "AW"), ("ɔɪ", "OY"), ("eɪ", "EY"), ("oʊ", "OW"), ("əʊ", "OW"),
-    ("əl", "AH L"), ("ɚ", "ER"), ("ɝ", "ER"), ("ɜ", "ER"), ("ɑ", "AA"), ("ɒ", "AA"), ("ɔ", "AO"), ("æ", "AE"),
-    ("a", "AE"), ("ʌ", "AH"), ("ə", "AH"), ("ɐ", "AH"), ("ɛ", "EH"), ("e", "EH"), ("ɪ", "IH"), ("ᵻ", "IH"), ("i", "IY"),
-    ("ʊ", "UH"), ("u", "UW"), ("o", "OW"), ("ʃ", "SH"), ("ʒ", "ZH"), ("θ", "TH"), ("ð", "DH"), ("ŋ", "NG"), ("ɹ", "R"),
-    ("r", "R"), ("ɾ", "T"), ("ɡ", "G"), ("g", "G"), ("j", "Y"), ("x", "K"), ("h", "HH"), ("b", "B"), ("d", "D"),
-    ("f", "F"), ("k", "K"), ("l", "L"), ("m", "M"), ("n", "N"), ("p", "P"), ("s", "S"), ("t", "T"), ("v", "V"),
-    ("w", "W"), ("z", "Z"), ("ɬ", "L"), ("ɲ", "N"),
-]  # fmt: skip
+from .ipa import pronounce
 
 PHONE_NAMES = [
     "SIL",
@@ -79,22 +67,6 @@ ROOM_S = 0.3
 PHONE_INDEX = {name: index for index, name in enumerate(PHONE_NAMES)}
 
 
-@cache
-def pronounce(word: str) -> str:
-    """Phones of a word that CMUdict lacks, or '' if espeak-ng gives none that map."""
-    ipa = subprocess.run(["espeak-ng", "-q", "-v", "en-us", "--ipa", word], capture_output=True, text=True, check=True).stdout
-    rest, phones = ipa.strip(), []
-    while rest:
-        for symbol, phone in IPA_TO_ARPA:
-            if rest.startswith(symbol):
-                phones.append(phone)
-                rest = rest[len(symbol) :]
-                break
-        else:
-            rest = rest[1:]
-    return " ".join(phones)
-
-
 class Aligner:
     """One pocketsphinx decoder with a dictionary that grows as words come."""
 
@@ -107,12 +79,13 @@ class Aligner:
 
     def align(self, samples: np.ndarray, text: str) -> list[dict] | None:
         """Words with start and end in seconds and their phones; None where the alignment failed."""
-        words = words_of(text)
+        given = neighbours.spelled(text)
+        words = words_of(neighbours.SPELLED.sub(neighbours.token, text))
         if not words or len(samples) < corpus.RATE // 5:
             return None
         for word in words:
             if self.decoder.lookup_word(word) is None:
-                phones = pronounce(word)
+                phones = given.get(word) or pronounce(word)
                 if not phones:
                     return None
                 self.decoder.add_word(word, phones, True)

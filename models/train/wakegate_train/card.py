@@ -28,6 +28,15 @@ SOURCES = {
     "noise_felix": "background noises (felix)",
     "ms_snsd_subset": "MS-SNSD subset: noise and speech",
     "librosa_data": "librosa example tracks: music",
+    "speechocean762": "speechocean762: children and adults with an accent, reading",
+    "bass": "Beneath a Steel Sky: acted dialogue",
+    "kitchen20": "kitchen20: sounds of kitchens",
+    "donateacry": "donateacry-corpus: babies",
+    "ovos_ww": "OpenVoiceOS community wake words: false activations of another engine, taps, wake words",
+    "kathleen": "Rhasspy Kathleen: one voice reading",
+    "blanket": "rain, waves, wind, trains, cafes (Blanket)",
+    "amb_jtg": "ambiences (jtg)",
+    "opsound": "Opsound: music",
     "rir_webaudio": "impulse responses of the Chromium web audio samples",
     "rir_reverbjs": "Reverb.js impulse responses (OpenAIR and others)",
     "rir_misc": "assorted impulse responses",
@@ -56,8 +65,7 @@ The spotter ({spotter_kb:.0f} KB) listens all the time; the verifier ({verifier_
 from {before} s before to {after} s after the word's end{early}. Together {total_kb:.0f} KB.
 
 **For**: deciding before anything is stored whether an activation may be kept. **Not for**: telling who
-speaks, other languages than English, children's voices, or a loudspeaker from a person (no recordings of
-either were trained on).
+speaks, other languages than English, or a loudspeaker from a person (no recordings of either were trained on).
 
 Licence of the weights: {licence}. Some recordings are CC-BY-SA, credited below.
 
@@ -123,10 +131,13 @@ def summary(found: dict) -> str:
         "address": "to the device, synthetic voices",
         "mention": "in passing, synthetic voices",
         "soundalike": "sound-alikes, synthetic voices",
+        "neighbour": "one or two phonemes away from the word, synthetic voices",
         "other": "other words, names and sentences",
     }
     for role, name in roles.items():
         told = targets.told(found, role)
+        if not told:
+            continue
         lines.append(f"| {name} | {intervals.shown(evaluate.passed(told), len(told))} |")
     accepts = f"| false accepts in running audio without the word | {targets.false_accepts(found['streams']).measured} |"
     return "\n".join([*lines, accepts]) + "\n"

@@ -35,8 +35,7 @@ TEST_SHARE = 0.7
 SPOKEN = {
     "smart_mirror": "smart mirror",
     "view_glass": "view glass",
-    "hey_chatterbox": "hey chatterbox",
-    "hey_computer": "hey computer",
+    "hey_k9": "hey kay nine",
 }
 
 
@@ -84,8 +83,8 @@ def spoken_text(row: dict) -> str:
     label = row["label"]
     if row["dataset"] == "picovoice_wakeword":
         return SPOKEN.get(label, label)
-    if row["dataset"] in ("precise_community", "own") and row["kind"] == "wakeword" and label != "ey_ordenador":
-        return SPOKEN.get(label, label)
+    if row["dataset"] in ("precise_community", "ovos_ww", "own") and row["kind"] == "wakeword" and label != "ey_ordenador":
+        return SPOKEN.get(label, label.replace("_", " "))
     if label.startswith("gsc_"):
         return label.removeprefix("gsc_")
     return ""

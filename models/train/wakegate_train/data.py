@@ -17,6 +17,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from . import neighbours, phones
+
 FLOOR = float(np.log(1e-5))
 """Natural log of the front end's floor: what digital silence looks like."""
 
@@ -51,10 +53,11 @@ class Pool:
 class Store:
     """The pack in memory, with pools of candidates by kind for one split.
 
-    `words` are the wake words; one that is listed twice is drawn twice as often.
+    `words` are the wake words; one that is listed twice is drawn twice as often. `given` are the CMUdict phones of a
+    word that the dictionary lacks.
     """
 
-    def __init__(self, folder: Path, split: str, words: Sequence[str]) -> None:
+    def __init__(self, folder: Path, split: str, words: Sequence[str], given: str | None = None) -> None:
         self.words = list(dict.fromkeys(words))
         self.weights = np.array([words.count(word) for word in self.words], dtype=np.float64)
         frames, phones, table = [], [], []
@@ -79,6 +82,7 @@ class Store:
         self.hiss = np.array(hiss if hiss else self.noise)
         self.is_noise = np.isin(np.arange(len(table)), noise)
         self.pools = self._pools()
+        self.spelled = {word: neighbours.pronunciation(word, given).phones for word in self.words} if self._spells() else {}
         self.avoid = self._avoid()
 
     def _pools(self) -> dict[str, Pool]:
@@ -91,8 +95,8 @@ class Store:
                 made = "real"
                 if row["group"].startswith("synthetic"):
                     made = "neural" if row["speaker"].startswith("kokoro") else "formant"
-                if row["group"] == "synthetic_soundalike":
-                    kind = f"{made}_soundalike"
+                if row["group"] in ("synthetic_soundalike", "synthetic_neighbour"):
+                    kind = f"{made}_{row['group'].removeprefix('synthetic_')}"
                 elif word >= 0:
                     kind = f"{made}_{'address' if said else 'mention'}"
                 else:
@@ -100,6 +104,27 @@ class Store:
                     kind = f"{made}_{OTHER[said]}"
                 rows[kind].append((i, end * 100, start * 100, word, said))
         return {kind: _pool(found) for kind, found in rows.items()}
+
+    def _spells(self) -> bool:
+        return any(kind.endswith("_neighbour") for kind in self.pools)
+
+    def slots(self, pool: Pool, slots: int) -> np.ndarray:
+        """Which of the word's places are as they should be [n, W, slots]: 1, 0, or -1 where nobody knows.
+
+        A wake word's places are all right; of a neighbour it is known which are not.
+        """
+        found = np.full((len(pool), len(self.words), slots), -1, dtype=np.float32)
+        rows = np.flatnonzero(pool.word >= 0)
+        found[rows, pool.word[rows]] = 1
+        for row, utterance in enumerate(pool.utterance):
+            if self.table[utterance]["group"] == "synthetic_neighbour":
+                said = neighbours.parse(self.table[utterance]["events"][0][2]).phones
+                word = min(self.spelled, key=lambda name: phones.distance(said, self.spelled[name]))
+                right = neighbours.kept(self.spelled[word], said)
+                for slot in range(slots):
+                    part = right[slot * len(right) // slots : max(slot * len(right) // slots + 1, (slot + 1) * len(right) // slots)]
+                    found[row, self.index(word), slot] = 0 if False in part else -1 if None in part else 1
+        return found
 
     def _avoid(self) -> dict[int, list[tuple[float, float]]]:
         """Per utterance, the frames where an anchor would be neither the wake word nor clearly not it."""

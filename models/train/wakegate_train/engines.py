@@ -18,6 +18,7 @@ import soundfile
 
 from .kokoro import RATE as KOKORO_RATE
 from .kokoro import Kokoro
+from .neighbours import SPELLED, parse, token
 
 Audio = tuple[np.ndarray, int]
 """Mono samples in [-1, 1] and their rate in Hz."""
@@ -88,9 +89,10 @@ def read_audio(path: Path) -> Audio:
 
 
 class Espeak:
-    """espeak-ng; a voice is `language+variant`."""
+    """espeak-ng; `spells` says that texts may hold phones. A voice is `language+variant`."""
 
     name, batch, longest, planned = "espeak", 1, 70, 2000
+    spells = True
 
     def voices(self) -> list[Voice]:
         """A fixed choice of the language and variant pairs."""
@@ -103,7 +105,8 @@ class Espeak:
         out = []
         with tempfile.TemporaryDirectory() as temp:
             path = Path(temp) / "said.wav"
-            for voice, text, rng in items:
+            for voice, spelled, rng in items:
+                text = SPELLED.sub(lambda phones: parse(phones[0]).espeak(), spelled)
                 pitch, speed, gap = rng.randrange(25, 80), rng.randrange(120, 215), rng.choice((0, 0, 0, 1, 2))
                 command = ["espeak-ng", "-v", voice, "-p", str(pitch), "-s", str(speed), "-g", str(gap)]
                 subprocess.run([*command, "-w", str(path), text], check=True, stderr=subprocess.DEVNULL)
@@ -115,6 +118,7 @@ class Flite:
     """flite with its built-in voices."""
 
     name, batch, longest, planned = "flite", 1, 70, 1500
+    spells = False
 
     def voices(self) -> list[Voice]:
         """The built-in voices but the talking clock."""
@@ -138,6 +142,7 @@ class Festival:
     """festival; a batch shares one process, since loading the voices takes longer than speaking."""
 
     name, batch, longest, planned = "festival", 25, 70, 800
+    spells = True
 
     def voices(self) -> list[Voice]:
         """The installed English voices."""
@@ -148,9 +153,11 @@ class Festival:
         with tempfile.TemporaryDirectory() as temp:
             script = []
             for i, (voice, text, rng) in enumerate(items):
-                quoted = text.replace("\\", "").replace('"', "")
+                quoted = SPELLED.sub(token, text).replace("\\", "").replace('"', "")
+                entries = [f"(lex.add.entry '(\"{token(one)}\" nil {parse(one[0]).festival()}))" for one in SPELLED.finditer(text)]
                 script += [
                     f"(voice_{voice})",
+                    *entries,
                     f"(Parameter.set 'Duration_Stretch {rng.uniform(0.8, 1.3):.3f})",
                     f'(set! said (utt.synth (Utterance Text "{quoted}")))',
                     f'(utt.save.wave said "{temp}/{i}.wav" \'riff)',
@@ -166,6 +173,8 @@ class KokoroEngine:
 
     # Short texts: it runs at about half of real time on one core, so length is what it costs.
     name, batch, longest, planned = "kokoro", 1, 40, 6000
+    # Its neighbours are an engine of their own: KokoroEdits.
+    spells = False
 
     def __init__(self, folder: Path | None) -> None:
         if folder is None:
@@ -253,12 +262,22 @@ class KokoroNear(KokoroMix):
     name, planned = "kokoro-near", 1500
 
 
+class KokoroEdits(KokoroMix):
+    """Voices of every split that say the wake words and, in the same sentence, what is a phoneme away from them."""
+
+    name, planned = "kokoro-edits", 4000
+
+    def voices(self) -> list[Voice]:
+        """The mixed training voices, and the dev and test voices of Kokoro itself."""
+        return super().voices() + [voice for voice in KokoroEngine.voices(self) if voice.split != "train"]
+
+
 Engine = Espeak | Flite | Festival | KokoroEngine
 
 
 def make_engine(name: str, kokoro: Path | None) -> Engine:
     """The engine of that name."""
-    neural = {engine.name: engine for engine in (KokoroEngine, KokoroFar, KokoroMix, KokoroNear)}
+    neural = {engine.name: engine for engine in (KokoroEngine, KokoroFar, KokoroMix, KokoroNear, KokoroEdits)}
     if name in neural:
         return neural[name](kokoro)
     plain = {"espeak": Espeak, "flite": Flite, "festival": Festival}

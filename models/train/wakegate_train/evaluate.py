@@ -24,6 +24,18 @@ from .align import synthetic_rows
 from .intent import addressed, words_of
 from .utterances import HEAVY_ACCENTS
 
+STREAMS = {"speech": "speech", "confusable": "sentences with other wake words", "noise": "noise and music"}
+"""Running audio by the manifest's kinds."""
+SORTS = {
+    "speechocean762": "children and adults with an accent, reading",
+    "bass": "acted dialogue",
+    "kitchen20": "kitchens",
+    "donateacry": "babies",
+    "ovos_ww": "what fired another engine, and taps",
+}
+"""Datasets that are told of by themselves."""
+SHIFTS_MS = tuple(range(0, 80, 10))
+"""Cuts off the front of a clip, over one step of the spotter: what a verdict must not hang on."""
 SEED = 11
 """Of the noise in the test clips."""
 
@@ -42,7 +54,7 @@ class Clip:
 
 @dataclass
 class Group:
-    """Test clips of one sort. `role`: word (the real wake word), address, mention, soundalike or other."""
+    """Test clips of one sort. `role`: word (the real wake word), address, mention, soundalike, neighbour or other."""
 
     role: str
     snr_db: float | None = None
@@ -152,29 +164,31 @@ class Bench:
             own = row["wake_word"] == word
             if row["split"] not in self.splits or (own and is_weak(row)) or (not own and says(row["text"], word)):
                 continue
+            if row["kind"] == "neighbour" and not own:
+                continue
             seen = {"train": "seen", "test": "unseen"}[row["phrase_split"]]
             what, role = {
                 ("address", True): ("to the device", "address"),
                 ("mention", True): ("in passing", "mention"),
                 ("soundalike", True): (f"sound-alikes, {seen} phrases", "soundalike"),
+                ("neighbour", True): ("one or two phonemes away", "neighbour"),
                 ("address", False): ("other names, to a device", "other"),
                 ("mention", False): ("other names, in passing", "other"),
                 ("soundalike", False): ("sound-alikes of other words", "other"),
                 ("speech", False): ("other sentences", "other"),
             }[row["kind"], own]
-            neural = row["engine"] == "kokoro"
+            neural = row["engine"].startswith("kokoro")
             groups[f"{what}, {'neural' if neural else 'older synthetic'} voices", role, neural].append(row)
-        order = ("address", "mention", "soundalike", "other")
+        order = ("address", "mention", "soundalike", "neighbour", "other")
         return dict(sorted(groups.items(), key=lambda item: (not item[0][2], order.index(item[0][1]), item[0][0])))
 
     def streams(self, word: str) -> dict[str, list[Path]]:
-        """Running audio without the word; a file without a transcript is taken to be without it."""
-        names = {"speech": "speech", "confusable": "sentences with other wake words", "noise": "noise and music"}
+        """Running audio without the word, by kind; a file without a transcript is taken to be without it."""
         made: dict[str, list[Path]] = defaultdict(list)
         for r in self.rows:
-            if r.kind in names and not says(r.text, word):
-                made[names[r.kind]].append(self.folder / r.path)
-        return {name: made[name] for name in names.values() if name in made}
+            if r.kind in STREAMS and not says(r.text, word):
+                made[SORTS.get(r.dataset, STREAMS[r.kind])].append(self.folder / r.path)
+        return {name: made[name] for name in (*STREAMS.values(), *SORTS.values()) if name in made}
 
     def judged(self, group: Group) -> list[dict]:
         """What wakegate says about each clip of the group."""
@@ -216,6 +230,21 @@ class Bench:
                     scores[said].append(line["p_addressed"])
         return {"addressed": scores[True], "in_passing": scores[False]}
 
+    def flips(self, group: Group) -> dict:
+        """How many of the group's clips get another answer where up to 70 ms are cut off their front."""
+        if not group.clips:
+            return {"n": 0, "flip": 0}
+        answers = []
+        with tempfile.TemporaryDirectory() as folder:
+            for shift in SHIFTS_MS:
+                paths = []
+                for number, clip in enumerate(group.clips):
+                    samples, rate = soundfile.read(clip.path, dtype="int16")
+                    paths.append(Path(folder) / f"{number}.wav")
+                    soundfile.write(paths[-1], samples[shift * rate // 1000 :], rate, subtype="PCM_16")
+                answers.append([line["verdict"] == "intended" for line in score(self.binary, self.model, paths)])
+        return {"n": len(group.clips), "flip": sum(len(set(of_one)) > 1 for of_one in zip(*answers, strict=True))}
+
     def everything(self, word: str, groups: dict[str, Group]) -> dict:
         """All of it, as JSON can hold it."""
         clips = {
@@ -223,7 +252,8 @@ class Bench:
             for name, group in groups.items()
         }
         streams = {name: self.activations(paths) for name, paths in self.streams(word).items()}
-        return {"word": word, "clips": clips, "streams": streams, "intent": self.intent()}
+        steady = {name: self.flips(group) for name, group in groups.items() if group.role != "other" and group.snr_db is None}
+        return {"word": word, "clips": clips, "streams": streams, "intent": self.intent(), "flips": steady}
 
 
 def seconds(path: Path) -> float:

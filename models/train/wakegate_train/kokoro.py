@@ -20,6 +20,8 @@ from pathlib import Path
 
 import numpy as np
 
+from .neighbours import SPELLED, parse
+
 RATE = 24000
 ROWS, WIDTH = 510, 256
 MODEL_PARTS = 4
@@ -83,10 +85,17 @@ def phonemes(text: str, language: str) -> str:
     """The model's symbols for English text; `language` is espeak-ng's `en-us` or `en-gb`.
 
     espeak-ng drops the punctuation, which carries the pauses and the intonation, so each clause
-    is turned by itself and its marks are put back.
+    is turned by itself and its marks are put back. Phones in brackets are said as they stand.
     """
     out = []
     for clause, marks in re.findall(r"([^.,!?;:]+)([.,!?;:]*)", text):
+        if given := SPELLED.search(clause):
+            sides = (phonemes(side, language) for side in (clause[: given.start()], clause[given.end() :]))
+            before, after = (side + " " * bool(side) for side in sides)
+            out.append(f"{before}{parse(given[0]).kokoro()} {after}".strip() + ("…" if marks.startswith("..") else marks[:1]))
+            continue
+        if not clause.strip():
+            continue
         command = ["espeak-ng", "-q", "--ipa", "--tie=^", "-v", language, clause.strip()]
         ipa = subprocess.run(command, capture_output=True, text=True, check=True).stdout
         ipa = " ".join(ipa.split())

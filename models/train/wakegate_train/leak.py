@@ -60,8 +60,7 @@ def main() -> None:
     args = parser.parse_args()
     words = args.words.split(",")
     stores = [Store(args.work / "pack", split, words) for split in ("dev", "test")]
-    net = nets.Verifier(len(stores[0].words))
-    net.load_state_dict(torch.load(args.work / "nets" / "verifier.pt"))
+    net = nets.verifier(args.work / "nets" / "verifier.pt", len(stores[0].words))
     net = net.only(stores[0].index(args.word))
     for name, without in (("with the word", False), ("without the word", True)):
         scores = []

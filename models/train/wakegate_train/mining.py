@@ -11,12 +11,14 @@ from .data import STEP, Augment, Pool, Store
 
 
 @torch.no_grad()
-def mine(store: Store, spotter: nets.Spotter, verifier: nets.Verifier | None, most: int, seed: int = 5) -> Pool:
-    """The moments of training speech that come nearest to passing, as negative candidates."""
+def mine(
+    store: Store, spotter: nets.Spotter, verifier: nets.Verifier | None, most: int, seed: int = 5, share: float = 1.0
+) -> Pool:
+    """The moments of training speech, or of a `share` of it, that come nearest to passing, as negative candidates."""
     spotter.eval()
     rng = np.random.default_rng(seed)
     augment = Augment(store, rng)
-    kinds = [i for i in store.mine if not store.avoid[i] and store.count[i] > 60]
+    kinds = [i for i in store.mine if not store.avoid[i] and store.count[i] > 60 and rng.random() < share]
     found = []
     for chunk in np.array_split(np.array(sorted(kinds, key=lambda i: store.count[i])), max(1, len(kinds) // 64)):
         length = -(-int(store.count[chunk].max() + 40) // STEP) * STEP

@@ -7,13 +7,15 @@ convolutions are several times slower.
 Several wake words are trained at once, on one trunk: what is hard for one word is a negative of the
 others, and all of them teach the trunk speech. A package holds one word: `only` cuts its head out.
 
-Shapes: B batch, F frames of 10 ms, M mel bands, S steps of 80 ms, K frames of 40 ms, W wake words.
+Shapes: B batch, F frames of 10 ms, M mel bands, S steps of 80 ms, K frames of the trunk (20 or 40 ms), W wake words.
 """
 
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -140,15 +142,15 @@ class Block(nn.Module):
 
 
 class Reduce(nn.Module):
-    """Convolution of stride 2, batch norm, ReLU."""
+    """Convolution of a stride, batch norm, ReLU."""
 
-    def __init__(self, c_in: int, c_out: int) -> None:
+    def __init__(self, c_in: int, c_out: int, stride: int = 2) -> None:
         super().__init__()
-        self.conv = nn.Conv1d(c_in, c_out, 5, stride=2, padding=2, bias=False)
+        self.conv = nn.Conv1d(c_in, c_out, 5, stride=stride, padding=2, bias=False)
         self.norm = nn.BatchNorm1d(c_out)
 
     def forward(self, x: Tensor) -> Tensor:
-        """[B, C_in, T] to [B, C_out, T / 2]."""
+        """[B, C_in, T] to [B, C_out, T / stride]."""
         return F.relu(self.norm(self.conv(x)))
 
 
@@ -175,14 +177,30 @@ class Attend(nn.Module):
 
 @dataclass(frozen=True)
 class VerifierSize:
-    """Channels at 20 ms and 40 ms, dilations of the blocks there, heads and dropout."""
+    """Channels of the front and of the rest, dilations of the blocks there, stride between them, heads and dropout.
+
+    With a stride of 1 every layer has a value each 20 ms: its blocks reach as far by twice the dilation, and no
+    sound is judged by where it falls between two frames of 40 ms.
+    """
 
     fine: int = 72
     coarse: int = 112
     fine_dilations: tuple[int, ...] = (1, 2)
     coarse_dilations: tuple[int, ...] = (1, 2, 4, 1, 2, 4, 8)
+    stride: int = 2
     heads: int = 3
     dropout: float = 0.1
+    slots: int = 0
+    """Places in the word that are judged each by itself; 0 for none."""
+
+    @property
+    def frames(self) -> int:
+        """Frames of 10 ms that one frame of the trunk stands for."""
+        return 2 * self.stride
+
+
+FINE = VerifierSize(coarse_dilations=(2, 4, 8, 2, 4, 8, 16), stride=1, slots=8)
+"""A network of 20 ms that judges each place in the word by itself: it starts with what one of 40 ms has learned."""
 
 
 class Head(nn.Module):
@@ -198,18 +216,52 @@ class Head(nn.Module):
         return self.answer(self.pool(x))
 
 
+class Spell(nn.Module):
+    """Is each sound of the word there? One answer for each place in it, and the word is as sure as its worst place.
+
+    A head that sums up evidence lets a loud vowel outvote a wrong consonant. Here each place looks for its own
+    frames near where it stands in the word, and none can make good for another.
+    """
+
+    SECONDS = 0.55
+    """Length of a word over which the places are spread before they have learned theirs."""
+
+    def __init__(self, size: VerifierSize, frames: int, before: int) -> None:
+        super().__init__()
+        self.hidden = nn.Conv1d(size.coarse, 64, 1)
+        self.where = nn.Conv1d(64, size.slots, 1)
+        self.right = nn.Conv1d(64, size.slots, 1)
+        place = (torch.arange(frames) + 0.5) * size.frames * 0.01 - before * 0.01
+        centre = self.SECONDS * ((torch.arange(size.slots) + 0.5) / size.slots - 1)
+        self.position = nn.Parameter(-(((place[None] - centre[:, None]) / 0.12) ** 2)[None] / 2)
+        # Until a place has learned what is wrong there, it says nothing.
+        nn.init.constant_(self.right.bias, 6.0)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, C, K] to a logit of each place [B, slots]."""
+        hidden = F.relu(self.hidden(x))
+        weights = torch.softmax(self.where(hidden) + self.position, dim=2)
+        return (weights * self.right(hidden)).sum(dim=2)
+
+
+def worst(logits: Tensor) -> Tensor:
+    """A smooth minimum over the last axis: the logit of none of them being wrong."""
+    return -torch.log(torch.exp(-logits.clamp(-20, 20)).sum(dim=-1))
+
+
 @dataclass
 class Judgement:
     """What the verifier says of a batch of windows, before calibration.
 
     ``wake`` [B, W] and ``addressed`` [B] are logits; ``edges`` are log-weights over the K frames [B, 2, K]
-    of the word's start and end; ``phones`` are logits [B, PHONES, K].
+    of the word's start and end; ``phones`` are logits [B, PHONES, K]; ``slots`` are logits of each place [B, W, S].
     """
 
     wake: Tensor
     addressed: Tensor
     edges: Tensor
     phones: Tensor
+    slots: Tensor
 
 
 class Verifier(nn.Module):
@@ -224,20 +276,21 @@ class Verifier(nn.Module):
     ) -> None:
         super().__init__()
         self.size, self.before, self.after = size, before, after
-        frames = (before + after) // 4
+        frames = (before + after) // size.frames
         self.normalise = Normalise(bands)
         fine = [Block(size.fine, d, size.dropout) for d in size.fine_dilations]
         coarse = [Block(size.coarse, d, size.dropout) for d in size.coarse_dilations]
-        self.trunk = nn.Sequential(Reduce(bands, size.fine), *fine, Reduce(size.fine, size.coarse), *coarse)
+        self.trunk = nn.Sequential(Reduce(bands, size.fine), *fine, Reduce(size.fine, size.coarse, size.stride), *coarse)
         self.wake = nn.ModuleList([Head(size, frames) for _ in range(words)])
+        self.spell = nn.ModuleList([Spell(size, frames, before) for _ in range(words if size.slots else 0)])
         self.addressed = Head(size, frames)
         self.edge = Attend(size.coarse, frames, 2)
         self.phones = nn.Conv1d(size.coarse, PHONES, 1)
         # A word's end lies near the anchor, its start about 0.6 s before: start the edge heads there.
-        place = torch.arange(frames) * 4.0
+        place = torch.arange(frames) * float(size.frames)
         for head, centre in ((0, before - 60.0), (1, float(before))):
             self.edge.position.data[0, head] = -((place - centre) ** 2) / (2 * 25.0**2)
-        self.register_buffer("times", (place + 2.0 - before) * 0.01)
+        self.register_buffer("times", (place + size.stride - before) * 0.01)
         # Calibration, fitted after training: logit * scale + shift, for wake and addressed.
         self.register_buffer("calibration", torch.tensor([[1.0, 0.0], [1.0, 0.0]]))
 
@@ -245,13 +298,17 @@ class Verifier(nn.Module):
         """A copy that judges one of the words."""
         one = copy.deepcopy(self)
         one.wake = nn.ModuleList([one.wake[word]])
+        one.spell = nn.ModuleList(one.spell[word : word + 1])
         return one
 
     def judge(self, features: Tensor) -> Judgement:
         """[B, F, M] to the raw outputs of every head."""
         x = self.trunk(self.normalise(features))
+        wake = torch.cat([head(x) for head in self.wake], dim=1)
+        slots = torch.stack([spell(x) for spell in self.spell], dim=1) if self.spell else wake[:, :, None].expand(-1, -1, 0)
         return Judgement(
-            wake=torch.cat([head(x) for head in self.wake], dim=1),
+            wake=worst(torch.cat([wake[:, :, None], slots], dim=2)) if self.spell else wake,
+            slots=slots,
             addressed=self.addressed(x).squeeze(1),
             edges=self.edge.score(x) + self.edge.position,
             phones=self.phones(x),
@@ -266,6 +323,19 @@ class Verifier(nn.Module):
         posteriors = torch.cat([wake * addressed, 1 - wake, wake * (1 - addressed)], dim=1)
         span = (torch.softmax(judgement.edges, dim=2) * self.times).sum(dim=2)
         return posteriors, scores, span
+
+
+def size_by(names: Iterable[str]) -> VerifierSize:
+    """The size of a verifier by the names of its weights: only the fine one has places of the word."""
+    return FINE if any(name.startswith("spell.") for name in names) else VerifierSize()
+
+
+def verifier(checkpoint: Path, words: int) -> Verifier:
+    """The verifier that train.py wrote."""
+    weights = torch.load(checkpoint)
+    net = Verifier(words, size=size_by(weights))
+    net.load_state_dict(weights)
+    return net
 
 
 def parameters(net: nn.Module) -> int:

@@ -35,7 +35,7 @@ LEAST_SPEAKERS = 5
 """With fewer speakers than this, recordings are kept apart and not people."""
 FEWEST = 20
 """Fewer recordings than this leave nothing to train on once some are kept apart."""
-ENGINES = "espeak,flite,festival,kokoro,kokoro-mix,kokoro-near"
+ENGINES = "espeak,flite,festival,kokoro,kokoro-mix,kokoro-near,kokoro-edits"
 """kokoro-mix makes voices of the same speakers as kokoro-far, and more of them."""
 SHOW_ONE_PERCENT = 368
 """Recordings of which none is missed whose exact 95 % interval (Clopper-Pearson) ends below an FRR of 1 %."""
@@ -183,8 +183,9 @@ def main() -> None:
     run("pack", *pack)
     run("pack", *pack, "--synthetic", synth)
     start = ["--start", args.start] if args.start else []
+    given = ["--phones", args.phones] if args.phones else []
     made_of = [recordings / "manifest.tsv", synth / "synth.tsv"]
-    train_once(args.work, made_of, *place, "--words", args.word, "--steps", args.steps, *start)
+    train_once(args.work, made_of, *place, "--words", args.word, "--steps", args.steps, *start, *given)
     name, version = named[1], named[2]
     run("release", *place, "--word", args.word, "--words", args.word, "--name", name, "--version", version, "--out", args.out)
     measured = ["--binary", args.binary, "--model", args.out, "--recordings", recordings, "--synthetic", synth]

@@ -194,6 +194,7 @@ def main() -> None:
     parser.add_argument(
         "--work", type=Path, required=True, help="folder of the alignments; the pack goes to WORK/pack/{real,synthetic}"
     )
+    parser.add_argument("--versions", type=float, default=1.0, help="share of the augmented versions that are made")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--processes", type=int, default=2)
     args = parser.parse_args()
@@ -202,10 +203,11 @@ def main() -> None:
     print(f"{len(speech)} utterances, {len(noise)} noises, {len(rooms)} rooms, {time.monotonic() - began:.0f} s")
     packer = Packer(args.binary, args.settings)
     wake = counted(speech)
-    jobs = [(u, utt.versions(u, wake) if u.split == "train" else 0, args.seed) for u in speech]
+    jobs = [(u, utt.versions(u, wake, args.versions) if u.split == "train" else 0, args.seed) for u in speech]
     if args.synthetic is None:
-        jobs += [(u, 1 if u.split == "train" else 0, args.seed + 1) for u in splices(speech, args.seed)]
-    jobs += [(u, utt.NOISE_VERSIONS if u.split == "train" else 0, args.seed) for u in noise]
+        spliced = splices(speech, args.seed)
+        jobs += [(u, 1 if u.split == "train" else 0, args.seed + 1) for i, u in enumerate(spliced) if corpus.share(f"{i} {u.source}") < args.versions]
+    jobs += [(u, round(utt.NOISE_VERSIONS * args.versions) if u.split == "train" else 0, args.seed) for u in noise]
     # In portions: the features are computed here while the versions are made there, and neither
     # side may run ahead by more than a portion of samples.
     np.random.default_rng(args.seed).shuffle(jobs)

@@ -127,9 +127,9 @@ def main() -> None:
     if args.word not in store.words:
         raise SystemExit(f"expected one of {', '.join(store.words)}, got {args.word!r}; hint: --words as in train")
     word = store.index(args.word)
-    spotter, verifier = nets.Spotter(len(store.words)), nets.Verifier(len(store.words))
+    spotter = nets.Spotter(len(store.words))
     spotter.load_state_dict(torch.load(args.work / "nets" / "spotter.pt"))
-    verifier.load_state_dict(torch.load(args.work / "nets" / "verifier.pt"))
+    verifier = nets.verifier(args.work / "nets" / "verifier.pt", len(store.words))
     spotter, verifier = spotter.only(word), verifier.only(word)
     print(calibrate(verifier, store, args.word))
     export.spotter(spotter, args.out / "spotter.onnx")

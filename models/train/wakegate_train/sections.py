@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from pathlib import Path
 
-from . import behind, evaluate, intervals, peers, targets, trials
+from . import behind, evaluate, intervals, neighbours, peers, targets, trials
 
 WORST = 10
 """Lines in the lists of the worst misses and accepts."""
@@ -29,7 +30,7 @@ ones are in pink noise at Picovoice's peak-frame SNR. FRR is the share of the re
 {clips}
 {peers_note}
 
-![Miss rate of the real word against false accepts]({det})
+{neighbours}{flips}![Miss rate of the real word against false accepts]({det})
 
 Curves are over each system's threshold, points at its default; both axes are logarithmic with a linear part down to
 zero. Above: of the sound-alike and mention clips, synthetic voices. Below: per hour of speech, sentences with other
@@ -92,6 +93,35 @@ def clips_table(found: dict, heard: dict) -> str:
         all_of_it = " | ".join(rate(count, hours) for count in total)
         lines.append(f"| false accepts: all of it | {hours:.2f} h | {all_of_it} |")
     return "\n".join(lines) + "\n"
+
+
+def neighbours_table(found: dict) -> str:
+    """Neighbours of the word that pass, by the kind of their first edit and the third of the word where it is."""
+    word = neighbours.pronunciation(found["word"])
+    by_edit: dict[tuple[str, str], list[bool]] = defaultdict(list)
+    for line in targets.told(found, "neighbour"):
+        spelled = neighbours.SPELLED.search(line["text"])
+        edit = neighbours.first_edit(word.phones, neighbours.parse(spelled[0]).phones)
+        by_edit[edit].append(line["verdict"] == "intended")
+    if not by_edit:
+        return ""
+    lines = ["| neighbours that pass, by the first edit | " + " | ".join(f"at the {p}" for p in neighbours.PLACES) + " |"]
+    lines.append("| --- |" + " --- |" * len(neighbours.PLACES))
+    for edit in neighbours.EDITS:
+        cells = [by_edit[edit, place] for place in neighbours.PLACES]
+        lines.append(f"| a phoneme {edit} | " + " | ".join(cell(sum(c), len(c)) if c else "none" for c in cells) + " |")
+    note = f"\nWhat accents make of the word is no neighbour ([the list](../train/wakegate_train/neighbours.py)): {word.text()}"
+    return "\n".join(lines) + "\n" + note + ", as dictionaries have it.\n\n"
+
+
+def flips_table(found: dict) -> str:
+    """Share of the clips whose answer hangs on where they begin."""
+    steady = {name: row for name, row in found.get("flips", {}).items() if row["n"]}
+    if not steady:
+        return ""
+    lines = ["| clips that are accepted or not by where they begin, within 80 ms | n | flip |", "| --- | --- | --- |"]
+    lines += [f"| {name} | {row['n']} | {cell(row['flip'], row['n'])} |" for name, row in steady.items()]
+    return "\n".join(lines) + "\n\n"
 
 
 def peers_note(word: str, heard: dict) -> str:
@@ -200,6 +230,8 @@ def whole(
         voices_note=weak,
         clips=clips_table(found, heard),
         peers_note=peers_note(found["word"], heard),
+        neighbours=neighbours_table(found),
+        flips=flips_table(found),
         det=drawn["det"],
         behind=behind_text(found["word"], behinds),
         reliability=drawn["reliability"],

@@ -26,7 +26,7 @@ import soundfile
 from scipy.signal import resample_poly
 
 from . import corpus, kokoro, phones
-from .engines import DEV_SHARE, TEST_SHARE, Audio, Engine, KokoroNear, Voice, make_engine
+from .engines import DEV_SHARE, TEST_SHARE, Audio, Engine, KokoroEdits, KokoroNear, Voice, make_engine
 from .texts import PHRASES, Said, Texts
 
 RATE = 16000
@@ -43,7 +43,7 @@ SHORTEST, LONGEST = 0.25, 12.0
 QUIETEST = 10 ** (-50 / 20)
 """Least root mean square of the samples (-50 dBFS); below it the engine has failed."""
 
-NEURAL = ("kokoro", "kokoro-far", "kokoro-mix", "kokoro-near")
+NEURAL = ("kokoro", "kokoro-far", "kokoro-mix", "kokoro-near", "kokoro-edits")
 ENGINES = ("espeak", "flite", "festival", *NEURAL)
 REACH = dict.fromkeys(NEURAL, 1.0)
 """Where in the whole run (0..1) an engine's plan ends; the cheap engines' end after CHEAP_REACH of it."""
@@ -88,7 +88,10 @@ def plan(engine: Engine, texts: Texts, seed: int) -> list[Planned]:
             units.append((voice, [texts.near(rng, engine.longest)]))
             continue
         phrase_splits = ["train", "test"] if split == "test" else ["train"]
-        units += [(voice, said) for said in texts.deck(rng, phrase_splits, engine.longest)]
+        if isinstance(engine, KokoroEdits):
+            units.append((voice, texts.edited(rng, rng.choice(phrase_splits), engine.longest)))
+            continue
+        units += [(voice, said) for said in texts.deck(rng, phrase_splits, engine.longest, engine.spells)]
     rng.shuffle(units)
     planned: list[Planned] = []
     for voice, unit in units:
@@ -206,6 +209,7 @@ def main() -> None:
     parser.add_argument("--kokoro", type=Path, help="folder of the Kokoro files")
     parser.add_argument("--words", default=",".join(corpus.WORDS), help="the wake words; one listed twice is said twice as often")
     parser.add_argument("--phones", help="CMUdict phones of the words that the dictionary lacks")
+    parser.add_argument("--splits", default="train,dev,test", help="make the utterances of these voices alone")
     parser.add_argument("--share", default="1/1", metavar="K/N", help="make the k-th of n parts: a process for each core")
     parser.add_argument("--fetch-kokoro", type=Path, metavar="DIR", help="download the Kokoro files there and stop")
     args = parser.parse_args()
@@ -217,9 +221,11 @@ def main() -> None:
     words = tuple(args.words.split(","))
     for word in dict.fromkeys(words):
         list_soundalikes(word, args.phones)
-    texts = Texts(words)
+    texts = Texts(words, args.phones)
     engines = {name: make_engine(name, args.kokoro) for name in args.engines.split(",")}
     plans = {name: plan(engine, texts, args.seed)[: args.limit] for name, engine in engines.items()}
+    wanted = args.splits.split(",")
+    plans = {name: [one for one in planned if one.voice.split in wanted] for name, planned in plans.items()}
     part, parts = map(int, args.share.split("/"))
     counts = make(args.out, plans, engines, args.seed, (part, parts))
     print(f"finished: {dict(counts)}")

@@ -1,7 +1,7 @@
 """What the synthetic voices say: texts by kind, drawn from the phrase files by a seeded generator.
 
 Kinds: `address` (a name said to the device), `mention` (a name in passing), `soundalike` (a phrase
-close to a wake word) and `speech` (no name at all). The names are the wake words and others, so that
+close to a wake word), `neighbour` (what is a phoneme or two away from it, spelled in phones) and `speech` (no name at all). The names are the wake words and others, so that
 the judge of "addressed" does not hang on one word.
 Phrases are split into train and test by a hash, besides the split of the voices, so that a test
 can tell new words from new speakers.
@@ -13,8 +13,11 @@ import hashlib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from random import Random
+
+from . import neighbours
 
 PHRASES = Path(__file__).resolve().parent.parent / "phrases"
 
@@ -107,6 +110,8 @@ class Texts:
     """
 
     words: tuple[str, ...]
+    phones: str | None = None
+    """CMUdict phones of a wake word that the dictionary lacks."""
     commands: dict[str, dict[str, list[str]]] = field(init=False)
     mentions: dict[str, dict[str, list[str]]] = field(init=False)
     soundalikes: dict[str, dict[str, list[str]]] = field(init=False)
@@ -178,6 +183,37 @@ class Texts:
             if len(text) <= longest:
                 return Said("soundalike", "train", word, text)
 
+    def edited(self, rng: Random, split: str, longest: int) -> list[Said]:
+        """The wake word and one of its neighbours in the same words, for one voice; now and then a neighbour in a sentence.
+
+        A quarter of the time it is one of the sound-alikes found by ear, which are names and words near the word.
+        """
+        word = rng.choice(self.words)
+        near, kind = neighbours.draw(self.pronounced[word], rng).word.text(), "neighbour"
+        by_ear = [p for p in self.by_ear[word] if phrase_split(p) == split]
+        if by_ear and rng.random() < 0.25:
+            near, kind = rng.choice(by_ear), "soundalike"
+        elif phrase_split(near) != split:
+            return self.edited(rng, split, longest)
+        if rng.random() < 0.15:
+            said = [Said(kind, split, word, closed(fill(rng.choice(self.carriers), p=near), rng, False))]
+        else:
+            # The same draws for both: what differs is the phoneme.
+            seed = rng.random()
+            address = lambda name: self.address(Random(seed), split, name).text
+            said = [Said("address", split, word, address(word)), Said(kind, split, word, address(near))]
+        return said if all(len(one.text) <= longest + len(near) for one in said) else self.edited(rng, split, longest)
+
+    @cached_property
+    def pronounced(self) -> dict[str, neighbours.Pronounced]:
+        """The wake words' phones."""
+        return {word: neighbours.pronunciation(word, self.phones) for word in self.words}
+
+    @cached_property
+    def by_ear(self) -> dict[str, list[str]]:
+        """The wake words' sound-alikes that were found by ear."""
+        return {word: found[0] if len(found := lists(word)) > 1 else [] for word in self.words}
+
     def plain(self, rng: Random, split: str) -> Said:
         """A sentence or a command without any name."""
         if rng.random() < 0.3:
@@ -186,8 +222,8 @@ class Texts:
             text = rng.choice(self.speech[split])
         return Said("speech", split, "", closed(text, rng, bool(QUESTION.match(text))))
 
-    def deck(self, rng: Random, phrase_splits: list[str], longest: int) -> list[list[Said]]:
-        """Fifteen utterances for one voice in the corpus's balance, pairs kept together.
+    def deck(self, rng: Random, phrase_splits: list[str], longest: int, spells: bool = False) -> list[list[Said]]:
+        """Fifteen utterances for one voice in the corpus's balance, pairs kept together; three neighbours more where it `spells`.
 
         2 pairs of address and mention, 2 requests and 2 mentions more, a pair with another name, 4
         sound-alikes and 1 of plain speech, none of more than `longest` characters. Each unit draws its
@@ -211,6 +247,8 @@ class Texts:
             while max(len(said.text) for said in unit) > longest:
                 unit = draw(split)
             units.append(unit)
+        if spells:
+            units += [self.edited(rng, rng.choice(phrase_splits), longest)[-1:] for _ in range(3)]
         return units
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import copy
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,20 +26,22 @@ from .mining import mine
 # Shares of a batch. Wake words said to the device are a third; the rest is what must not pass.
 SHARES = {
     "real_address": 0.15,
-    "real_mention": 0.04,
-    "real_call": 0.03,
+    "real_mention": 0.03,
+    "real_call": 0.02,
     "real_passing": 0.04,
     "real_other": 0.01,
-    "neural_address": 0.15,
-    "neural_mention": 0.13,
+    "neural_address": 0.13,
+    "neural_mention": 0.08,
     "neural_call": 0.03,
     "neural_passing": 0.03,
-    "neural_soundalike": 0.09,
-    "formant_address": 0.02,
+    "neural_soundalike": 0.06,
+    "neural_neighbour": 0.11,
+    "formant_address": 0.01,
     "formant_mention": 0.02,
     "formant_call": 0.01,
     "formant_passing": 0.01,
-    "formant_soundalike": 0.02,
+    "formant_soundalike": 0.01,
+    "formant_neighbour": 0.02,
 }
 ENOUGH = 400
 """Candidates from which a kind gets its whole share; fewer would be learned by heart."""
@@ -52,8 +55,18 @@ PACED, PACE = 0.6, 0.18
 """Share of windows that are heard faster or slower at the same pitch, and by how much (natural log)."""
 HELD = 0.1
 """Share of windows whose end is not heard yet, as at the moments of early verdicts."""
+PHASES = 8
+"""Frames by which the second of two hearings of a window may come later or sooner."""
+SMOOTHED = 0.002
+"""Label smoothing of the word's own score: what crowds scores below it says nothing about them."""
+STEADY = 0.1
+"""Weight of the loss of two hearings of a window that differ in their logits."""
 HELD_FROM, HELD_TO = 25, 70
 """Frames after the word's end at which they are cut off."""
+
+
+LOGGED = 50
+"""Steps between two checkpoints."""
 
 
 class Average:
@@ -99,6 +112,7 @@ class Batch:
     addressed: Tensor
     edges: Tensor
     has_edges: Tensor
+    slots: Tensor
 
 
 class Sampler:
@@ -106,6 +120,7 @@ class Sampler:
 
     def __init__(self, store: Store, net: nets.Verifier, seed: int) -> None:
         self.store, self.before, self.after = store, net.before, net.after
+        self.frames, self.slots = net.size.frames, net.size.slots
         self.rng = np.random.default_rng(seed)
         self.augment = Augment(store, self.rng)
         self.mined: Pool | None = None
@@ -128,24 +143,36 @@ class Sampler:
         return join(parts)
 
     def batch(self, n: int) -> Batch:
-        """An augmented batch."""
-        pool = self.draw(n)
-        jitter = np.clip(self.rng.normal(0, 6, n), -18, 18)
+        """An augmented batch: every window twice, the second half of the batch PHASES frames sooner or later at most."""
+        pool = self.draw(n // 2)
+        half = len(pool)
+        jitter = np.clip(self.rng.normal(0, 6, half), -18, 18)
         anchor = np.round(pool.anchor + jitter).astype(int)
-        pace = np.where(self.rng.random(n) < PACED, np.exp(self.rng.uniform(-PACE, PACE, n)), 1.0)
-        features, phones = self.store.window(
-            pool.utterance, anchor - self.before, self.before + self.after, pace, self.before
-        )
-        bursts = np.flatnonzero(self.store.is_noise[pool.utterance] & (self.rng.random(n) < SHAPED))
-        features[bursts] = shaped(features[bursts], self.rng, self.before)
-        features = self.augment(features, (self.before - 70, self.before + 5))
+        pace = np.where(self.rng.random(half) < PACED, np.exp(self.rng.uniform(-PACE, PACE, half)), 1.0)
+        length, room = self.before + self.after, PHASES
+        centre = self.before + room
+        long, phones = self.store.window(pool.utterance, anchor - centre, length + 2 * room, pace, centre)
+        bursts = np.flatnonzero(self.store.is_noise[pool.utterance] & (self.rng.random(half) < SHAPED))
+        long[bursts] = shaped(long[bursts], self.rng, centre)
+        long = self.augment(long, (centre - 70, centre + 5))
+        later = self.rng.integers(-room, room + 1, half)
+        features, heard = [], []
+        for late in (np.zeros(half, dtype=int), later):
+            place = torch.from_numpy(late)[:, None] + room + torch.arange(length)
+            features.append(torch.take_along_dim(long, place[:, :, None], dim=1))
+            heard.append(torch.take_along_dim(phones, place, dim=1))
+        features, phones = torch.cat(features), torch.cat(heard)
         self.hold(features, phones)
+        late = np.concatenate([np.zeros(half), later])
+        pool = join([pool, pool])
+        anchor, pace = np.tile(anchor, 2) + late * np.tile(pace, 2), np.tile(pace, 2)
         edges = np.stack([pool.start - anchor, pool.anchor - anchor], 1) * 0.01 / pace[:, None]
         known = np.abs(edges[:, 0]) < 1.5
         as_tensor = lambda values: torch.from_numpy(np.asarray(values, dtype=np.float32))
         return Batch(
-            features, phones[:, 2::4], as_tensor(one_hot(pool.word, len(self.store.words))), as_tensor(pool.addressed),
-            as_tensor(edges), as_tensor(known & (pool.word >= 0)),
+            features, phones[:, self.frames // 2 :: self.frames], as_tensor(one_hot(pool.word, len(self.store.words))),
+            as_tensor(pool.addressed), as_tensor(edges), as_tensor(known & (pool.word >= 0)),
+            as_tensor(self.store.slots(pool, self.slots)),
         )  # fmt: skip
 
     def hold(self, features: Tensor, phones: Tensor) -> None:
@@ -175,21 +202,32 @@ def phone_loss(logits: Tensor, phones: Tensor) -> Tensor:
     return F.cross_entropy(logits, phones, ignore_index=-1, label_smoothing=0.05)
 
 
-def verifier_loss(judgement: nets.Judgement, batch: Batch, times: Tensor, phone_weight: float) -> tuple[Tensor, dict]:
-    """The weighted sum of the four losses and each by name."""
+def verifier_loss(
+    judgement: nets.Judgement, batch: Batch, times: Tensor, phone_weight: float, held: Tensor | None = None
+) -> tuple[Tensor, dict]:
+    """The weighted sum of the losses and each by name; `held` are probabilities that `addressed` is to keep to."""
+    binary = F.binary_cross_entropy_with_logits
     # A word's own mistakes weigh the same however many words are trained.
-    wake = F.binary_cross_entropy_with_logits(judgement.wake.float(), batch.wake * 0.98 + 0.01, reduction="none").sum(1).mean()
+    wake = binary(judgement.wake.float(), batch.wake * (1 - SMOOTHED) + SMOOTHED / 2, reduction="none").sum(1).mean()
+    said = judgement.addressed.float()
     addressed = masked_mean(
-        F.binary_cross_entropy_with_logits(
-            judgement.addressed.float(), batch.addressed.clamp_min(0) * 0.96 + 0.02, reduction="none"
-        ),
-        (batch.addressed >= 0).float(),
+        binary(said, batch.addressed.clamp_min(0) * 0.98 + 0.01, reduction="none"), (batch.addressed >= 0).float()
     )
     phones = phone_loss(judgement.phones.float(), batch.phones)
     span = (torch.softmax(judgement.edges.float(), dim=2) * times).sum(2)
     edges = masked_mean(F.smooth_l1_loss(span, batch.edges, beta=0.05, reduction="none").sum(1), batch.has_edges)
-    total = 2 * wake + addressed + phone_weight * phones + 0.5 * edges
-    return total, {"wake": wake, "addressed": addressed, "phones": phones, "edges": edges}
+    both = torch.cat([judgement.wake.float(), said[:, None]], dim=1).clamp(-8, 8)
+    steady = F.smooth_l1_loss(*both.chunk(2))
+    parts = {"wake": wake, "addressed": addressed, "phones": phones, "edges": edges, "steady": steady}
+    total = 2 * wake + addressed + phone_weight * phones + 0.5 * edges + STEADY * steady
+    if batch.slots.numel():
+        given = batch.slots.clamp_min(0) * (1 - SMOOTHED) + SMOOTHED / 2
+        parts["slots"] = masked_mean(binary(judgement.slots.float(), given, reduction="none"), (batch.slots >= 0).float())
+        total = total + parts["slots"]
+    if held is not None:
+        parts["held"] = binary(said, held)
+        total = total + parts["held"]
+    return total, parts
 
 
 def schedule(step: int, steps: int, peak: float) -> float:
@@ -205,7 +243,8 @@ class Loop:
 
     def __init__(self, name: str, net: nn.Module, steps: int, peak: float, out: Path, device: str) -> None:
         self.name, self.net, self.steps, self.peak, self.out, self.device = name, net, steps, peak, out, device
-        self.average = Average(net)
+        # A short run has moved away from where it began, and its average with it.
+        self.average = Average(net, min(0.998, 1 - 15 / max(16, steps)))
         self.optimiser = torch.optim.AdamW(net.parameters(), lr=peak, weight_decay=0.02)
         self.seen: dict[str, float] = {}
         self.began = time.monotonic()
@@ -223,16 +262,17 @@ class Loop:
         self.average.update(self.net)
         for key, value in parts.items():
             self.seen[key] = 0.98 * self.seen.get(key, value.item()) + 0.02 * value.item()
-        if step % 200 == 199 or step + 1 == self.steps:
+        if step % LOGGED == LOGGED - 1 or step + 1 == self.steps:
             text = " ".join(f"{key} {value:.4f}" for key, value in self.seen.items())
             print(f"{self.name} {step + 1}/{self.steps} {time.monotonic() - self.began:.0f} s {text}", flush=True)
             torch.save(self.average.net.state_dict(), self.out / f"{self.name}.pt")
 
 
 def train_verifier(
-    net: nets.Verifier, sampler: Sampler, steps: int, batch: int, peak: float, out: Path, device: str = "cpu"
-) -> nets.Verifier:
-    """Trains `net`; returns the averaged copy."""
+    net: nets.Verifier, sampler: Sampler, steps: int, batch: int, peak: float, out: Path, device: str = "cpu",
+    teacher: nets.Verifier | None = None,
+) -> nets.Verifier:  # fmt: skip
+    """Trains `net`; returns the averaged copy. `addressed` keeps to what the `teacher` makes of each window."""
     loop = Loop("verifier", net.to(device).train(), steps, peak, out, device)
 
     def compute() -> tuple[Tensor, dict]:
@@ -240,7 +280,11 @@ def train_verifier(
         given = Batch(*(getattr(given, name).to(device) for name in Batch.__dataclass_fields__))
         # Phones first, the word later: the encoder should hear speech before it hears 200 clips.
         phone_weight = 1.0 if done < steps // 3 else 0.5
-        return verifier_loss(net.judge(given.features), given, net.times, phone_weight)
+        held = None
+        if teacher is not None:
+            with torch.no_grad():
+                held = torch.sigmoid(teacher.judge(given.features).addressed.float())
+        return verifier_loss(net.judge(given.features), given, net.times, phone_weight, held)
 
     for done in range(steps):
         loop.step(done, compute)
@@ -303,6 +347,16 @@ def train_spotter(
     return loop.average.net.cpu()
 
 
+def kept_mined(path: Path | None, find: Callable[[], Pool]) -> Pool:
+    """The mined mistakes of an earlier run on the same pack in the file, or those that `find` finds, kept there."""
+    if path is None:
+        return find()
+    if not path.exists():
+        np.savez(path, **vars(find()))
+    with np.load(path) as kept:
+        return Pool(**kept)
+
+
 def main() -> None:
     """Trains both networks: a first round, mining, a second round."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -311,6 +365,13 @@ def main() -> None:
     parser.add_argument(
         "--start", type=Path, nargs="+", metavar="MODEL", help="begin with this package's weights, and with these packages' heads"
     )
+    parser.add_argument("--phones", help="CMUdict phones of the words that the dictionary lacks")
+    parser.add_argument("--fine", action="store_true", help="a verifier of 20 ms that judges each place in the word by itself")
+    parser.add_argument("--out", type=Path, help="folder of the checkpoints (default: WORK/nets)")
+    parser.add_argument("--hold", action="store_true", help="keep `addressed` to what the package of --start makes of each window")
+    parser.add_argument("--no-mining", action="store_true", help="a round too short for mined mistakes")
+    parser.add_argument("--mined", type=Path, help="mined mistakes: read if the file is there, else written")
+    parser.add_argument("--mine", type=float, default=1.0, help="share of the training speech that mistakes are mined from")
     parser.add_argument("--what", choices=["both", "spotter", "verifier"], default="both")
     parser.add_argument("--steps", type=int, default=6000)
     parser.add_argument("--rounds", type=int, default=2)
@@ -323,14 +384,15 @@ def main() -> None:
     torch.manual_seed(args.seed)
     torch.set_num_threads(args.threads)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    out = args.work / "nets"
+    out = args.out or args.work / "nets"
     out.mkdir(parents=True, exist_ok=True)
-    store = Store(args.work / "pack", "train", args.words.split(","))
+    store = Store(args.work / "pack", "train", args.words.split(","), args.phones)
     print({kind: len(pool) for kind, pool in store.pools.items()}, f"{device}", flush=True)
-    spotter, verifier = nets.Spotter(len(store.words)), nets.Verifier(len(store.words))
+    spotter = nets.Spotter(len(store.words))
+    verifier = nets.Verifier(len(store.words), size=nets.FINE if args.fine else nets.VerifierSize())
     sequences, windows = SequenceSampler(store, args.seed), Sampler(store, verifier, args.seed)
     hear = {"spotter": lambda net: net.run(sequences.batch(64)[0], net.fresh(64))}
-    hear["verifier"] = lambda net: net.judge(windows.batch(256).features)
+    hear["verifier"] = lambda net: net.judge(windows.batch(128).features)
     for name, net in (("spotter", spotter), ("verifier", verifier)):
         if args.resume and (out / f"{name}.pt").exists():
             net.load_state_dict(torch.load(out / f"{name}.pt"))
@@ -341,20 +403,27 @@ def main() -> None:
             warm.start(net, args.start[0] / f"{name}.onnx", hear[name], given)
             # What this run does not train is released as it was given.
             torch.save(net.state_dict(), out / f"{name}.pt")
+    teacher = None
+    if args.hold and args.start:
+        given = args.start[0] / "verifier.onnx"
+        teacher = nets.Verifier(len(store.words), size=warm.size_of(given)).to(device)
+        warm.start(teacher, given, hear["verifier"])
+        teacher.eval()
     learned = args.resume or bool(args.start) and set(store.words) <= warm.words(args.start).keys()
     for round_ in range(args.rounds):
         steps = args.steps // args.rounds
         peak = args.peak if round_ == 0 and not args.resume else args.peak / 2
-        if learned or round_ > 0:
+        if not args.no_mining and (learned or round_ > 0):
             # Only networks that have learned the words make mistakes worth learning from.
             if args.what != "verifier":
                 sequences.mined = mine(store, spotter, None, 4000)
             if args.what != "spotter":
-                windows.mined = mine(store, spotter, verifier, 4000)
+                found = lambda: mine(store, spotter, verifier, 4000, share=args.mine)
+                windows.mined = kept_mined(args.mined, found)
         if args.what != "verifier":
             spotter = train_spotter(spotter, sequences, steps // 2, args.batch // 2, peak, out, device)
         if args.what != "spotter":
-            verifier = train_verifier(verifier, windows, steps, args.batch, peak, out, device)
+            verifier = train_verifier(verifier, windows, steps, args.batch, peak, out, device, teacher)
 
 
 if __name__ == "__main__":

@@ -15,15 +15,18 @@ from pathlib import Path
 
 import numpy as np
 
-from . import augment, corpus
+from . import augment, corpus, neighbours
 from .align import PHONE_INDEX
 from .intent import addressed, words_of
 from .texts import near_phrases
 
-# What is no word of anybody's to a device: read speech.
-READ = {"librispeech_mini_train5", "librispeech_deepspk", "resemblyzer", "librosa_data", "an4", "ms_snsd_subset"}
+# What is no word of anybody's to a device: read and acted speech.
+READ = {
+    "librispeech_mini_train5", "librispeech_deepspk", "resemblyzer", "librosa_data", "an4", "ms_snsd_subset",
+    "speechocean762", "kathleen", "bass",
+}  # fmt: skip
 # Said alone to a microphone as one says a wake word.
-CALLS = {"picovoice_wakeword", "precise_community", "own"}
+CALLS = {"picovoice_wakeword", "precise_community", "ovos_ww", "own"}
 # A keyphrase search finds the wake word in 1 of 60 of espeak-ng's renderings and in none of most of these
 # voices': no listener would. They still teach what the wake word is not.
 HEAVY_ACCENTS = {"jf_alpha", "jf_tebukuro", "zf_xiaobei", "zm_yunxia", "ff_siwis"}
@@ -168,6 +171,15 @@ def synthetic(
         # "Alexa's" is as near to "Alexis" as to "Alexa", and always in passing: another word for the networks.
         said = f"{name}'s" if f"{name}'s" in row["text"].lower() else name
         utterance.events = [Event(*place, said, int(kind == "address"))]
+    elif kind == "neighbour":
+        spelled = neighbours.SPELLED.search(row["text"])
+        place = word_event(words, neighbours.token(spelled)) if spelled else None
+        if place is None and spelled and row["text"].strip(" .,!?") == spelled[0]:
+            place = endpoints(samples)
+        if place is None:
+            return None
+        # Its phones are its name, so that training knows which of the word's are wrong.
+        utterance.events = [Event(*place, spelled[0], -1)]
     elif kind == "soundalike" and words:
         # Where the phrase ends a false trigger comes, whatever is said after it.
         found = [place for phrase in alike(name) if (place := word_event(words, phrase)) is not None]
@@ -292,11 +304,14 @@ def joins(speech: list[Utterance], times: int, rng: np.random.Generator) -> list
     return made
 
 
-def versions(utterance: Utterance, wake: Counter[str]) -> int:
+def versions(utterance: Utterance, wake: Counter[str], share: float = 1.0) -> int:
     """How many augmented versions of an utterance there are beside the plain one.
 
-    `wake` counts the recordings of each wake word in training: the fewer they are, the more versions.
+    `wake` counts the recordings of each wake word in training: the fewer they are, the more versions. With a
+    `share` below 1 there are that many times as many, drawn by the utterance's own name where that is no whole number.
     """
+    if share != 1.0:
+        return int(versions(utterance, wake) * share + corpus.share(f"version {utterance.source}"))
     if utterance.group == "wake":
         return WAKE_VERSIONS // max(MOST_REPEATED, wake[utterance.events[0].name])
     if utterance.speaker.startswith("kokoro") and " " not in utterance.source:

@@ -15,8 +15,12 @@ import torch
 from onnx import numpy_helper
 from torch import Tensor, nn
 
+from . import nets
+
 TRUNK = ("trunk.", "stem.", "body.", "last.")
 """How the names of the weights begin that all words share."""
+HEADS = ("wake", "spell")
+"""How those begin that each word has of its own."""
 
 
 def stored(path: Path) -> dict[str, Tensor]:
@@ -37,6 +41,11 @@ def heads(packages: Sequence[Path], wanted: Sequence[str]) -> list[Path]:
     """For each wanted word the package that holds it, else the first."""
     holds = words(packages)
     return [holds.get(word, packages[0]) for word in wanted]
+
+
+def size_of(path: Path) -> nets.VerifierSize:
+    """The size of the verifier in an ONNX file."""
+    return nets.size_by(stored(path))
 
 
 def start(net: nn.Module, trunk: Path, forward: Callable[[nn.Module], object], own: Sequence[Path] = ()) -> None:
@@ -60,6 +69,9 @@ def start(net: nn.Module, trunk: Path, forward: Callable[[nn.Module], object], o
             source = given.get(name, given.get(_first_word(name)))
         if source is None:
             continue
+        if source.dim() == 3 and 2 * source.shape[2] == value.shape[2] and source.shape[:2] == value.shape[:2]:
+            # What stood for 40 ms stands for each of its halves.
+            source = source.repeat_interleave(2, dim=2)
         if source.shape != value.shape and source.shape[1:] == value.shape[1:] and source.shape[0] == 1:
             # A package has one word: its head is the best beginning for any word's.
             source = source.expand_as(value)
@@ -86,7 +98,7 @@ def start(net: nn.Module, trunk: Path, forward: Callable[[nn.Module], object], o
 def _head(name: str, value: Tensor, given: list[dict[str, Tensor]]) -> Tensor | None:
     """The weights of the words' own heads, from one file each; None where `name` belongs to no head."""
     parts = name.split(".")
-    if parts[0] == "wake":
+    if parts[0] in HEADS:
         return given[int(parts[1])].get(_first_word(name))
     if parts[0] == "out" and value.shape[0] == len(given):
         return torch.cat([one[name] for one in given])
@@ -96,7 +108,7 @@ def _head(name: str, value: Tensor, given: list[dict[str, Tensor]]) -> Tensor | 
 def _first_word(name: str) -> str:
     """The name of the same weight in the head of the first word."""
     parts = name.split(".")
-    return ".".join(["wake", "0", *parts[2:]]) if parts[0] == "wake" else name
+    return ".".join([parts[0], "0", *parts[2:]]) if parts[0] in HEADS else name
 
 
 def _fit(norm: nn.BatchNorm1d, bias: Tensor) -> Callable[..., None]:
