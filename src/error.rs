@@ -1,10 +1,32 @@
 //! The one error type: what went wrong, what was expected, what came, and a way out.
 
+use std::cell::Cell;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 /// Result of a fallible wakegate operation.
 pub type Result<T> = std::result::Result<T, Error>;
+
+thread_local! {
+    /// How many calls of [`caught`] this thread is in.
+    static CATCHING: Cell<u32> = const { Cell::new(0) };
+}
+
+/// Runs a step of a decoder or a runtime that panics on hostile input; `None` where it did. What
+/// it was working on may be in any state and must not be used again.
+pub fn caught<T>(step: impl FnOnce() -> T) -> Option<T> {
+    CATCHING.with(|count| count.set(count.get() + 1));
+    let result = catch_unwind(AssertUnwindSafe(step));
+    CATCHING.with(|count| count.set(count.get() - 1));
+    result.ok()
+}
+
+/// Whether a panic of this thread would be [`caught`] now. A program's panic hook then says
+/// nothing: the error that follows does.
+pub fn is_catching() -> bool {
+    CATCHING.with(|count| count.get() > 0)
+}
 
 /// What a caller may want to tell apart without reading the message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -144,6 +166,14 @@ mod tests {
             "cannot decode a.wav: expected a WAV or FLAC file, found text (hint: check the file with `file a.wav`)"
         );
         assert_eq!(error.kind(), ErrorKind::Audio);
+    }
+
+    #[test]
+    fn a_panic_that_is_caught_is_known_as_such_while_it_happens() {
+        assert!(!is_catching());
+        assert_eq!(caught(|| caught(is_catching)), Some(Some(true)));
+        assert_eq!(caught(|| -> u8 { std::panic::resume_unwind(Box::new("fault")) }), None);
+        assert!(!is_catching());
     }
 
     #[test]

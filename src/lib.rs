@@ -18,7 +18,7 @@
 //! | activation | a moment where a wake word may have been said, with start, end and decision time in samples |
 //! | candidate | an activation as the spotter, or an outside engine, proposes it |
 //! | anchor | the candidate's estimated end of the word, around which the verifier's window lies |
-//! | intended | the wake word was said, by a live person, to the device |
+//! | intended | the wake word was said to the device |
 //! | accidental | anything else: another word or noise, or the word in passing |
 //! | unsure | between the two thresholds; the gate treats it as accidental |
 //! | spotter | stage one: small, streaming, always on, tuned for recall |

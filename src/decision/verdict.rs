@@ -7,7 +7,7 @@ use crate::{Error, ErrorKind, Result};
 /// What is decided about an activation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Verdict {
-    /// The wake word was said, by a live person, to the device.
+    /// The wake word was said to the device.
     Intended,
     /// Anything else.
     Accidental,

@@ -13,6 +13,7 @@ use std::sync::{Mutex, PoisonError};
 use ort::environment::Environment;
 
 use super::weights::check_finite;
+use crate::error::caught;
 use crate::{Error, ErrorKind, Result};
 
 /// Without ONNX Runtime there is never one.
@@ -137,14 +138,16 @@ impl Network {
                 .found(found)
                 .hint("check the package with `wakegate model check`")
         };
+        let gave_up = || refused("the runtime gave up on it".to_owned());
         let (session, (input_ports, output_ports)) = match environment {
-            None => {
+            None => caught(|| -> Result<_> {
                 let loaded =
                     embedded::Loaded::read(bytes).map_err(|error| refused(one_line(&error)))?;
                 let ports = loaded.ports(file)?;
                 let planned = loaded.plan(&ports.0).map_err(|error| refused(one_line(&error)))?;
-                (Session::Embedded(planned), ports)
-            }
+                Ok((Session::Embedded(planned), ports))
+            })
+            .ok_or_else(gave_up)??,
             #[cfg(not(feature = "onnxruntime"))]
             Some(never) => match never {},
             #[cfg(feature = "onnxruntime")]
@@ -240,7 +243,13 @@ impl Session {
 
     fn run(&mut self, feedback: &[Option<usize>], take: &mut Take) -> Result<()> {
         match self {
-            Self::Embedded(session) => session.run(feedback, take),
+            // A network can be planned and still make the runtime panic.
+            Self::Embedded(session) => {
+                caught(|| session.run(feedback, take)).unwrap_or_else(|| {
+                    Err(Error::new(ErrorKind::Runtime, "a network failed to run")
+                        .found("the runtime gave up on it"))
+                })
+            }
             #[cfg(feature = "onnxruntime")]
             Self::Library(session) => session.run(feedback, take),
         }

@@ -1,10 +1,12 @@
 //! A model package: from a directory, or the one compiled into the binary.
 
 use std::borrow::Cow;
-use std::fs;
-use std::io::ErrorKind as Io;
+use std::fs::OpenOptions;
+use std::io::{ErrorKind as Io, Read};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::OFlags;
 use sha2::{Digest, Sha256};
 
 use super::{Manifest, Sensitivity, SpotterSession, VerifierSession};
@@ -14,6 +16,8 @@ use crate::{Error, ErrorKind, Result};
 const MANIFEST: &str = "manifest.toml";
 /// Name of the model card in a package.
 const CARD: &str = "MODEL_CARD.md";
+/// Largest file of a package; the networks here have less than one.
+const MOST_BYTES: u64 = 256 << 20;
 
 /// A package whose manifest and hashes have been checked; its networks are not loaded yet.
 #[derive(Clone)]
@@ -184,9 +188,11 @@ impl Model {
     }
 }
 
+/// Reads a plain file of a package. Anything else could hold the program up for ever: a pipe that
+/// nobody writes, a device that never ends.
 fn read(directory: &Path, name: &str) -> Result<Vec<u8>> {
     let path = directory.join(name);
-    fs::read(&path).map_err(|error| match error.kind() {
+    let failed = |error: std::io::Error| match error.kind() {
         Io::NotFound => {
             Error::new(ErrorKind::Io, format!("the model {} has no {name}", directory.display()))
                 .expected(format!("{MANIFEST}, the two networks it names and {CARD}"))
@@ -194,7 +200,24 @@ fn read(directory: &Path, name: &str) -> Result<Vec<u8>> {
                 .hint("copy the whole package")
         }
         _ => Error::io("read", &path, &error),
-    })
+    };
+    let refused = |expected: String, found: &str| {
+        Error::new(ErrorKind::Model, format!("{} is refused", path.display()))
+            .expected(expected)
+            .found(found)
+            .hint("copy the package again")
+    };
+    let flags = OFlags::NONBLOCK.bits() as i32;
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(&path).map_err(failed)?;
+    if !file.metadata().map_err(failed)?.is_file() {
+        return Err(refused("a plain file".to_owned(), "something else"));
+    }
+    let mut bytes = Vec::new();
+    file.take(MOST_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() as u64 > MOST_BYTES {
+        return Err(refused(format!("at most {} MiB", MOST_BYTES >> 20), "more"));
+    }
+    Ok(bytes)
 }
 
 fn text(directory: &Path, name: &str) -> Result<String> {

@@ -34,7 +34,8 @@ impl Posteriors {
         Ok(Self { intended, not_wake_word, not_addressed })
     }
 
-    /// The wake word was said to the device by a live person.
+    /// The wake word was said to the device. A voice from a loudspeaker counts as a voice: the models
+    /// don't tell them apart.
     pub fn intended(&self) -> f32 {
         self.intended
     }

@@ -11,6 +11,17 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{fmt as layer, reload};
+use wakegate::error::is_catching;
+
+/// From now on, a panic that is caught and told as an error of its own says nothing itself.
+pub fn quiet_when_caught() {
+    let say = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if !is_catching() {
+            say(panic);
+        }
+    }));
+}
 
 /// Starts logging at `level`; what it gives changes the level later on.
 pub fn start(level: Level) -> Box<dyn Fn(Level)> {
@@ -22,6 +33,9 @@ pub fn start(level: Level) -> Box<dyn Fn(Level)> {
     let _ = tracing_subscriber::registry().with(filter).with(lines).try_init();
     // A panic's message may hold values; its place says enough.
     std::panic::set_hook(Box::new(|panic| {
+        if is_catching() {
+            return;
+        }
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
         tracing::error!(place, "panic");
     }));

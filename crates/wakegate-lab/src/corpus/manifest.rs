@@ -1,8 +1,10 @@
 //! Manifests: a recording a row.
 
+use std::cell::Cell;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use serde_json::{Map, Value};
 
@@ -10,6 +12,9 @@ use super::grouping::Visit;
 use super::{Item, Settings};
 use crate::table::ParquetReader;
 use wakegate::{Error, ErrorKind, Result};
+
+/// Most bytes of a row.
+const MOST_ROW: u64 = 16 << 20;
 
 /// A table with a recording a row.
 #[derive(Debug)]
@@ -32,7 +37,7 @@ impl Manifest {
         let form = form(path)?;
         match form {
             Form::Csv(delimiter) => {
-                let mut reader = csv(open(path)?, delimiter);
+                let mut reader = csv(open(path)?, delimiter, &Rc::default());
                 let header = reader.headers().map_err(|error| unread(path, &error))?;
                 let names: Vec<String> = header.iter().map(str::to_owned).collect();
                 settings.columns.check(&names, &path.to_string_lossy())?;
@@ -73,10 +78,12 @@ impl Manifest {
     }
 
     fn csv(&self, delimiter: u8, settings: &Settings, visit: &mut Visit<'_>) -> Result<bool> {
-        let mut reader = csv(open(&self.path)?, delimiter);
+        let read = Rc::new(Cell::new(0));
+        let mut reader = csv(open(&self.path)?, delimiter, &read);
         let header = reader.headers().map_err(|error| unread(&self.path, &error))?.clone();
         let mut record = csv::StringRecord::new();
         loop {
+            read.set(0);
             let item = match reader.read_record(&mut record) {
                 Ok(false) => return Ok(true),
                 Ok(true) => {
@@ -112,9 +119,12 @@ impl Manifest {
         let mut line = Vec::new();
         for number in 1.. {
             line.clear();
-            let count = reader.read_until(b'\n', &mut line);
+            let count = reader.by_ref().take(MOST_ROW + 1).read_until(b'\n', &mut line);
             if count.map_err(|e| Error::io("read", &self.path, &e))? == 0 {
                 break;
+            }
+            if line.len() as u64 > MOST_ROW {
+                return Err(too_long().context(self.place(number)));
             }
             if line.trim_ascii().is_empty() {
                 continue;
@@ -183,9 +193,36 @@ fn open(path: &Path) -> Result<Box<dyn Read>> {
     Ok(Box::new(File::open(path).map_err(|e| Error::io("read", path, &e))?))
 }
 
-/// Every row has as many fields as the header, or is an error of its own.
-fn csv(reader: Box<dyn Read>, delimiter: u8) -> csv::Reader<Box<dyn Read>> {
-    csv::ReaderBuilder::new().delimiter(delimiter).from_reader(reader)
+/// Every row has as many fields as the header, or is an error of its own. `read` counts the bytes
+/// of a row.
+fn csv(inner: Box<dyn Read>, delimiter: u8, read: &Rc<Cell<u64>>) -> csv::Reader<Rows> {
+    let rows = Rows { inner, read: Rc::clone(read) };
+    csv::ReaderBuilder::new().delimiter(delimiter).from_reader(rows)
+}
+
+/// A table whose rows are no longer than a limit: a reader holds each of them whole.
+struct Rows {
+    inner: Box<dyn Read>,
+    /// Bytes since the last row began, and what was read ahead of it.
+    read: Rc<Cell<u64>>,
+}
+
+impl Read for Rows {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        if self.read.get() > MOST_ROW {
+            return Err(io::Error::other(too_long()));
+        }
+        let count = self.inner.read(out)?;
+        self.read.set(self.read.get() + count as u64);
+        Ok(count)
+    }
+}
+
+fn too_long() -> Error {
+    Error::new(ErrorKind::Limit, "the row is too long")
+        .expected(format!("at most {} MiB", MOST_ROW >> 20))
+        .found("more")
+        .hint("the file may lack line ends, or be no table at all")
 }
 
 fn unread(path: &Path, error: &dyn std::fmt::Display) -> Error {

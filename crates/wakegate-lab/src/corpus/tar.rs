@@ -1,7 +1,10 @@
 //! Tar archives, compressed with gzip or not.
+//!
+//! What stands between two members, long names and other metadata, is held in memory by whoever
+//! reads it, and a few bytes of an archive can ask for any amount of it: so it has a limit.
 
 use std::cell::Cell;
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use ::tar::{Archive, Entry, EntryType};
@@ -15,6 +18,10 @@ use wakegate::Result;
 
 /// Bytes of the file that are decompressed at a time.
 const BUFFER: usize = 1 << 16;
+/// Most bytes from a member's end to the bytes of the next: headers, names, metadata.
+const MOST_BETWEEN: u64 = 1 << 20;
+/// Bytes of a header, and of what everything is filled up to.
+const BLOCK: u64 = 512;
 
 /// Visits the recordings of the archive at `path`; `false` where the visitor wants no more.
 pub(super) fn visit(path: &Path, settings: &Settings, visit: &mut Visit<'_>) -> bool {
@@ -27,16 +34,17 @@ pub(super) fn visit(path: &Path, settings: &Settings, visit: &mut Visit<'_>) -> 
         Err(error) => visit(Item::problem(name(), wakegate::Error::io("read", path, &error))),
         Ok(false) => {
             // The members stay where they are, and are read from there.
-            let mut archive = Archive::new(part.clone());
+            let until = Cell::new(MOST_BETWEEN);
+            let mut archive = Archive::new(Bounded { inner: part.clone(), at: 0, until: &until });
             let entries = archive.entries_with_seek();
-            walk(path, settings, entries, Some(&part), &|| None, visit)
+            walk(path, settings, entries, &until, Some(&part), &|| None, visit)
         }
         Ok(true) => {
-            let read = Cell::new(0);
+            let (read, until) = (Cell::new(0), Cell::new(MOST_BETWEEN));
             let counted = Counted { inner: part, read: &read };
-            let mut archive =
-                Archive::new(MultiGzDecoder::new(BufReader::with_capacity(BUFFER, counted)));
-            walk(path, settings, archive.entries(), None, &|| Some(read.get()), visit)
+            let inner = MultiGzDecoder::new(BufReader::with_capacity(BUFFER, counted));
+            let mut archive = Archive::new(Bounded { inner, at: 0, until: &until });
+            walk(path, settings, archive.entries(), &until, None, &|| Some(read.get()), visit)
         }
     }
 }
@@ -61,11 +69,48 @@ impl<R: Read> Read for Counted<'_, R> {
     }
 }
 
+/// Reads up to the byte `until`, and refuses to go further.
+struct Bounded<'u, R> {
+    inner: R,
+    at: u64,
+    until: &'u Cell<u64>,
+}
+
+impl<R: Read> Read for Bounded<'_, R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let left = usize::try_from(self.until.get().saturating_sub(self.at)).unwrap_or(usize::MAX);
+        if left == 0 && !out.is_empty() {
+            let limit = MOST_BETWEEN >> 20;
+            return Err(io::Error::other(format!("more than {limit} MiB of headers for a member")));
+        }
+        let most = out.len().min(left);
+        let count = self.inner.read(&mut out[..most])?;
+        self.at += count as u64;
+        Ok(count)
+    }
+}
+
+impl<R: Seek> Seek for Bounded<'_, R> {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.at = self.inner.seek(to)?;
+        Ok(self.at)
+    }
+}
+
+/// Where the bytes of `entry` end in the archive, filled up to a block.
+fn end_of<R: Read>(entry: &Entry<'_, R>, kind: EntryType) -> u64 {
+    // A sparse file is longer than what is there of it.
+    let stored = entry.header().entry_size().unwrap_or(0);
+    let size = if kind.is_gnu_sparse() { stored } else { entry.size() };
+    entry.raw_file_position().saturating_add(size).div_ceil(BLOCK).saturating_mul(BLOCK)
+}
+
 /// Visits the entries; with `part`, their bytes can be read from it at their place.
 fn walk<'e, R: Read + 'e>(
     path: &Path,
     settings: &Settings,
     entries: io::Result<impl Iterator<Item = io::Result<Entry<'e, R>>>>,
+    until: &Cell<u64>,
     part: Option<&FilePart>,
     compressed_at: &dyn Fn() -> Option<u64>,
     visit: &mut Visit<'_>,
@@ -83,6 +128,7 @@ fn walk<'e, R: Read + 'e>(
         };
         at = compressed_at().unwrap_or(entry.raw_header_position());
         let kind = entry.header().entry_type();
+        until.set(end_of(&entry, kind).saturating_add(MOST_BETWEEN));
         if !(kind.is_file() || kind.is_contiguous() || kind.is_gnu_sparse()) {
             continue;
         }

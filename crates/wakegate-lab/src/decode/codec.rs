@@ -1,7 +1,5 @@
 //! One track's decoder, whatever the codec.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use symphonia::core::codecs::CodecParameters;
 use symphonia::core::codecs::audio::well_known::CODEC_ID_OPUS;
 use symphonia::core::codecs::audio::{AudioDecoder, AudioDecoderOptions};
@@ -12,6 +10,7 @@ use symphonia::core::packet::Packet;
 use super::opus::OpusStream;
 use wakegate::audio::SAMPLE_RATE;
 use wakegate::audio::downmix::{SignalSpec, check_channels};
+use wakegate::error::caught;
 
 /// A decoder that turns packets into interleaved samples.
 pub(super) enum Codec {
@@ -95,6 +94,5 @@ fn check_form(form: SignalSpec) -> Result<(), String> {
 
 /// Runs a step of a decoder or demuxer: a panic on hostile input becomes an error.
 pub(super) fn guarded<T>(step: impl FnOnce() -> T) -> Result<T, String> {
-    catch_unwind(AssertUnwindSafe(step))
-        .map_err(|_| "the data is so damaged that its decoder gave up".to_owned())
+    caught(step).ok_or_else(|| "the data is so damaged that its decoder gave up".to_owned())
 }

@@ -10,6 +10,7 @@ use parquet::record::Field;
 use parquet::schema::types::Type;
 use serde_json::{Number, Value};
 
+use wakegate::error::caught;
 use wakegate::{Error, ErrorKind, Result};
 
 /// Reads a table row by row, whoever wrote it: not compressed, or with Snappy.
@@ -30,7 +31,8 @@ impl ParquetReader {
     /// [`ErrorKind::Io`] where it can't be read, or is no Parquet file.
     pub fn open(path: &Path) -> Result<Self> {
         let file = File::open(path).map_err(|e| Error::io("read", path, &e))?;
-        let file = SerializedFileReader::new(file).map_err(|error| unread(path, &error))?;
+        let file =
+            whole(|| SerializedFileReader::new(file)).map_err(|error| unread(path, &error))?;
         Ok(Self { path: path.to_owned(), file })
     }
 
@@ -61,9 +63,10 @@ impl ParquetReader {
         let unread = |error: ParquetError| unread(&self.path, &error);
         let schema = self.projection(wanted).map_err(unread)?;
         for group in 0..self.file.num_row_groups() {
-            let group = self.file.get_row_group(group).map_err(unread)?;
-            for row in group.get_row_iter(Some(schema.clone())).map_err(unread)? {
-                let cells = row.map_err(unread)?.into_columns();
+            let group = whole(|| self.file.get_row_group(group)).map_err(unread)?;
+            let mut rows = whole(|| group.get_row_iter(Some(schema.clone()))).map_err(unread)?;
+            while let Some(row) = whole(|| rows.next().transpose()).map_err(unread)? {
+                let cells = row.into_columns();
                 let cells: Vec<_> =
                     cells.into_iter().map(|(name, field)| (name, value(&field))).collect();
                 if !visit(&cells) {
@@ -80,6 +83,14 @@ impl ParquetReader {
         let fields = fields.map(Arc::clone).collect();
         Type::group_type_builder(schema.name()).with_fields(fields).build()
     }
+}
+
+/// Takes a step of the reader, which panics where pages are missing that the file promises.
+fn whole<T>(
+    step: impl FnOnce() -> std::result::Result<T, ParquetError>,
+) -> std::result::Result<T, ParquetError> {
+    let gave_up = || Err(ParquetError::General("it is damaged: the reader gave up".to_owned()));
+    caught(step).unwrap_or_else(gave_up)
 }
 
 /// A cell as JSON: truths and numbers as they are, everything else as text.
