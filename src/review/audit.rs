@@ -17,7 +17,7 @@ use super::id::ClipId;
 use super::queue::Queue;
 use super::settings::Settings;
 use super::time::stamp;
-use super::{db, keyfile};
+use super::{db, keyfile, reviewing, schema};
 use crate::{Error, ErrorKind, Result};
 
 /// What the first line is chained to.
@@ -70,6 +70,8 @@ pub enum Act {
     KeyRotated,
     /// A calibrated threshold was put in force.
     Certified,
+    /// The queue's time was set back to the machine's.
+    TimeSet,
 }
 
 /// A line of the log.
@@ -141,7 +143,7 @@ impl Queue {
         expect: Option<&Mark>,
     ) -> Result<Verified> {
         let settings = Settings { directory: directory.to_owned(), ..settings.clone() };
-        let mut db = db::connect(&db::path(directory))?;
+        let mut db = db::connect(directory)?;
         let db = db::lock(&mut db)?;
         let mut verified = verify(&db, &settings.key_path())?;
         if let Some(mark) = expect {
@@ -176,7 +178,7 @@ impl Queue {
     /// # Errors
     /// [`ErrorKind::Review`] where there is no queue, and what `take` gives.
     pub fn audit_lines(directory: &Path, take: &mut dyn FnMut(String) -> Result<()>) -> Result<()> {
-        lines(&db::connect(&db::path(directory))?, take)
+        lines(&db::connect(directory)?, take)
     }
 }
 
@@ -222,12 +224,11 @@ pub(super) fn sign_again(db: &Connection, key: &DeviceKey) -> Result<()> {
 
 fn write_head(db: &Connection, key: &DeviceKey, count: i64, hash: &[u8]) -> Result<()> {
     let mac = key.mac(PURPOSE, &signed(count, hash))?;
-    db.execute(
+    db::change_one(
+        db,
         "INSERT OR REPLACE INTO audit_head (one, count, hash, mac) VALUES (1, ?1, ?2, ?3)",
         params![count, hash, mac.as_slice()],
     )
-    .map_err(db::refused)?;
-    Ok(())
 }
 
 /// Whether the head is the one that this device key signed, and the last line is there.
@@ -277,11 +278,11 @@ pub(super) fn append(
         Error::new(ErrorKind::Review, "cannot write an audit line").found(error.to_string())
     })?;
     let hash = sha256(&[&head.hash, text.as_bytes()]);
-    db.execute(
+    db::change_one(
+        db,
         "INSERT INTO audit (n, line, hash) VALUES (?1, ?2, ?3)",
         params![count, text, hash.as_slice()],
-    )
-    .map_err(db::refused)?;
+    )?;
     write_head(db, key, count, &hash)
 }
 
@@ -294,12 +295,31 @@ fn lines(db: &Connection, take: &mut dyn FnMut(String) -> Result<()>) -> Result<
     Ok(())
 }
 
-/// Holds every line against the chain, and the chain against its signed head. The database is
-/// locked, so that the key is the one that signed what is read.
+/// What SQLite finds wrong with the file: an index that hides rows, pages of two owners.
+fn damage(db: &Connection) -> Result<Vec<String>> {
+    let sql = format!("PRAGMA integrity_check({MOST_PROBLEMS})");
+    let mut query = db.prepare(&sql).map_err(db::refused)?;
+    let said = query
+        .query_map([], |row| row.get::<_, String>(0))
+        .and_then(Iterator::collect::<rusqlite::Result<Vec<_>>>)
+        .map_err(db::refused)?;
+    Ok(said
+        .into_iter()
+        .filter(|line| line != "ok")
+        .map(|line| format!("the file: {line}"))
+        .collect())
+}
+
+/// Holds the database against its form, every clip against what was stored of it, every line
+/// against the chain, and the chain against its signed head. The database is locked, so that the
+/// key is the one that signed what is read.
 fn verify(db: &Transaction<'_>, key_path: &Path) -> Result<Verified> {
     let wanted = db::fact::<String>(db, "key_id")?.unwrap_or_default();
     let key = keyfile::find(key_path, &wanted)?;
-    let mut problems = Vec::new();
+    let mut problems = schema::problems(db)?;
+    problems.extend(damage(db)?);
+    let altered = reviewing::altered_clips(db, &key)?;
+    problems.extend(altered.iter().map(|(id, error)| format!("clip {id}: {error}")));
     let mut chain = origin().to_vec();
     let mut expected = 0_i64;
     let mut query =

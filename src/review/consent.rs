@@ -38,14 +38,12 @@ impl Row {
 
     fn write(&self, step: &Step<'_>, key: &DeviceKey) -> Result<()> {
         let mac = key.mac(PURPOSE, &self.signed())?;
-        step.db
-            .execute(
-                "INSERT OR REPLACE INTO consent (n, by, given_ms, revoked_ms, mac)
-                 VALUES (?1, ?2, ?3, ?4, ?5)",
-                params![self.n, self.by, self.given_ms, self.revoked_ms, mac.as_slice()],
-            )
-            .map_err(db::refused)?;
-        Ok(())
+        db::change_one(
+            step.db,
+            "INSERT OR REPLACE INTO consent (n, by, given_ms, revoked_ms, mac)
+             VALUES (?1, ?2, ?3, ?4, ?5)",
+            params![self.n, self.by, self.given_ms, self.revoked_ms, mac.as_slice()],
+        )
     }
 }
 
@@ -100,14 +98,31 @@ impl Queue {
 
 /// The consent in force.
 pub(super) fn current(step: &Step<'_>) -> Result<Option<Consent>> {
+    let row = in_force(step)?;
+    Ok(row.map(|row| Consent { by: row.by, given_at: stamp(row.given_ms) }))
+}
+
+/// When the consent in force was given.
+pub(super) fn given_ms(step: &Step<'_>) -> Result<Option<i64>> {
+    Ok(in_force(step)?.map(|row| row.given_ms))
+}
+
+/// Dates the consent in force no later than `ms`: it holds from then on.
+pub(super) fn date_back(step: &Step<'_>, ms: i64) -> Result<()> {
+    match in_force(step)?.filter(|row| row.given_ms > ms) {
+        Some(row) => Row { given_ms: ms, ..row }.write(step, step.key),
+        None => Ok(()),
+    }
+}
+
+fn in_force(step: &Step<'_>) -> Result<Option<Row>> {
     let Some(row) = last(step)? else { return Ok(None) };
     if !step.key.is_mac(PURPOSE, &row.signed(), &row.mac)? {
         return Err(Error::new(ErrorKind::Review, "the recorded consent is altered")
             .expected("one that this device recorded")
             .hint("`wakegate review purge --all`, then `wakegate review consent --by NAME`"));
     }
-    let consent = Consent { by: row.by, given_at: stamp(row.given_ms) };
-    Ok(row.revoked_ms.is_none().then_some(consent))
+    Ok(row.revoked_ms.is_none().then_some(row))
 }
 
 /// Signs the consents with the next device key, those that this one signed.
@@ -125,7 +140,7 @@ pub(super) fn sign_again(step: &Step<'_>, next: &DeviceKey) -> Result<()> {
             row.write(step, next)?;
         } else {
             // What this device did not sign is worth nothing, least of all a new signature.
-            step.db.execute("DELETE FROM consent WHERE n = ?1", [row.n]).map_err(db::refused)?;
+            db::change_one(step.db, "DELETE FROM consent WHERE n = ?1", [row.n])?;
         }
     }
     Ok(())

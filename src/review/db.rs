@@ -1,4 +1,4 @@
-//! The queue's database: its form, and how it is opened.
+//! The queue's database: how it is opened, locked, asked and scrubbed.
 
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io;
@@ -8,16 +8,17 @@ use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{
-    Connection, ErrorCode, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params,
+    Connection, ErrorCode, OpenFlags, OptionalExtension, Params, Transaction, TransactionBehavior,
+    params,
 };
 
-use super::fault;
+use super::{fault, trust};
 use crate::{Error, ErrorKind, Result};
 
 /// Name of the database in the queue's folder.
 const FILE: &str = "queue.db";
-/// The form of the database that this version reads and writes.
-pub(super) const SCHEMA: i64 = 2;
+/// What a refusal calls the folder.
+pub(super) const FOLDER: &str = "the review queue's folder";
 /// How long another process may hold the database.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -27,46 +28,6 @@ const LOG_PAGES: i64 = 64;
 const PIECE: u64 = 1 << 20;
 /// How long a scrub waits for other processes; the next act tries again.
 const IMPATIENCE: Duration = Duration::from_millis(250);
-
-/// Dates, counts and the names of who did what are in the clear; audio, keys, words and scores
-/// never are.
-const TABLES: &str = "
-CREATE TABLE fact (name TEXT PRIMARY KEY, value ANY) STRICT, WITHOUT ROWID;
-CREATE TABLE clip (
-    id TEXT PRIMARY KEY,
-    record BLOB NOT NULL,
-    stored_ms INTEGER NOT NULL,
-    expires_ms INTEGER NOT NULL,
-    wrapped_key BLOB NOT NULL,
-    sealed BLOB NOT NULL,
-    label TEXT,
-    leased_by TEXT,
-    leased_until_ms INTEGER
-) STRICT;
-CREATE INDEX clip_by_expiry ON clip (expires_ms);
-CREATE TABLE score (n INTEGER PRIMARY KEY, sealed BLOB NOT NULL) STRICT;
-CREATE TABLE filler (bytes BLOB NOT NULL) STRICT;
-CREATE TABLE consent (
-    n INTEGER PRIMARY KEY,
-    by TEXT NOT NULL,
-    given_ms INTEGER NOT NULL,
-    revoked_ms INTEGER,
-    mac BLOB NOT NULL
-) STRICT;
-CREATE TABLE tally (
-    day INTEGER NOT NULL, what TEXT NOT NULL, count INTEGER NOT NULL,
-    PRIMARY KEY (day, what)
-) STRICT, WITHOUT ROWID;
-CREATE TABLE audit (n INTEGER PRIMARY KEY, line TEXT NOT NULL, hash BLOB NOT NULL) STRICT;
-CREATE TABLE audit_head (
-    one INTEGER PRIMARY KEY CHECK (one = 1),
-    count INTEGER NOT NULL, hash BLOB NOT NULL, mac BLOB NOT NULL
-) STRICT;
-CREATE TRIGGER audit_stays BEFORE UPDATE ON audit
-    BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
-CREATE TRIGGER audit_grows BEFORE DELETE ON audit
-    BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
-";
 
 /// Where the database lies.
 pub(super) fn path(directory: &Path) -> PathBuf {
@@ -80,7 +41,7 @@ pub(super) fn open(directory: &Path) -> Result<Connection> {
         .mode(0o700)
         .create(directory)
         .map_err(|e| Error::io("create", directory, &e))?;
-    let file = path(directory);
+    let file = path(&trust::own_folder(directory, FOLDER)?);
     // Made here, so that it has its mode from the start; SQLite's other files take it over.
     match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&file) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
@@ -88,11 +49,22 @@ pub(super) fn open(directory: &Path) -> Result<Connection> {
         }
         _ => {}
     }
-    connect(&file)
+    connect(directory)
 }
 
-/// Opens a database that is there.
-pub(super) fn connect(file: &Path) -> Result<Connection> {
+/// Opens the database that is in `directory`. It is looked for where the folder really lies:
+/// a link on the way is as good as any name, one in the place of the database is not.
+pub(super) fn connect(directory: &Path) -> Result<Connection> {
+    let directory = trust::own_folder(directory, FOLDER)?;
+    for file in files(&directory) {
+        trust::own_file_if_any(&file, "the review queue's file")?;
+    }
+    let file = path(&directory);
+    if !file.exists() {
+        return Err(Error::new(ErrorKind::Review, "there is no review queue")
+            .expected(format!("one in {}", directory.display()))
+            .found("none"));
+    }
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
         | OpenFlags::SQLITE_OPEN_NOFOLLOW;
@@ -105,7 +77,10 @@ pub(super) fn connect(file: &Path) -> Result<Connection> {
         // What is deleted is overwritten in the file, and nothing spills to a temporary one.
         ("secure_delete", "ON"),
         ("temp_store", "MEMORY"),
+        // Against a file that was made to deceive.
         ("trusted_schema", "OFF"),
+        ("cell_size_check", "ON"),
+        ("mmap_size", "0"),
     ] {
         db.pragma_update(None, name, value).map_err(refused)?;
     }
@@ -120,29 +95,6 @@ pub(super) fn lock(db: &mut Connection) -> Result<Transaction<'_>> {
     db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(refused)
 }
 
-/// Whether the tables are not there yet.
-///
-/// # Errors
-/// [`ErrorKind::Review`] for a database of another form.
-pub(super) fn is_new(db: &Connection) -> Result<bool> {
-    let version: i64 =
-        db.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(refused)?;
-    match version {
-        0 => Ok(true),
-        SCHEMA => Ok(false),
-        other => Err(Error::new(ErrorKind::Review, "cannot use this review queue")
-            .expected(format!("form {SCHEMA}"))
-            .found(format!("form {other}"))
-            .hint("it was made by another version of wakegate")),
-    }
-}
-
-/// Makes the tables.
-pub(super) fn create(db: &Connection) -> Result<()> {
-    db.execute_batch(TABLES).map_err(refused)?;
-    db.pragma_update(None, "user_version", SCHEMA).map_err(refused)
-}
-
 /// A fact on record.
 pub(super) fn fact<T: rusqlite::types::FromSql>(db: &Connection, name: &str) -> Result<Option<T>> {
     db.query_row("SELECT value FROM fact WHERE name = ?1", [name], |row| row.get(0))
@@ -152,20 +104,38 @@ pub(super) fn fact<T: rusqlite::types::FromSql>(db: &Connection, name: &str) -> 
 
 /// Puts a fact on record.
 pub(super) fn set_fact(db: &Connection, name: &str, value: impl rusqlite::ToSql) -> Result<()> {
-    db.execute("INSERT OR REPLACE INTO fact (name, value) VALUES (?1, ?2)", params![name, value])
-        .map_err(refused)?;
-    Ok(())
+    change_one(
+        db,
+        "INSERT OR REPLACE INTO fact (name, value) VALUES (?1, ?2)",
+        params![name, value],
+    )
+}
+
+/// Runs a statement that has to change one row, and nothing less: what an act says is done is
+/// done.
+pub(super) fn change_one(db: &Connection, sql: &str, values: impl Params) -> Result<()> {
+    match db.execute(sql, values).map_err(refused)? {
+        1 => Ok(()),
+        count => Err(disobeyed(&format!("{count} changed rows"))),
+    }
+}
+
+/// The error of a database that does something else than it was told.
+pub(super) fn disobeyed(found: &str) -> Error {
+    Error::new(ErrorKind::Review, "the review queue's database does not do what it is told")
+        .expected("one changed row")
+        .found(found)
+        .hint("`wakegate review audit verify` looks at all of it; `wakegate review purge --all` starts over")
 }
 
 /// Adds to a day's count.
 pub(super) fn count(db: &Connection, day: i64, what: &str, count: i64) -> Result<()> {
-    db.execute(
+    change_one(
+        db,
         "INSERT INTO tally (day, what, count) VALUES (?1, ?2, ?3)
          ON CONFLICT (day, what) DO UPDATE SET count = count + ?3",
         params![day, what, count],
     )
-    .map_err(refused)?;
-    Ok(())
 }
 
 /// A day's count.
@@ -245,10 +215,14 @@ fn checkpoint(db: &Connection, mode: &str) -> Result<bool> {
     }
 }
 
+/// Every file that SQLite keeps for the database in `directory`.
+fn files(directory: &Path) -> [PathBuf; 4] {
+    ["", "-wal", "-shm", "-journal"].map(|ending| directory.join(format!("{FILE}{ending}")))
+}
+
 /// Removes the database's files.
 pub(super) fn destroy(directory: &Path) -> Result<()> {
-    for ending in ["", "-wal", "-shm", "-journal"] {
-        let file = directory.join(format!("{FILE}{ending}"));
+    for file in files(directory) {
         match fs::remove_file(&file) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 return Err(Error::io("remove", &file, &error));

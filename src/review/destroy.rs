@@ -4,7 +4,7 @@ use super::audit::Act;
 use super::id::Person;
 use super::queue::Queue;
 use super::settings::Settings;
-use super::{db, keyfile};
+use super::{db, keyfile, trust};
 use crate::Result;
 
 impl Queue {
@@ -32,8 +32,13 @@ impl Queue {
 /// can be read, then the files. The audit log, the consent and the scores go with them.
 ///
 /// # Errors
-/// [`ErrorKind::Io`](crate::ErrorKind::Io) where a file can't be overwritten or removed.
+/// [`ErrorKind::Io`](crate::ErrorKind::Io) where a file can't be overwritten or removed,
+/// [`ErrorKind::Review`](crate::ErrorKind::Review) for a folder that somebody else can write.
 pub fn destroy(settings: &Settings) -> Result<()> {
+    if settings.directory.exists() {
+        // What somebody else put there is not ours to overwrite.
+        trust::own_folder(&settings.directory, db::FOLDER)?;
+    }
     // A key that can't be removed is no reason to keep the rest.
     let key = keyfile::destroy_both(&settings.key_path());
     db::destroy(&settings.directory).and(key)

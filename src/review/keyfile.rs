@@ -8,15 +8,18 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 use zeroize::Zeroizing;
 
 use super::crypto::{DeviceKey, KEY_BYTES, random};
-use super::fault;
+use super::{fault, trust};
 use crate::{Error, ErrorKind, Result};
+
+/// What a refusal calls it.
+const WHAT: &str = "the device key";
 
 type Secret = Zeroizing<[u8; KEY_BYTES]>;
 
@@ -26,7 +29,7 @@ type Secret = Zeroizing<[u8; KEY_BYTES]>;
 /// [`ErrorKind::Review`] for a file that others may read, that is another user's, that is no
 /// plain file, or that does not hold a key.
 pub(super) fn load(path: &Path) -> Result<Option<DeviceKey>> {
-    let Some(mut file) = open_checked(path)? else { return Ok(None) };
+    let Some(mut file) = trust::open_secret(path, WHAT)? else { return Ok(None) };
     let mut secret = Secret::default();
     let mut rest = [0; 1];
     let read = file.read_exact(secret.as_mut_slice()).and_then(|()| file.read(&mut rest));
@@ -175,73 +178,6 @@ fn write_new(path: &Path) -> Result<()> {
         .map_err(|e| Error::io("write", path, &e))
 }
 
-/// Opens a key file that only its owner can read.
-fn open_checked(path: &Path) -> Result<Option<File>> {
-    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32;
-    let file = match OpenOptions::new().read(true).custom_flags(flags).open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(Error::io("open the device key", path, &error)),
-    };
-    let about = file.metadata().map_err(|e| Error::io("examine", path, &e))?;
-    let refused = |found: String, hint: String| {
-        Error::new(ErrorKind::Review, format!("the device key {} is refused", path.display()))
-            .expected("a plain file that only its owner can read")
-            .found(found)
-            .hint(hint)
-    };
-    if !about.is_file() {
-        return Err(refused("something else".into(), "name another key_file".into()));
-    }
-    let me = rustix::process::geteuid().as_raw();
-    let listed = about.mode() & 0o007 == 0 && list_admits_only(&file, me);
-    if about.mode() & 0o077 != 0 && !listed {
-        return Err(refused(
-            format!("mode {:04o}", about.mode() & 0o7777),
-            format!(
-                "others may have read it: `chmod 600 {}`, then `wakegate review key rotate`",
-                path.display()
-            ),
-        ));
-    }
-    if about.uid() != me && about.uid() != 0 && me != 0 {
-        return Err(refused(
-            format!("a file of user {}", about.uid()),
-            "run as the user that owns the queue".into(),
-        ));
-    }
-    Ok(Some(file))
-}
-
-/// Whether `file` has an access control list that lets nobody in but its owner, root and `me`.
-/// Where there is one, the group's bits of the mode are the list's mask: a credential of systemd
-/// is root's, 0440, and the list names the one user who may read it.
-fn list_admits_only(file: &File, me: u32) -> bool {
-    let mut list = [0; 1_024];
-    let read = rustix::fs::fgetxattr(file, "system.posix_acl_access", &mut list);
-    read.is_ok_and(|length| admits_only(&list[..length], me))
-}
-
-/// Whether an access control list in the kernel's form lets nobody in but the owner, root and `me`.
-fn admits_only(list: &[u8], me: u32) -> bool {
-    // The kernel's form, version 2: entries of tag, permissions and user or group, all
-    // little-endian.
-    const VERSION: [u8; 4] = [2, 0, 0, 0];
-    const OWNER: u8 = 0x01;
-    const USER: u8 = 0x02;
-    const MASK: u8 = 0x10;
-    let Some((version, entries)) = list.split_first_chunk() else { return false };
-    let (entries, rest) = entries.as_chunks::<8>();
-    *version == VERSION
-        && rest.is_empty()
-        && entries.iter().all(|&[tag, _, permissions, _, id @ ..]| {
-            let id = u32::from_le_bytes(id);
-            permissions == 0
-                || matches!(tag, OWNER | MASK)
-                || (tag == USER && (id == me || id == 0))
-        })
-}
-
 fn missing(path: &Path) -> Error {
     Error::new(ErrorKind::Review, "the queue's device key is missing")
         .expected(format!("the key in {}", path.display()))
@@ -274,61 +210,4 @@ fn beside(path: &Path, ending: &str) -> PathBuf {
 fn sync_folder(path: &Path) -> Result<()> {
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(folder).and_then(|f| f.sync_all()).map_err(|e| Error::io("sync", folder, &e))
-}
-
-#[cfg(test)]
-mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
-    use rustix::fs::{XattrFlags, setxattr};
-    use rustix::io::Errno;
-
-    use super::*;
-
-    /// A list as the kernel has it: tag, permissions, user or group.
-    fn list(entries: &[(u16, u16, u32)]) -> Vec<u8> {
-        let mut bytes = 2u32.to_le_bytes().to_vec();
-        for (tag, permissions, id) in entries {
-            bytes.extend(tag.to_le_bytes());
-            bytes.extend(permissions.to_le_bytes());
-            bytes.extend(id.to_le_bytes());
-        }
-        bytes
-    }
-
-    #[test]
-    fn a_list_that_admits_the_daemon_alone_is_no_reason_to_refuse_a_key() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("device.key");
-        fs::write(&path, [7; KEY_BYTES]).unwrap();
-        let me = rustix::process::geteuid().as_raw();
-        let none = u32::MAX;
-        // Its owner, a user, the group, the mask, everybody else: what systemd sets.
-        let with = |user: (u16, u16, u32), group: u16, other: u16| {
-            let mut entries =
-                [(1, 4, none), user, (4, group, none), (0x10, 4, none), (0x20, other, none)];
-            // The kernel takes them in the order of their tags alone.
-            entries.sort_by_key(|entry| entry.0);
-            list(&entries)
-        };
-        for (text, taken) in [
-            (with((2, 4, me), 0, 0), true),
-            (with((2, 4, me + 1), 0, 0), false),
-            (with((2, 4, me), 4, 0), false),
-            (with((2, 4, me), 0, 4), false),
-            (with((8, 4, me), 0, 0), false),
-        ] {
-            assert_eq!(admits_only(&text, me), taken, "{text:?}");
-            fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
-            match setxattr(&path, "system.posix_acl_access", &text, XattrFlags::empty()) {
-                Ok(()) => {}
-                // The list itself was judged above.
-                Err(Errno::OPNOTSUPP) => continue,
-                Err(error) => panic!("{error}"),
-            }
-            let mode = fs::metadata(&path).unwrap().mode();
-            assert_ne!(mode & 0o077, 0, "{mode:o}");
-            assert_eq!(load(&path).is_ok(), taken, "{text:?}");
-        }
-    }
 }

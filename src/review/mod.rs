@@ -4,7 +4,7 @@
 //! Nothing but a [`crate::gate::IntendedClip`] can be stored. Each clip is encrypted with a key
 //! of its own, which is wrapped by the device key; it expires, is leased to one reviewer at a
 //! time, and is gone once it has its label. Everything done is a line in a hash-chained audit
-//! log. `THREATS.md`, beside this file, says what that protects from and what it does not.
+//! log. `docs/THREATS.md` says what that protects from and what it does not.
 //!
 //! ```no_run
 //! use std::sync::Arc;
@@ -38,13 +38,16 @@ mod queue;
 mod races;
 mod record;
 mod recorder;
+mod reset;
 mod reviewing;
+mod schema;
 mod settings;
 mod standing;
 mod stats;
 mod store;
 mod stream_feed;
 mod time;
+mod trust;
 
 pub use audit::{Act, Line, Mark, Verified};
 pub use consent::Consent;
@@ -59,3 +62,4 @@ pub use standing::Standing;
 pub use stats::{CONFIDENCE, Certificate, Day, Stats};
 pub use store::Stored;
 pub use stream_feed::Feed;
+pub use trust::open_secret;

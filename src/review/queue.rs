@@ -12,12 +12,14 @@ use super::crypto::DeviceKey;
 use super::id::ClipId;
 use super::settings::Settings;
 use super::time::{Timekeeper, local_day};
-use super::{consent, db, fault, keyfile, stats};
-use crate::Result;
+use super::{consent, db, fault, keyfile, reviewing, schema, stats};
 use crate::gate::{Clock, Moment};
+use crate::{Error, Result};
 
 /// The part of the program that the audit log names where no person acts.
 pub(super) const DEVICE: &str = "wakegate";
+/// The clips whose time is over, by the table itself: an index can be made to hide some.
+const DUE: &str = "FROM clip NOT INDEXED WHERE expires_ms <= ?1";
 
 /// Clips that wait for a reviewer, encrypted, expiring and audited.
 ///
@@ -79,9 +81,17 @@ impl Step<'_> {
         if found > 0 {
             self.erased.set(true);
             self.log(by, act, Some(id), note)?;
+        } else if self.holds(id)? {
+            return Err(db::disobeyed("none, and the clip still there"));
         }
         fault::point("delete:logged");
         Ok(found > 0)
+    }
+
+    /// Whether a clip is there, by the table itself: an index can be made to hide one.
+    fn holds(&self, id: &ClipId) -> Result<bool> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM clip NOT INDEXED WHERE id = ?1)";
+        self.db.query_row(sql, [id.as_str()], |row| row.get(0)).map_err(db::refused)
     }
 }
 
@@ -119,8 +129,15 @@ impl Queue {
     }
 
     /// Whether there is a queue in `directory`.
-    pub fn exists(directory: &Path) -> bool {
-        db::path(directory).exists()
+    ///
+    /// # Errors
+    /// [`Io`](crate::ErrorKind::Io) where this user may not look.
+    pub fn exists(directory: &Path) -> Result<bool> {
+        let file = db::path(directory);
+        file.try_exists().map_err(|e| {
+            Error::io("look for the review queue", &file, &e)
+                .hint("run as the user whose queue it is")
+        })
     }
 
     /// The folder of the queue.
@@ -134,14 +151,15 @@ impl Queue {
     }
 
     /// Deletes every clip whose time is over, and gives how many there were. Every other act
-    /// does the same first; this is for the times in which nothing happens.
+    /// does the same first; this is for the times in which nothing happens, and also deletes the
+    /// clips whose row is not what was stored.
     ///
     /// # Errors
     /// As every act: [`Review`](crate::ErrorKind::Review) where the queue is altered, locked or
     /// its device key gone, [`Io`](crate::ErrorKind::Io) where the key's file can't be used.
     pub fn sweep(&mut self) -> Result<u64> {
         let before = self.expired_count()?;
-        self.act(|_| Ok(()))?;
+        self.act(reviewing::remove_altered)?;
         Ok(before)
     }
 
@@ -159,9 +177,7 @@ impl Queue {
         let now_ms = self.peek_ms()?;
         let count: i64 = self
             .db
-            .query_row("SELECT COUNT(*) FROM clip WHERE expires_ms <= ?1", [now_ms], |row| {
-                row.get(0)
-            })
+            .query_row(&format!("SELECT COUNT(*) {DUE}"), [now_ms], |row| row.get(0))
             .map_err(db::refused)?;
         Ok(count.unsigned_abs())
     }
@@ -170,6 +186,7 @@ impl Queue {
     pub(super) fn act<T>(&mut self, act: impl FnOnce(&Step<'_>) -> Result<T>) -> Result<T> {
         let moment = self.clock.now();
         let tx = db::lock(&mut self.db)?;
+        schema::check(&tx)?;
         let key = settle(&tx, &self.key_path)?;
         let seen = db::fact::<i64>(&tx, "seen_ms")?.unwrap_or(0);
         let now_ms = self.time.advance(&moment, seen);
@@ -184,9 +201,7 @@ impl Queue {
         };
         if !audit::is_head_sound(&tx, &key)? {
             // What is due goes all the same; the log can't tell of it any more.
-            let due = tx
-                .execute("DELETE FROM clip WHERE expires_ms <= ?1", [now_ms])
-                .map_err(db::refused)?;
+            let due = tx.execute(&format!("DELETE {DUE}"), [now_ms]).map_err(db::refused)?;
             tx.commit().map_err(db::refused)?;
             if due > 0 {
                 db::scrub(&self.db)?;
@@ -197,6 +212,7 @@ impl Queue {
         let value = act(&step)?;
         let erased = step.erased.get();
         tx.commit().map_err(db::refused)?;
+        self.time.recorded(now_ms);
         fault::point("act:committed");
         if erased || self.unscrubbed {
             self.unscrubbed = !db::scrub(&self.db)?;
@@ -278,6 +294,13 @@ fn sign_again(step: &Step<'_>, next: &DeviceKey) -> Result<()> {
 fn wipe_all(step: &Step<'_>) -> Result<u64> {
     let count = step.db.execute("DELETE FROM clip", []).map_err(db::refused)?;
     step.erased.set(true);
+    let left: i64 = step
+        .db
+        .query_row("SELECT COUNT(*) FROM clip NOT INDEXED", [], |row| row.get(0))
+        .map_err(db::refused)?;
+    if left > 0 {
+        return Err(db::disobeyed(&format!("{left} clips still there")));
+    }
     Ok(count as u64)
 }
 
@@ -292,12 +315,8 @@ fn rewrap(step: &Step<'_>, next: &DeviceKey) -> Result<u64> {
         let (id, wrapped) = (row.0.parse::<ClipId>()?, row.1);
         // A key that does not unwrap is left as it is: its clip can't be played either way.
         if let Ok(key) = step.key.unwrap_key(&id, &wrapped) {
-            step.db
-                .execute(
-                    "UPDATE clip SET wrapped_key = ?2 WHERE id = ?1",
-                    params![id.as_str(), next.wrap(&id, &key)?],
-                )
-                .map_err(db::refused)?;
+            let sql = "UPDATE clip SET wrapped_key = ?2 WHERE id = ?1";
+            db::change_one(step.db, sql, params![id.as_str(), next.wrap(&id, &key)?])?;
         }
     }
     Ok(0)
@@ -305,14 +324,15 @@ fn rewrap(step: &Step<'_>, next: &DeviceKey) -> Result<u64> {
 
 /// Deletes what is due, each with its line.
 fn expire(step: &Step<'_>) -> Result<()> {
-    let mut query =
-        step.db.prepare("SELECT id FROM clip WHERE expires_ms <= ?1").map_err(db::refused)?;
+    let mut query = step.db.prepare(&format!("SELECT id {DUE}")).map_err(db::refused)?;
     let due = query
         .query_map([step.now_ms], |row| row.get::<_, String>(0))
         .and_then(Iterator::collect::<rusqlite::Result<Vec<_>>>)
         .map_err(db::refused)?;
     for id in due {
-        step.erase(DEVICE, Act::Expired, &id.parse()?, None)?;
+        if !step.erase(DEVICE, Act::Expired, &id.parse()?, None)? {
+            return Err(db::disobeyed("none, of a clip whose time is over"));
+        }
         step.count("expired", 1)?;
     }
     Ok(())
@@ -329,17 +349,19 @@ fn settle(tx: &Transaction<'_>, key_path: &Path) -> Result<DeviceKey> {
 fn begin(db: &mut Connection, key_path: &Path, moment: Moment) -> Result<()> {
     let tx = db::lock(db)?;
     keyfile::remove_draft(key_path)?;
-    if db::is_new(&tx)? {
+    if schema::is_new(&tx)? {
         let key = match keyfile::load(key_path)? {
             Some(key) => key,
             None => keyfile::create(key_path)?,
         };
         fault::point("open:key_made");
-        db::create(&tx)?;
+        schema::create(&tx)?;
         db::set_fact(&tx, "key_id", key.id())?;
         audit::start(&tx, &key)?;
         audit::append(&tx, &key, moment.unix_ms, DEVICE, Act::Created, None, None)?;
     } else {
+        schema::mend(&tx)?;
+        schema::check(&tx)?;
         settle(&tx, key_path)?;
     }
     tx.commit().map_err(db::refused)?;

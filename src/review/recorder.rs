@@ -31,6 +31,7 @@ pub struct Recorder {
     thread: Option<JoinHandle<()>>,
     shared: Arc<Shared>,
     policy: Policy,
+    clock: Arc<dyn Clock>,
 }
 
 /// One line of the metrics.
@@ -47,9 +48,16 @@ pub struct Metric {
 }
 
 enum Message {
-    Offer(Box<(Heard, LiveAudio)>),
+    Offer(Box<Offer>),
     /// Answers once everything before it is done.
     Flush(Sender<()>),
+}
+
+struct Offer {
+    heard: Heard,
+    audio: LiveAudio,
+    /// When the first of the audio was heard, by the steady clock; none for a recording.
+    since_ms: Option<u64>,
 }
 
 #[derive(Default)]
@@ -99,11 +107,12 @@ impl Recorder {
         let gate = Gate::new(policy.clone(), draw)?;
         let shared = Arc::new(Shared { gate: gate.counters(), ..Shared::default() });
         if !settings.enabled {
-            return Ok(Self { sender: None, thread: None, shared, policy });
+            return Ok(Self { sender: None, thread: None, shared, policy, clock });
         }
         let queue = Queue::open(directory, settings, Arc::clone(&clock))?;
         let (sender, receiver) = bounded(WAITING);
-        let worker = Worker { queue, gate, clock, shared: Arc::clone(&shared) };
+        let theirs = Arc::clone(&clock);
+        let worker = Worker { queue, gate, clock: theirs, shared: Arc::clone(&shared) };
         let thread = std::thread::Builder::new()
             .name("review".to_owned())
             .spawn(move || worker.run(&receiver))
@@ -111,13 +120,24 @@ impl Recorder {
                 Error::new(ErrorKind::Runtime, "cannot start the review thread")
                     .found(error.to_string())
             })?;
-        Ok(Self { sender: Some(sender), thread: Some(thread), shared, policy })
+        Ok(Self { sender: Some(sender), thread: Some(thread), shared, policy, clock })
     }
 
     /// Takes an activation with the audio around it, as a [`Tape`](crate::gate::Tape) gives
     /// them. What was not judged intended is wiped here and now; what is, goes to the thread,
     /// or is wiped where that is behind.
     pub fn offer(&self, heard: Heard, audio: LiveAudio) {
+        self.offer_since(heard, audio, None);
+    }
+
+    /// The steady clock, by which [`offer_since`](Self::offer_since) counts.
+    pub(super) fn now_ms(&self) -> u64 {
+        self.clock.now().steady_ms
+    }
+
+    /// As [`offer`](Self::offer), of audio that was heard from that moment on: a consent that was
+    /// given later is none to keep it.
+    pub(super) fn offer_since(&self, heard: Heard, audio: LiveAudio, since_ms: Option<u64>) {
         if let Err(stop) = intended(&heard.activation) {
             drop(audio);
             return self.shared.stop(stop);
@@ -126,7 +146,7 @@ impl Recorder {
             drop(audio);
             return self.shared.stop(Stop::Disabled);
         };
-        match sender.try_send(Message::Offer(Box::new((heard, audio)))) {
+        match sender.try_send(Message::Offer(Box::new(Offer { heard, audio, since_ms }))) {
             Ok(()) => {}
             Err(TrySendError::Full(_)) => self.shared.stop(Stop::Busy),
             Err(TrySendError::Disconnected(_)) => self.shared.stop(Stop::Failed),
@@ -225,8 +245,7 @@ impl Worker {
         loop {
             match receiver.recv_timeout(SWEEP) {
                 Ok(Message::Offer(offer)) => {
-                    let (heard, audio) = *offer;
-                    self.take(heard, audio);
+                    self.take(*offer);
                     self.count();
                 }
                 Ok(Message::Flush(done)) => {
@@ -241,7 +260,8 @@ impl Worker {
         self.count();
     }
 
-    fn take(&mut self, heard: Heard, audio: LiveAudio) {
+    fn take(&mut self, offer: Offer) {
+        let Offer { heard, audio, since_ms } = offer;
         // Every error below drops the audio, which wipes it.
         let state = match self.queue.gate_state() {
             Ok(state) => state,
@@ -254,7 +274,7 @@ impl Worker {
             Ok(clip) => clip,
             Err(stop) => return self.shared.remember(stop),
         };
-        match self.queue.store(clip) {
+        match self.queue.store_since(clip, since_ms) {
             Ok(Stored::Kept(_)) => {
                 self.shared.stored.fetch_add(1, Ordering::Relaxed);
             }

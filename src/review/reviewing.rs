@@ -1,9 +1,9 @@
 //! What a reviewer does: gets a clip that nobody else has, labels it, gives it back, deletes it.
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::audit::Act;
-use super::crypto::{ClipKey, clip_context};
+use super::crypto::{ClipKey, DeviceKey, clip_context};
 use super::id::{ClipId, Label, Person};
 use super::queue::{DEVICE, Queue, Step};
 use super::record::{LabelledScore, Record};
@@ -65,8 +65,21 @@ impl Queue {
     /// # Errors
     /// As every act.
     pub fn next_for(&mut self, reviewer: &Person) -> Result<Option<LeasedClip>> {
+        self.next_but(reviewer, None)
+    }
+
+    /// As [`next_for`](Self::next_for), but for one clip that the reviewer keeps and does not want
+    /// now.
+    ///
+    /// # Errors
+    /// As every act.
+    pub fn next_but(
+        &mut self,
+        reviewer: &Person,
+        but: Option<&ClipId>,
+    ) -> Result<Option<LeasedClip>> {
         self.act(|step| {
-            while let Some(id) = next_id(step, reviewer)? {
+            while let Some(id) = next_id(step, reviewer, but)? {
                 if let Some(clip) = lease(step, reviewer, id)? {
                     return Ok(Some(clip));
                 }
@@ -103,7 +116,7 @@ impl Queue {
                 return Ok(answer);
             }
             let sql = "UPDATE clip SET leased_by = NULL, leased_until_ms = NULL WHERE id = ?1";
-            step.db.execute(sql, [id.as_str()]).map_err(db::refused)?;
+            db::change_one(step.db, sql, [id.as_str()])?;
             step.log(reviewer.as_str(), Act::Released, Some(id), None)?;
             Ok(Answer::Done)
         })
@@ -129,15 +142,15 @@ impl Queue {
             if label == Label::Accidental {
                 step.count(LEAKS, 1)?;
                 step.log(by, Act::Leak, Some(id), None)?;
-                step.erase(by, Act::Deleted, id, Some("leak".to_owned()))?;
+                gone(step.erase(by, Act::Deleted, id, Some("leak".to_owned()))?)?;
                 return Ok(Answer::Leak);
             }
             if step.settings.keep_labelled {
                 let sql = "UPDATE clip SET label = ?2, leased_by = NULL, leased_until_ms = NULL
                            WHERE id = ?1";
-                step.db.execute(sql, params![id.as_str(), label.as_str()]).map_err(db::refused)?;
+                db::change_one(step.db, sql, params![id.as_str(), label.as_str()])?;
             } else {
-                step.erase(by, Act::Deleted, id, Some("labelled".to_owned()))?;
+                gone(step.erase(by, Act::Deleted, id, Some("labelled".to_owned()))?)?;
             }
             Ok(Answer::Done)
         })
@@ -193,27 +206,21 @@ impl Queue {
             let mut query = step
                 .db
                 .prepare(
-                    "SELECT id, wrapped_key, record, label,
+                    "SELECT id, record, stored_ms, expires_ms, wrapped_key, label,
                             CASE WHEN leased_until_ms > ?1 THEN leased_by END
                      FROM clip ORDER BY stored_ms, id",
                 )
                 .map_err(db::refused)?;
             let rows = query
                 .query_map([step.now_ms], |row| {
-                    Ok((
-                        row.get::<_, String>(0)?,
-                        row.get::<_, Vec<u8>>(1)?,
-                        row.get::<_, Vec<u8>>(2)?,
-                        row.get(3)?,
-                        row.get(4)?,
-                    ))
+                    Ok((row.get::<_, String>(0)?, Row::read(row)?, row.get(5)?, row.get(6)?))
                 })
                 .and_then(Iterator::collect::<rusqlite::Result<Vec<_>>>)
                 .map_err(db::refused)?;
             let mut entries = Vec::new();
-            for (id, wrapped, sealed, label, leased_by) in rows {
+            for (id, row, label, leased_by) in rows {
                 let id: ClipId = id.parse()?;
-                match record(step, &id, &wrapped, &sealed) {
+                match record(step.key, &id, &row) {
                     Ok((_, _, record)) => entries.push(Entry { id, record, label, leased_by }),
                     Err(error) => damaged(step, &id, &error)?,
                 }
@@ -237,15 +244,15 @@ impl Queue {
     }
 }
 
-fn next_id(step: &Step<'_>, reviewer: &Person) -> Result<Option<ClipId>> {
+fn next_id(step: &Step<'_>, reviewer: &Person, but: Option<&ClipId>) -> Result<Option<ClipId>> {
     let id: Option<String> = step
         .db
         .query_row(
             "SELECT id FROM clip
-             WHERE label IS NULL
+             WHERE label IS NULL AND id IS NOT ?3
                AND (leased_by IS NULL OR leased_by = ?1 OR leased_until_ms <= ?2)
              ORDER BY leased_by IS ?1 AND leased_until_ms > ?2 DESC, stored_ms, id LIMIT 1",
-            params![reviewer.as_str(), step.now_ms],
+            params![reviewer.as_str(), step.now_ms, but.map(ClipId::as_str)],
             |row| row.get(0),
         )
         .optional()
@@ -257,12 +264,8 @@ fn next_id(step: &Step<'_>, reviewer: &Person) -> Result<Option<ClipId>> {
 fn lease(step: &Step<'_>, reviewer: &Person, id: ClipId) -> Result<Option<LeasedClip>> {
     let Some((record, audio)) = decrypt(step, &id)? else { return Ok(None) };
     let until = step.now_ms.saturating_add(step.settings.lease_ms());
-    step.db
-        .execute(
-            "UPDATE clip SET leased_by = ?2, leased_until_ms = ?3 WHERE id = ?1",
-            params![id.as_str(), reviewer.as_str(), until],
-        )
-        .map_err(db::refused)?;
+    let sql = "UPDATE clip SET leased_by = ?2, leased_until_ms = ?3 WHERE id = ?1";
+    db::change_one(step.db, sql, params![id.as_str(), reviewer.as_str(), until])?;
     step.log(reviewer.as_str(), Act::Played, Some(&id), None)?;
     Ok(Some(LeasedClip { id, record, audio, leased_until: stamp(until) }))
 }
@@ -270,60 +273,99 @@ fn lease(step: &Step<'_>, reviewer: &Person, id: ClipId) -> Result<Option<Leased
 /// The record and the samples of a clip, which must be the ones that were stored together;
 /// otherwise the clip is deleted, logged as damaged, and there is none.
 fn decrypt(step: &Step<'_>, id: &ClipId) -> Result<Option<(Record, AudioBuffer)>> {
-    let found: Option<Row> = step
+    let found: Option<(Row, Vec<u8>)> = step
         .db
         .query_row(
-            "SELECT record, expires_ms, wrapped_key, sealed FROM clip WHERE id = ?1",
+            "SELECT id, record, stored_ms, expires_ms, wrapped_key, sealed FROM clip WHERE id = ?1",
             [id.as_str()],
-            |row| {
-                Ok(Row {
-                    record: row.get(0)?,
-                    expires_ms: row.get(1)?,
-                    wrapped: row.get(2)?,
-                    sealed: row.get(3)?,
-                })
-            },
+            |row| Ok((Row::read(row)?, row.get(5)?)),
         )
         .optional()
         .map_err(db::refused)?;
-    let Some(row) = found else { return Ok(None) };
-    match unseal(step, id, &row) {
+    let Some((row, sealed)) = found else { return Ok(None) };
+    match unseal(step, id, &row, &sealed) {
         Ok(clip) => Ok(Some(clip)),
         Err(error) => damaged(step, id, &error).map(|()| None),
     }
 }
 
-/// What the database holds of a clip.
+/// What the database holds of a clip beside its audio, from the second column on.
 struct Row {
     record: Vec<u8>,
+    stored_ms: i64,
     expires_ms: i64,
     wrapped: Vec<u8>,
-    sealed: Vec<u8>,
+}
+
+impl Row {
+    fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            record: row.get(1)?,
+            stored_ms: row.get(2)?,
+            expires_ms: row.get(3)?,
+            wrapped: row.get(4)?,
+        })
+    }
+}
+
+/// Every clip whose row is not the one that was stored under its name, and why. The audio is not
+/// looked at: that is held against the record when it is played.
+pub(super) fn altered_clips(db: &Connection, key: &DeviceKey) -> Result<Vec<(ClipId, Error)>> {
+    let mut query = db
+        .prepare("SELECT id, record, stored_ms, expires_ms, wrapped_key FROM clip NOT INDEXED")
+        .map_err(db::refused)?;
+    let mut rows = query.query([]).map_err(db::refused)?;
+    let mut altered = Vec::new();
+    while let Some(row) = rows.next().map_err(db::refused)? {
+        let id: ClipId = row.get::<_, String>(0).map_err(db::refused)?.parse()?;
+        let about = Row::read(row).map_err(db::refused)?;
+        if let Err(error) = record(key, &id, &about) {
+            altered.push((id, error));
+        }
+    }
+    Ok(altered)
+}
+
+/// Deletes those clips, and logs them as damaged.
+pub(super) fn remove_altered(step: &Step<'_>) -> Result<()> {
+    let altered = altered_clips(step.db, step.key)?;
+    altered.iter().try_for_each(|(id, error)| damaged(step, id, error))
 }
 
 fn damaged(step: &Step<'_>, id: &ClipId, error: &Error) -> Result<()> {
-    step.erase(DEVICE, Act::Damaged, id, Some(error.to_string())).map(|_| ())
+    gone(step.erase(DEVICE, Act::Damaged, id, Some(error.to_string()))?)
 }
 
-/// A clip's key, and its record as text and in parts.
-fn record(
-    step: &Step<'_>,
-    id: &ClipId,
-    wrapped: &[u8],
-    sealed: &[u8],
-) -> Result<(ClipKey, String, Record)> {
-    let key = step.key.unwrap_key(id, wrapped)?;
-    let text = key.open_record(id, sealed)?;
+/// Holds that a clip that was there is gone.
+fn gone(erased: bool) -> Result<()> {
+    if erased { Ok(()) } else { Err(db::disobeyed("none, of a clip that is to go")) }
+}
+
+/// A clip's key, and its record as text and in parts. The columns that the sweep and the order go
+/// by must be what the record says.
+fn record(key: &DeviceKey, id: &ClipId, row: &Row) -> Result<(ClipKey, String, Record)> {
+    let key = key.unwrap_key(id, &row.wrapped)?;
+    let text = key.open_record(id, &row.record)?;
     let record = Record::parse(&text)?;
+    if (record.stored_ms, record.expires_ms) != (row.stored_ms, row.expires_ms) {
+        return Err(altered());
+    }
     Ok((key, text, record))
 }
 
-fn unseal(step: &Step<'_>, id: &ClipId, row: &Row) -> Result<(Record, AudioBuffer)> {
-    let (key, text, record) = record(step, id, &row.wrapped, &row.record)?;
-    let pcm = key.open(&clip_context(id, &text), &row.sealed)?;
-    if record.expires_ms != row.expires_ms || record.samples != (pcm.as_slice().len() / 2) as u64 {
-        return Err(Error::new(ErrorKind::Review, "the clip's row is altered")
-            .expected("the expiry and length that it was stored with"));
+fn altered() -> Error {
+    Error::new(ErrorKind::Review, "the clip's row is altered")
+        .expected("the dates and the length that it was stored with")
+}
+
+fn unseal(step: &Step<'_>, id: &ClipId, row: &Row, sealed: &[u8]) -> Result<(Record, AudioBuffer)> {
+    let (key, text, record) = record(step.key, id, row)?;
+    if record.expires_ms <= step.now_ms {
+        return Err(Error::new(ErrorKind::Review, "the clip's time is over"));
+    }
+    let pcm = key.open(&clip_context(id, &text), sealed)?;
+    if record.samples != (pcm.as_slice().len() / 2) as u64 {
+        return Err(altered());
     }
     let mut audio = AudioBuffer::silent(pcm.as_slice().len() / 2);
     for (sample, bytes) in audio.samples_mut().iter_mut().zip(pcm.as_slice().chunks_exact(2)) {

@@ -197,10 +197,8 @@ fn sealed_scores(step: &Step<'_>) -> Result<Vec<(i64, Vec<u8>)>> {
 
 fn write_score(step: &Step<'_>, key: &DeviceKey, n: i64, line: &str) -> Result<()> {
     let sealed = key.seal_text(&score_context(n), line)?;
-    step.db
-        .execute("INSERT OR REPLACE INTO score (n, sealed) VALUES (?1, ?2)", params![n, sealed])
-        .map_err(db::refused)?;
-    Ok(())
+    let sql = "INSERT OR REPLACE INTO score (n, sealed) VALUES (?1, ?2)";
+    db::change_one(step.db, sql, params![n, sealed])
 }
 
 /// Keeps the scores of a clip that has its label.
@@ -216,7 +214,7 @@ pub(super) fn seal_scores_again(step: &Step<'_>, next: &DeviceKey) -> Result<()>
         match open_score(step.key, n, &sealed) {
             Ok(line) => write_score(step, next, n, &line)?,
             Err(_) => {
-                step.db.execute("DELETE FROM score WHERE n = ?1", [n]).map_err(db::refused)?;
+                db::change_one(step.db, "DELETE FROM score WHERE n = ?1", [n])?;
             }
         }
     }

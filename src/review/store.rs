@@ -49,10 +49,24 @@ impl Queue {
     /// # Errors
     /// As every act; nothing is stored then.
     pub fn store(&mut self, clip: IntendedClip) -> Result<Stored> {
+        self.store_since(clip, None)
+    }
+
+    /// As [`store`](Self::store), of a clip whose first sample was heard at that moment of the
+    /// steady clock: a consent that was given after it does not reach back.
+    pub(super) fn store_since(
+        &mut self,
+        clip: IntendedClip,
+        since_ms: Option<u64>,
+    ) -> Result<Stored> {
+        let steady_ms = self.moment().steady_ms;
+        let age_ms = since_ms.map_or(0, |since| steady_ms.saturating_sub(since));
+        let age_ms = i64::try_from(age_ms).unwrap_or(i64::MAX);
         self.act(|step| {
+            let heard_ms = step.now_ms.saturating_sub(age_ms);
             let stop = if !step.settings.enabled {
                 Some(Stop::Disabled)
-            } else if consent::current(step)?.is_none() {
+            } else if consent::given_ms(step)?.is_none_or(|given_ms| heard_ms < given_ms) {
                 Some(Stop::NoConsent)
             } else if stored_today(step)? >= step.settings.daily_cap {
                 Some(Stop::DailyCap)
@@ -112,13 +126,12 @@ fn insert(step: &Step<'_>, clip: &IntendedClip) -> Result<ClipId> {
     let wrapped = step.key.wrap(&id, &key)?;
     drop((key, pcm));
     fault::point("store:sealed");
-    step.db
-        .execute(
-            "INSERT INTO clip (id, record, stored_ms, expires_ms, wrapped_key, sealed)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-            params![id.as_str(), about, record.stored_ms, record.expires_ms, wrapped, sealed],
-        )
-        .map_err(db::refused)?;
+    db::change_one(
+        step.db,
+        "INSERT INTO clip (id, record, stored_ms, expires_ms, wrapped_key, sealed)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        params![id.as_str(), about, record.stored_ms, record.expires_ms, wrapped, sealed],
+    )?;
     fault::point("store:inserted");
     step.count(STORED, 1)?;
     step.log(DEVICE, Act::Stored, Some(&id), None)?;

@@ -24,22 +24,33 @@ pub(super) fn day_name(day: i64) -> String {
 /// Turns what the clocks say into a time that only goes forward.
 ///
 /// A wall clock that is set back does not lengthen a clip's life: time goes on from the
-/// latest moment ever seen, at the pace of the steady clock.
+/// latest moment ever seen, at the pace of the steady clock. Only where the time on record is
+/// earlier than what this process put there has an owner set it, and it starts anew.
 #[derive(Debug, Default)]
 pub(super) struct Timekeeper {
     /// The queue's time at the last look, and the steady clock then.
     last: Option<(i64, u64)>,
+    /// What this process has put on record.
+    recorded: Option<i64>,
 }
 
 impl Timekeeper {
     /// The queue's time in milliseconds since 1970; `seen` is the latest one on record.
     pub(super) fn advance(&mut self, moment: &Moment, seen: i64) -> i64 {
+        if self.recorded.is_some_and(|recorded| seen < recorded) {
+            *self = Self::default();
+        }
         let (last, steady) = self.last.unwrap_or((seen, moment.steady_ms));
         let passed = moment.steady_ms.saturating_sub(steady);
         let run = last.saturating_add(i64::try_from(passed).unwrap_or(i64::MAX));
         let now = run.max(seen).max(moment.unix_ms);
         self.last = Some((now, moment.steady_ms));
         now
+    }
+
+    /// Notes that `now` is on record.
+    pub(super) fn recorded(&mut self, now: i64) {
+        self.recorded = Some(now);
     }
 }
 
@@ -73,6 +84,18 @@ mod tests {
         assert_eq!(time.advance(&at(0, 70), 5_000), 5_000);
         assert_eq!(time.advance(&at(0, 90), 5_000), 5_020);
         assert_eq!(time.advance(&at(0, 100), 8_000), 8_000, "another process saw more");
+    }
+
+    #[test]
+    fn a_time_that_was_set_back_on_record_counts_from_then_on() {
+        let mut time = Timekeeper::default();
+        assert_eq!(time.advance(&at(9_000_000, 0), 0), 9_000_000, "far ahead");
+        // What was not recorded, as on a full disk, is no reason to go back.
+        assert_eq!(time.advance(&at(1_000, 10), 0), 9_000_010);
+        time.recorded(9_000_010);
+        assert_eq!(time.advance(&at(1_000, 20), 9_000_010), 9_000_020);
+        assert_eq!(time.advance(&at(1_000, 30), 1_000), 1_000, "set");
+        assert_eq!(time.advance(&at(1_000, 50), 1_000), 1_020);
     }
 
     #[test]

@@ -94,3 +94,50 @@ fn a_clock_set_back_gives_no_second_daily_cap() {
     assert_eq!(stats.days[0].stopped["daily_cap"], 2);
     assert_eq!((stats.days[0].stored, stats.days[1].stored), (2, 1));
 }
+
+#[test]
+fn after_one_jump_far_ahead_an_owner_can_set_the_time_and_the_log_tells() {
+    let fixture = Fixture::with(Settings { daily_cap: 1, ..open_settings() });
+    let mut queue = fixture.queue();
+    let before = store(&mut queue, 1);
+    let mut other = fixture.reopen().unwrap();
+    // Half a year ahead for a moment, in which a clip is stored and the owner agrees again.
+    fixture.clock.set(START_MS + 180 * DAY_MS);
+    assert_eq!(queue.sweep().unwrap(), 1, "{before}: what was there expires");
+    store(&mut queue, 2);
+    fixture.clock.set(START_MS + DAY_MS);
+    assert_eq!(queue.store(clip(3)).unwrap(), Stored::Dropped(Stop::DailyCap), "stuck");
+    assert_eq!(other.left_today().unwrap(), 1);
+    assert_eq!(queue.set_time(&person("Owner")).unwrap(), 1, "the clip of that time");
+    // In every process that has the queue open.
+    assert_eq!(other.stats().unwrap().clock_behind_s, 0);
+    store(&mut other, 4);
+    assert_eq!(queue.stats().unwrap().clock_behind_s, 0);
+    fixture.clock.pass(8 * DAY_MS);
+    assert_eq!(queue.sweep().unwrap(), 1, "it lives as long as it should");
+    let mut said = Vec::new();
+    let mut take = |line: String| {
+        said.push(line);
+        Ok(())
+    };
+    Queue::audit_lines(queue.directory(), &mut take).unwrap();
+    let set = said.iter().find(|line| line.contains("\"act\":\"time_set\"")).unwrap();
+    assert!(set.contains("\"by\":\"Owner\"") && set.contains("from 2026-08-"), "{set}");
+    // Where the time is right, nothing happens.
+    assert_eq!(queue.set_time(&person("Owner")).unwrap(), 0);
+    sound(&queue);
+}
+
+#[test]
+fn a_consent_that_was_given_in_a_time_taken_back_holds_from_then_on() {
+    let fixture = Fixture::new();
+    let mut queue = fixture.queue();
+    fixture.clock.set(START_MS + 180 * DAY_MS);
+    queue.revoke_consent(&person("Owner")).unwrap();
+    queue.give_consent(&person("Owner")).unwrap();
+    fixture.clock.set(START_MS + DAY_MS);
+    queue.set_time(&person("Owner")).unwrap();
+    let given = queue.consent().unwrap().unwrap().given_at;
+    assert_eq!(given, "2026-03-03T10:00:00Z");
+    sound(&queue);
+}

@@ -7,7 +7,7 @@ use crate::review_support::{
 };
 use wakegate::decision::Verdict;
 use wakegate::gate::{Stop, system_draw};
-use wakegate::review::{Recorder, Settings};
+use wakegate::review::{Feed, Recorder, Settings};
 
 struct Fixture {
     folder: tempfile::TempDir,
@@ -127,4 +127,41 @@ fn a_recorder_that_is_behind_drops_and_counts_and_never_blocks() {
     drop(held);
     recorder.flush();
     assert_eq!(recorder.stored() + busy, 30, "{:?}", recorder.last_error());
+}
+
+#[test]
+fn what_was_heard_under_a_revoked_consent_is_not_stored_under_the_next_one() {
+    let settings = Settings { before_s: 0.5, after_s: 0.5, ..open_settings() };
+    for revoked in [false, true] {
+        let fixture = Fixture::new(settings.clone());
+        let mut queue = queue(&fixture.directory(), &fixture.settings, &fixture.clock);
+        let recorder = Arc::new(fixture.recorder());
+        let mut feed = Feed::new(&recorder).unwrap();
+        let samples = noise(16_000, 1);
+        fixture.clock.pass(1_000);
+        // The word is heard and judged; the seconds after it are still to come.
+        feed.push(&samples);
+        feed.take(&intended(0.2, 0.6).activation, "alexa", "tiny-1");
+        fixture.clock.pass(500);
+        if revoked {
+            queue.revoke_consent(&person("Owner")).unwrap();
+            queue.give_consent(&person("Owner")).unwrap();
+        }
+        for _ in 0..5 {
+            fixture.clock.pass(1_000);
+            feed.push(&samples);
+        }
+        recorder.flush();
+        assert_eq!(recorder.last_error(), None);
+        assert_eq!(recorder.stored(), u64::from(!revoked));
+        assert_eq!(recorder.stopped(Stop::NoConsent), u64::from(revoked));
+        // What is heard from now on is another matter.
+        feed.take(&intended(5.2, 5.6).activation, "alexa", "tiny-1");
+        for _ in 0..5 {
+            fixture.clock.pass(1_000);
+            feed.push(&samples);
+        }
+        recorder.flush();
+        assert_eq!(recorder.stored(), 1 + u64::from(!revoked));
+    }
 }
