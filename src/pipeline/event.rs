@@ -37,6 +37,11 @@ pub trait Observer: Send {
         let _ = verdict;
         true
     }
+
+    /// Whether it counts by itself what was delivered, once somebody else has confirmed it.
+    fn counts_deliveries(&self) -> bool {
+        false
+    }
 }
 
 /// An event for JSON: what stdout, hooks and messages carry.

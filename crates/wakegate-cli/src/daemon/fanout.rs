@@ -110,6 +110,7 @@ fn deliver(waiting: &Receiver<Arc<Decided>>, mut observer: Box<dyn Observer>, ow
         let event = decided.event();
         // One event that a receiver can't take is no reason to miss the next.
         match catch_unwind(AssertUnwindSafe(|| observer.on_activation(&event))) {
+            Ok(()) if observer.counts_deliveries() => {}
             Ok(()) => own.delivered.up(),
             Err(_) => own.failed.up(),
         }

@@ -1,18 +1,22 @@
 //! Commands that activations start: the event on standard input and in the environment.
 //!
 //! A command never holds up the judging thread: it has a thread and a queue of its own. One that
-//! takes too long is killed with everything that it started.
+//! takes too long is killed with everything that it started: its process group, and on Linux
+//! whatever else still has the mark in its environment that the command was given, also in a
+//! session of its own. A program that clears its environment and leaves the group gets away; the
+//! unit's control group (`KillMode=control-group`) ends it with the daemon.
 
+use std::fs;
 use std::io::Write;
 use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use serde_json::{Map, Value};
 use tracing::warn;
 
@@ -23,8 +27,17 @@ use wakegate::pipeline::{Event, Observer, Report};
 
 /// How often a running command is looked at.
 const LOOK: Duration = Duration::from_millis(10);
+/// How often what a command left behind is looked at.
+const LONG_LOOK: Duration = Duration::from_millis(100);
 /// What a command may still take when the daemon ends.
 const LAST_GRACE: Duration = Duration::from_secs(2);
+
+/// The variable by which what a command started is found again.
+const MARK: &str = "WAKEGATE_HOOK_RUN";
+/// How often what a command started is looked for.
+const MOST_LOOKS: usize = 50;
+/// Commands started so far, by all hooks.
+static RUNS: AtomicU64 = AtomicU64::new(0);
 
 /// Which activations start the command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,6 +78,8 @@ impl Hook {
         for (key, value) in variables(&text) {
             command.env(key, value);
         }
+        let mark = format!("{}.{}", std::process::id(), RUNS.fetch_add(1, Ordering::Relaxed));
+        command.env(MARK, &mark);
         // Standard output carries the activations: a command's words go with our own.
         match std::io::stderr().as_fd().try_clone_to_owned() {
             Ok(stderr) => command.stdout(stderr),
@@ -75,9 +90,12 @@ impl Hook {
             // Shorter than a pipe's buffer, so this never waits. A command need not read it.
             let _ = stdin.write_all(format!("{text}\n").as_bytes());
         }
-        match self.wait(&mut child) {
-            Some(status) if status.success() => Ok(()),
-            Some(status) => Err(status.to_string()),
+        let deadline = Instant::now() + self.timeout;
+        match self.wait(&mut child, deadline, &mark) {
+            Some(status) => {
+                self.watch_the_rest(deadline, mark);
+                if status.success() { Ok(()) } else { Err(status.to_string()) }
+            }
             None => {
                 self.counters.killed.up();
                 Err(format!("killed after {} s", self.timeout.as_secs_f64()))
@@ -85,9 +103,8 @@ impl Hook {
         }
     }
 
-    /// Waits for the child; kills its process group when its time is over.
-    fn wait(&self, child: &mut Child) -> Option<ExitStatus> {
-        let mut deadline = Instant::now() + self.timeout;
+    /// Waits for the child; kills it with what it started when its time is over.
+    fn wait(&self, child: &mut Child, mut deadline: Instant, mark: &str) -> Option<ExitStatus> {
         let mut ending = false;
         loop {
             if let Ok(Some(status)) = child.try_wait() {
@@ -105,11 +122,69 @@ impl Hook {
                     let _ = child.kill();
                 }
                 let _ = child.wait();
+                kill_marked(mark);
                 return None;
             }
             thread::sleep(LOOK);
         }
     }
+}
+
+impl Hook {
+    /// Holds what a command left behind to the same limit, on a thread of its own.
+    fn watch_the_rest(&self, deadline: Instant, mark: String) {
+        if !is_any_left(&mark) {
+            return;
+        }
+        let (counters, ending) = (Arc::clone(&self.counters), Arc::clone(&self.ending));
+        let watch = move || {
+            while Instant::now() < deadline && !ending.load(Ordering::Relaxed) {
+                thread::sleep(LONG_LOOK);
+                if !is_any_left(&mark) {
+                    return;
+                }
+            }
+            counters.killed.up();
+            kill_marked(&mark);
+        };
+        // Where no thread can be had, the daemon's end is its end.
+        let _ = thread::Builder::new().name("hook-rest".to_owned()).spawn(watch);
+    }
+}
+
+/// Whether a process with the mark is left.
+fn is_any_left(mark: &str) -> bool {
+    let wanted = format!("{MARK}={mark}").into_bytes();
+    processes().any(|pid| has(pid, &wanted))
+}
+
+/// Kills every process whose environment has the mark, until none is left: one may start another
+/// while it is looked for.
+fn kill_marked(mark: &str) {
+    let wanted = format!("{MARK}={mark}").into_bytes();
+    for _ in 0..MOST_LOOKS {
+        let found: Vec<Pid> = processes().filter(|&pid| has(pid, &wanted)).collect();
+        if found.is_empty() {
+            return;
+        }
+        for pid in found {
+            // One that has ended meanwhile is as dead as it can be.
+            let _ = kill_process(pid, Signal::KILL);
+        }
+        thread::sleep(LOOK);
+    }
+}
+
+/// The processes that this one can see; none where the system has no such list.
+fn processes() -> impl Iterator<Item = Pid> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok().and_then(Pid::from_raw))
+}
+
+/// Whether the environment of `pid`, as it was started, has the variable.
+fn has(pid: Pid, variable: &[u8]) -> bool {
+    let environment = fs::read(format!("/proc/{}/environ", pid.as_raw_nonzero()));
+    environment.is_ok_and(|text| text.split(|&byte| byte == 0).any(|line| line == variable))
 }
 
 impl Observer for Hook {

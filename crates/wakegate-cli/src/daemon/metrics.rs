@@ -128,7 +128,7 @@ impl EarCounters {
 pub struct SinkCounters {
     /// The receiver: stdout, mqtt, a hook.
     pub name: &'static str,
-    /// Activations given to it.
+    /// Activations given to it; for a broker, those that it has acknowledged.
     pub delivered: Count,
     /// Activations that found its queue full.
     pub dropped: Count,

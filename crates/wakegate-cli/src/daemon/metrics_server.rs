@@ -1,10 +1,12 @@
-//! The page for Prometheus and the health check: two answers, one connection at a time, bounded
-//! in size and time.
+//! The page for Prometheus and the health check: two answers, to few connections at a time, each
+//! bounded in size and time. Where there are too many, the oldest makes room: whoever never ends
+//! a request keeps nobody waiting.
 
+use std::collections::VecDeque;
 use std::io::{ErrorKind as Io, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::Arc;
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -18,6 +20,9 @@ use wakegate::{Error, ErrorKind, Result};
 const LONGEST: usize = 8_192;
 /// Longest time that a client may take in all.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Connections at a time.
+const MOST: usize = 8;
 
 /// The page; it closes when this is dropped.
 pub struct Page {
@@ -61,24 +66,41 @@ impl Drop for Page {
     }
 }
 
-fn serve(listener: &TcpListener, closing: &AtomicBool, counters: &Counters) {
+fn serve(listener: &TcpListener, closing: &AtomicBool, counters: &Arc<Counters>) {
+    let mut open: VecDeque<Weak<TcpStream>> = VecDeque::new();
     for stream in listener.incoming() {
         if closing.load(Ordering::Relaxed) {
             return;
         }
-        match stream {
-            // A client that goes away or is too slow is its own loss.
-            Ok(stream) => drop(answer(stream, counters)),
+        match stream.and_then(|stream| begin(stream, counters)) {
+            Ok(stream) => open.push_back(stream),
             Err(error) => {
                 warn!(%error, "the metrics page can't take a connection");
                 thread::sleep(Duration::from_millis(100));
             }
         }
+        open.retain(|stream| stream.strong_count() > 0);
+        if open.len() > MOST
+            && let Some(oldest) = open.pop_front().and_then(|stream| stream.upgrade())
+        {
+            // One that is answered meanwhile is as closed as it can be.
+            let _ = oldest.shutdown(Shutdown::Both);
+        }
     }
 }
 
-fn answer(mut stream: TcpStream, counters: &Counters) -> std::io::Result<()> {
-    let request = read_head(&mut stream)?;
+/// Answers on a thread of its own, which closes the connection when it ends.
+fn begin(stream: TcpStream, counters: &Arc<Counters>) -> std::io::Result<Weak<TcpStream>> {
+    let (stream, counters) = (Arc::new(stream), Arc::clone(counters));
+    let watched = Arc::downgrade(&stream);
+    // A client that goes away or is too slow is its own loss.
+    let serve = move || drop(answer(&stream, &counters));
+    thread::Builder::new().name("metrics-client".to_owned()).spawn(serve)?;
+    Ok(watched)
+}
+
+fn answer(mut stream: &TcpStream, counters: &Counters) -> std::io::Result<()> {
+    let request = read_head(stream)?;
     let (status, kind, body) = respond(&request, counters);
     let head = format!(
         "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\
@@ -95,7 +117,7 @@ fn answer(mut stream: TcpStream, counters: &Counters) -> std::io::Result<()> {
 }
 
 /// Reads up to the empty line that ends a request's head.
-fn read_head(stream: &mut TcpStream) -> std::io::Result<Vec<u8>> {
+fn read_head(mut stream: &TcpStream) -> std::io::Result<Vec<u8>> {
     let deadline = Instant::now() + PATIENCE;
     let mut head = Vec::new();
     let mut piece = [0; 1_024];
@@ -118,6 +140,10 @@ fn respond(request: &[u8], counters: &Counters) -> (&'static str, &'static str, 
     let line = request.split(|&byte| byte == b'\r').next().unwrap_or_default();
     let mut words = line.split(|&byte| byte == b' ');
     let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    if !is_meant(request) {
+        let text = "ask by an address or by a name without a dot\n".to_owned();
+        return ("421 Misdirected Request", PLAIN, text);
+    }
     if !matches!(method, b"GET" | b"HEAD") {
         return ("405 Method Not Allowed", PLAIN, "only GET\n".to_owned());
     }
@@ -128,5 +154,45 @@ fn respond(request: &[u8], counters: &Counters) -> (&'static str, &'static str, 
         b"/healthz" if counters.is_healthy() => ("200 OK", PLAIN, "ok\n".to_owned()),
         b"/healthz" => ("503 Service Unavailable", PLAIN, "no audio is judged\n".to_owned()),
         _ => ("404 Not Found", PLAIN, "/metrics and /healthz are here\n".to_owned()),
+    }
+}
+
+/// Whether the request names this machine by an address or by a name without a dot, which no name
+/// server of the internet answers for, or names nothing, as old programs do. A web page whose name
+/// was pointed here reads nothing.
+fn is_meant(request: &[u8]) -> bool {
+    let head = String::from_utf8_lossy(request);
+    let hosts = head.split("\r\n").skip(1).filter_map(|line| line.split_once(':'));
+    let mut hosts = hosts.filter(|(key, _)| key.trim().eq_ignore_ascii_case("host"));
+    let Some((_, host)) = hosts.next() else { return true };
+    let host = host.trim();
+    let bare = match host.rsplit_once(':') {
+        Some((bare, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => bare,
+        _ => host,
+    };
+    let bare = bare.strip_prefix('[').and_then(|b| b.strip_suffix(']')).unwrap_or(bare);
+    let is_near = !bare.is_empty() && !bare.contains('.') || bare.parse::<IpAddr>().is_ok();
+    is_near && hosts.next().is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_addresses_and_near_names_are_meant() {
+        let meant = |hosts: &str| is_meant(format!("GET / HTTP/1.1\r\n{hosts}\r\n").as_bytes());
+        for host in
+            ["127.0.0.1:9464", "127.0.0.1", "localhost", "LocalHost:9464", "[::1]:9464", "speaker"]
+        {
+            assert!(meant(&format!("Host: {host}\r\n")), "{host}");
+        }
+        assert!(meant("Accept: */*\r\n"), "HTTP/1.0 names none");
+        for host in
+            ["evil.example", "evil.example:9464", "", "127.0.0.1.evil.example", "localhost."]
+        {
+            assert!(!meant(&format!("hOST: {host}\r\n")), "{host}");
+        }
+        assert!(!meant("Host: localhost\r\nHost: evil.example\r\n"), "twice");
     }
 }

@@ -7,13 +7,14 @@
 //! | `TOPIC/last` | yes | the same |
 //! | `TOPIC/counters` | yes | the counters, every `interval_s` and after each event |
 
-use std::fs;
-use std::sync::Arc;
+use std::collections::{HashMap, VecDeque};
+use std::io::Read;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rumqttc::{Client, Connection, Event as Seen, LastWill, MqttOptions, Packet, QoS};
+use rumqttc::{Client, Connection, Event as Seen, LastWill, MqttOptions, Outgoing, Packet, QoS};
 use serde::Serialize;
 use serde_json::{Value, json};
 use tracing::{info, warn};
@@ -22,6 +23,7 @@ use super::log_limit::Seldom;
 use super::metrics::{Counters, SinkCounters, VERDICTS};
 use crate::config::Mqtt;
 use wakegate::pipeline::{Event, Observer, Report};
+use wakegate::review::open_secret;
 use wakegate::{Error, ErrorKind, Result};
 
 /// Messages that may wait for the broker.
@@ -30,6 +32,8 @@ const QUEUE: usize = 64;
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 /// Longest pause.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// Longest password in bytes.
+const MOST_PASSWORD: u64 = 4_096;
 /// Longest time without a look at what is due.
 const LOOK: Duration = Duration::from_millis(250);
 
@@ -45,6 +49,8 @@ struct Desk {
     counters: Arc<Counters>,
     own: Arc<SinkCounters>,
     ending: AtomicBool,
+    /// What waits for its number, in the order in which it was given: whether it is an event.
+    given: Mutex<VecDeque<bool>>,
 }
 
 impl Publisher {
@@ -75,6 +81,7 @@ impl Publisher {
             counters: Arc::clone(counters),
             own,
             ending: AtomicBool::new(false),
+            given: Mutex::default(),
         });
         let theirs = Arc::clone(&desk);
         thread::Builder::new()
@@ -94,9 +101,18 @@ struct Message<'a> {
     report: Report<'a>,
 }
 
+/// The password in the file of the settings, which nobody else may read.
 fn password(settings: &Mqtt) -> Result<String> {
-    let Some(file) = &settings.password_file else { return Ok(String::new()) };
-    let text = fs::read_to_string(file).map_err(|e| Error::io("read", file, &e))?;
+    let Some(path) = &settings.password_file else { return Ok(String::new()) };
+    let missing = || {
+        Error::new(ErrorKind::Io, format!("cannot read {}", path.display()))
+            .expected("a file with the password, by mqtt.password_file")
+            .found("no such file")
+    };
+    let file = open_secret(path, "mqtt.password_file")?.ok_or_else(missing)?;
+    let mut text = String::new();
+    let read = file.take(MOST_PASSWORD).read_to_string(&mut text);
+    read.map_err(|e| Error::io("read", path, &e))?;
     Ok(text.trim_end_matches(['\r', '\n']).to_owned())
 }
 
@@ -105,9 +121,15 @@ impl Observer for Publisher {
         let report = Report::from(event);
         let message = Message { event_type: report.verdict, report };
         let Ok(text) = serde_json::to_string(&message) else { return self.desk.own.failed.up() };
-        self.desk.publish("event", false, text.clone());
+        let topic = format!("{}/event", self.desk.settings.topic);
+        self.desk.send(topic, false, text.clone(), true);
         self.desk.publish("last", true, text);
         self.desk.publish_counters();
+    }
+
+    /// An event is delivered once the broker says that it has it.
+    fn counts_deliveries(&self) -> bool {
+        true
     }
 }
 
@@ -119,13 +141,22 @@ impl Drop for Publisher {
 
 impl Desk {
     fn publish(&self, name: &str, retain: bool, payload: String) {
-        self.send(format!("{}/{name}", self.settings.topic), retain, payload);
+        self.send(format!("{}/{name}", self.settings.topic), retain, payload, false);
     }
 
-    fn send(&self, topic: String, retain: bool, payload: String) {
-        if self.client.try_publish(topic, QoS::AtLeastOnce, retain, payload).is_err() {
-            self.own.failed.up();
+    fn send(&self, topic: String, retain: bool, payload: String, is_event: bool) {
+        // Held meanwhile, so that the order is the client's own.
+        let mut given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
+        match self.client.try_publish(topic, QoS::AtLeastOnce, retain, payload) {
+            Ok(()) => given.push_back(is_event),
+            Err(_) => self.own.failed.up(),
         }
+    }
+
+    /// Whether the message that has just got its number is an event.
+    fn next_given(&self) -> bool {
+        let mut given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
+        given.pop_front().unwrap_or(false)
     }
 
     fn publish_counters(&self) {
@@ -148,6 +179,8 @@ impl Desk {
         let interval = Duration::from_secs_f64(self.settings.interval_s);
         let (mut due, mut pause, mut said) = (Instant::now(), FIRST_PAUSE, Seldom::default());
         let mut connected = false;
+        // By the number of a message that the broker has not acknowledged: whether it is an event.
+        let mut sent: HashMap<u16, bool> = HashMap::new();
         loop {
             if self.ending.load(Ordering::Relaxed) {
                 return self.say_goodbye(connected, connection);
@@ -161,6 +194,15 @@ impl Desk {
                     info!(broker = self.settings.broker, "connected");
                     (connected, pause, due) = (true, FIRST_PAUSE, Instant::now());
                     self.announce();
+                }
+                // One that is sent again keeps its number.
+                Ok(Ok(Seen::Outgoing(Outgoing::Publish(number)))) => {
+                    sent.entry(number).or_insert_with(|| self.next_given());
+                }
+                Ok(Ok(Seen::Incoming(Packet::PubAck(ack)))) => {
+                    if sent.remove(&ack.pkid) == Some(true) {
+                        self.own.delivered.up();
+                    }
                 }
                 Ok(Err(error)) => {
                     connected = false;
@@ -183,14 +225,14 @@ impl Desk {
 
     /// Says that we are here, and to Home Assistant what we have.
     fn announce(&self) {
-        self.send(format!("{}/status", self.settings.topic), true, "online".to_owned());
+        self.publish("status", true, "online".to_owned());
         if self.settings.discovery.is_empty() {
             return;
         }
         for (component, key, entity) in entities(&self.settings.topic) {
             let id = self.settings.topic.replace('/', "_");
             let topic = format!("{}/{component}/{id}/{key}/config", self.settings.discovery);
-            self.send(topic, true, entity.to_string());
+            self.send(topic, true, entity.to_string(), false);
         }
     }
 
@@ -199,7 +241,7 @@ impl Desk {
         if !connected {
             return;
         }
-        self.send(format!("{}/status", self.settings.topic), true, "offline".to_owned());
+        self.publish("status", true, "offline".to_owned());
         let _ = self.client.try_disconnect();
         let late = Instant::now() + Duration::from_secs(1);
         while Instant::now() < late {

@@ -2,12 +2,10 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
-
 use super::message;
 use super::observer::{Heard, Reporter};
 use super::pcm::{Converter, Format};
-use super::protocol::Event;
+use super::protocol::{Event, found_of};
 use super::server::{Client, Service, Session};
 use super::wake_words::{Lease, WakeWords};
 use wakegate::decision::Verdict;
@@ -217,7 +215,7 @@ pub(super) fn choose(
     let names = names.ok_or_else(|| {
         Error::new(ErrorKind::Protocol, "cannot read detect's names")
             .expected("a list of texts, or null for all")
-            .found(detect.get("names").map_or("none".to_owned(), Value::to_string))
+            .found(found_of(detect.get("names")))
     })?;
     if names.is_empty() {
         return Ok(((0..words.count()).collect(), Vec::new()));

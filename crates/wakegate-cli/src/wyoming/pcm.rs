@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use serde_json::Value;
 
 use super::message::milliseconds;
-use super::protocol::Event;
+use super::protocol::{Event, found_of};
 use wakegate::audio::{Resampler, SAMPLE_RATE};
 use wakegate::{Error, ErrorKind, Result};
 
@@ -46,7 +46,7 @@ impl Format {
             *value = event.get(key).and_then(Value::as_u64).ok_or_else(|| {
                 Error::new(ErrorKind::Protocol, format!("cannot read {}'s {key}", event.kind))
                     .expected("a whole number, 0 or more")
-                    .found(event.data.get(*key).map_or("none".to_owned(), Value::to_string))
+                    .found(found_of(event.data.get(*key)))
                     .hint("send rate, width and channels with every chunk")
             })?;
         }

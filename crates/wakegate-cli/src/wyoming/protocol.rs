@@ -10,12 +10,16 @@
 //! by key. The writer always uses the block, as the protocol's own writer does.
 
 use serde::Deserialize;
+use serde_json::error::Category;
 use serde_json::{Map, Value};
 
 use wakegate::{Error, ErrorKind, Result};
 
 /// Version of the protocol whose events this module speaks, as it stands in every header.
 pub const PROTOCOL_VERSION: &str = "1.10.2";
+
+/// Longest name that a message shows of a peer.
+const MOST_NAME_BYTES: usize = 64;
 
 /// One event of the protocol.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -247,12 +251,56 @@ fn begin(line: &[u8], limits: Limits) -> Result<Part> {
 
 fn parse<'b, T: Deserialize<'b>>(bytes: &'b [u8], what: &str) -> Result<T> {
     serde_json::from_slice(bytes).map_err(|error| {
-        let start = String::from_utf8_lossy(&bytes[..bytes.len().min(40)]).into_owned();
+        // Never the bytes themselves, nor what the parser says, which quotes them: behind a wrong
+        // length they are audio.
+        let first = bytes.first().map_or("nothing", |&byte| kind_of(byte));
+        let why = match error.classify() {
+            Category::Data => "JSON of another form",
+            _ => "no JSON",
+        };
         Error::new(ErrorKind::Protocol, format!("cannot read {what}"))
             .expected("a JSON object in the Wyoming protocol's form")
-            .found(format!("{start:?}, {error}"))
-            .hint("check that the peer speaks Wyoming")
+            .found(format!(
+                "{} bytes that begin with {first}, {why} at byte {}",
+                bytes.len(),
+                error.column()
+            ))
+            .hint("check that the peer speaks Wyoming, and that its lengths are right")
     })
+}
+
+/// What a peer put where something else was expected, without its words.
+pub(super) fn found_of(value: Option<&Value>) -> String {
+    match value {
+        None => "none".to_owned(),
+        Some(Value::Null) => "null".to_owned(),
+        Some(Value::Bool(value)) => value.to_string(),
+        Some(Value::Number(number)) => number.to_string(),
+        Some(Value::String(text)) => format!("a text of {} bytes", text.len()),
+        Some(Value::Array(list)) => format!("a list of {}", list.len()),
+        Some(Value::Object(_)) => "an object".to_owned(),
+    }
+}
+
+/// A name that a peer gave, where it looks like one; else how long it is.
+pub(super) fn name_or_length(name: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || " _-.".contains(c);
+    if name.len() <= MOST_NAME_BYTES && name.chars().all(plain) {
+        return format!("{name:?}");
+    }
+    format!("a name of {} bytes", name.len())
+}
+
+/// What kind of byte it is, for a message that must not quote it.
+fn kind_of(byte: u8) -> &'static str {
+    match byte {
+        b'{' => "an opening brace",
+        b'0'..=b'9' => "a digit",
+        b'a'..=b'z' | b'A'..=b'Z' => "a letter",
+        0x21..=0x7e => "a punctuation mark",
+        0x80.. => "a byte beyond ASCII",
+        _ => "a control character or a space",
+    }
 }
 
 fn over(part: &str, limit: usize, found: Option<u64>) -> Error {

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::counters::Counters;
 use super::pcm::{Converter, Format};
-use super::protocol::Event;
+use super::protocol::{Event, name_or_length};
 use super::wake_words::{Lease, WakeWords};
 use wakegate::Result;
 use wakegate::decision::Verdict;
@@ -34,6 +34,8 @@ pub(super) struct Judge {
     /// The chunks that the engine got, by the stamps that they carried.
     sent: VecDeque<Sent>,
     stamp: u64,
+    /// Detections that were dropped unjudged as they came.
+    unjudged: u64,
 }
 
 struct Stream {
@@ -91,6 +93,7 @@ impl Judge {
             streams: 0,
             sent: VecDeque::new(),
             stamp: 0,
+            unjudged: 0,
         }
     }
 
@@ -159,7 +162,16 @@ impl Judge {
         self.counters.upstream_detections.one();
         if let Err(why) = self.place(detection) {
             self.counters.upstream_unjudged.one();
-            tracing::warn!(why, "a detection of the wake-word engine was dropped unjudged");
+            self.unjudged += 1;
+            // An engine may do so a thousand times a second: said more and more seldom.
+            if self.unjudged.is_power_of_two() {
+                let times = self.unjudged;
+                tracing::warn!(
+                    why,
+                    times,
+                    "a detection of the wake-word engine was dropped unjudged"
+                );
+            }
         }
         let Some(stream) = &mut self.stream else { return Ok(Vec::new()) };
         stream.samples.clear();
@@ -175,7 +187,7 @@ impl Judge {
         };
         let lease = stream.leases.iter().position(|lease| Some(lease.word) == word);
         let Some(lease) = lease else {
-            let name = detection.get("name").map_or("(no name)".to_owned(), Value::to_string);
+            let name = detection.text("name").map_or("(no name)".to_owned(), name_or_length);
             return Err(format!("{name} is no word that the client asked for"));
         };
         let stamp = detection.get("timestamp").and_then(Value::as_u64);
