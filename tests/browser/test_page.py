@@ -64,6 +64,11 @@ def test_a_reviewer_works_by_keyboard_alone(host, visit):
     expect(page.locator("#left")).to_have_text("3")
     expect(page.locator("#word-name")).to_have_text("“alexa”")
     assert pixels(page, "wave") > 1 and pixels(page, "spectrogram") > 50
+    # What the device thought is for who asks.
+    for hidden in ("why", "posteriors", "trace-name"):
+        expect(page.locator(f"#{hidden}")).to_be_hidden()
+    page.locator("#show-why").click()
+    expect(page.locator("#bars")).to_contain_text("Said to the device")
     assert pixels(page, "posteriors") > 2, "the spotter's posteriors are drawn"
     expect(page.locator("#trace-name")).to_contain_text("computed now by alexa-2")
 
@@ -92,6 +97,27 @@ def test_a_reviewer_works_by_keyboard_alone(host, visit):
     page.keyboard.press("Enter")
     shows(page, "empty")
     assert host("scores") == ["intended", "unclear"]
+
+
+def test_a_label_can_be_taken_back_for_some_seconds(host, visit):
+    host.store(WORDS[0])
+    host.store(WORDS[1])
+    host("serve", "Ann")
+    page = enter(visit, host, "Ann").page
+    hear(page)
+    page.locator("#show-why").click()
+    page.keyboard.press("i")
+    expect(page.locator("#left")).to_have_text("1")
+    expect(page.locator("#why")).to_be_hidden()
+    page.keyboard.press("z")
+    expect(page.locator("#status")).to_contain_text("Here is the clip again")
+    expect(page.locator("#left")).to_have_text("2")
+    expect(page.locator("#undo-line")).to_be_hidden()
+    assert host("scores") == []
+    # Too late, the offer is gone and the label is written.
+    page.keyboard.press("u")
+    expect(page.locator("#undo-line")).to_be_visible()
+    expect(page.locator("#undo-line")).to_be_hidden(timeout=SOON)
 
 
 def test_a_leak_is_deleted_counted_and_shown(host, visit):
@@ -296,6 +322,7 @@ def test_everything_lies_on_one_time_axis_and_nothing_over_the_caption(host, vis
     host("serve", "Ann")
     page = enter(visit, host, "Ann").page
     shows(page, "review")
+    page.locator("#show-why").click()
     for width in (1100, 390):
         page.set_viewport_size({"width": width, "height": 900})
         lanes, seek = page.locator("#wave").bounding_box(), page.locator("#seek").bounding_box()
@@ -314,6 +341,7 @@ def test_small_shares_are_words_and_figures_for_engineers_are_folded(host, visit
     host("serve", "Ann")
     page = enter(visit, host, "Ann").page
     shows(page, "review")
+    page.locator("#show-why").click()
     for value in page.locator("#bars .value").all_inner_texts():
         assert re.fullmatch(r"(<\s0\.1|>\s99\.9|\d+(\.\d)?)\s%", value), value
     expect(page.locator("#details")).not_to_be_visible()

@@ -212,3 +212,61 @@ fn a_closed_queue_tells_the_terminal_and_not_the_browser() {
     assert_eq!(answer.text(), r#"{"error":"the queue is closed; the terminal says why"}"#);
     assert!(page.errors()[0].contains("the audit log is altered"), "{:?}", page.errors());
 }
+
+#[test]
+fn a_label_can_be_taken_back_while_its_clip_stays_locked() {
+    let bench = Bench::with(3);
+    let page = bench.page(&["Ann", "Ben"]);
+    let (ann, ben) = (page.log_in("Ann"), page.log_in("Ben"));
+    let decide = |client: &Client, id: &str, decision: &str| {
+        let body = json!({ "decision": decision, "undo": true });
+        client.post(&format!("/api/clips/{id}/decide"), &body).json()
+    };
+    let first = ann.next().unwrap();
+    let answer = decide(&ann, &first, "intended");
+    assert_eq!((&answer["answer"], &answer["undo"]), (&json!("done"), &json!(true)));
+    assert_eq!(ann.standing()["left"], 2, "it counts as labelled");
+    let second = ann.next().unwrap();
+    assert_ne!(second, first, "and is not given again");
+    let bens = ben.next().unwrap();
+    assert!(bens != first && bens != second, "nor to anybody else");
+    // Taken back, it is the next one, and the one that was open goes back.
+    assert_eq!(ann.post("/api/undo", &json!({})).json()["undone"], true);
+    assert_eq!(ann.next().as_deref(), Some(first.as_str()));
+    assert_eq!(ann.standing()["left"], 3);
+    assert_eq!(ann.post("/api/undo", &json!({})).json()["undone"], false, "once");
+    // After its seconds it is written, whoever asks for anything.
+    decide(&ann, &first, "unclear");
+    bench.clock.pass(6_000);
+    ben.standing();
+    assert_eq!(ann.post("/api/undo", &json!({})).json()["undone"], false, "too late");
+    assert_eq!(ann.get("/api/overview").json()["reviewed"], 1);
+    // The next decision settles the one before it, and so does the end of a session.
+    let second = ann.next().unwrap();
+    decide(&ann, &second, "intended");
+    decide(&ben, &bens, "intended");
+    ben.post("/api/logout", &json!({}));
+    assert_eq!(ann.get("/api/overview").json()["reviewed"], 2);
+    drop(page);
+    assert_eq!(
+        reopen(bench.path(), &bench.settings, &bench.clock).unwrap().stats().unwrap().reviewed,
+        3
+    );
+}
+
+#[test]
+fn an_accidental_clip_is_deleted_at_once_and_a_wipe_loses_no_label() {
+    let bench = Bench::with(2);
+    let page = bench.page(&["Ann"]);
+    let ann = page.log_in("Ann");
+    let body = |decision: &str| json!({ "decision": decision, "undo": true });
+    let first = ann.next().unwrap();
+    let answer = ann.post(&format!("/api/clips/{first}/decide"), &body("accidental")).json();
+    assert_eq!((&answer["answer"], &answer["undo"]), (&json!("leak"), &json!(false)));
+    let second = ann.next().unwrap();
+    ann.post(&format!("/api/clips/{second}/decide"), &body("intended"));
+    assert_eq!(ann.post("/api/purge", &json!({"confirm": "delete every clip"})).json()["wiped"], 0);
+    assert_eq!(ann.post("/api/undo", &json!({})).json()["undone"], false);
+    assert_eq!(ann.get("/api/overview").json()["reviewed"], 2);
+    assert!(page.errors().is_empty(), "{:?}", page.errors());
+}

@@ -18,12 +18,11 @@ use serde_json::json;
 use super::app::{Acting, App, Watching};
 use super::guard::{MOST_BODY, Refusal, guard};
 use super::picture::{Drawing, Kept, Prepared};
-use super::{assets, login};
+use super::{assets, decide, login};
 use wakegate::Result;
 use wakegate::intervals::{Interval, clopper_pearson};
-use wakegate::review::Act;
 use wakegate::review::CONFIDENCE;
-use wakegate::review::{Answer, Certificate, ClipId, Day, Label, LeasedClip, Person, Queue, Stats};
+use wakegate::review::{Answer, ClipId, Day, LeasedClip, Person, Queue, Standing, Stats};
 
 /// What has to be sent along to delete everything.
 const CONFIRMED: &str = "delete every clip";
@@ -33,7 +32,7 @@ pub(super) type Asked<T> = std::result::Result<Json<T>, JsonRejection>;
 
 /// Every path that is answered.
 pub(super) fn router(app: Arc<App>) -> Router {
-    let api: [(&str, MethodRouter<Arc<App>>); 10] = [
+    let api: [(&str, MethodRouter<Arc<App>>); 11] = [
         ("/api/login", post(login::log_in)),
         ("/api/link", post(login::link)),
         ("/api/logout", post(login::log_out)),
@@ -41,7 +40,8 @@ pub(super) fn router(app: Arc<App>) -> Router {
         ("/api/next", post(next)),
         ("/api/clips/{id}/audio", get(audio)),
         ("/api/clips/{id}/picture", get(picture)),
-        ("/api/clips/{id}/decide", post(decide)),
+        ("/api/clips/{id}/decide", post(decide::decide)),
+        ("/api/undo", post(decide::undo)),
         ("/api/overview", get(overview)),
         ("/api/purge", post(purge)),
     ];
@@ -66,7 +66,7 @@ pub(super) fn asked<T>(asked: Asked<T>) -> Answered<T> {
     })
 }
 
-fn clip_id(text: &str) -> Answered<ClipId> {
+pub(super) fn clip_id(text: &str) -> Answered<ClipId> {
     text.parse().map_err(|_| Refusal::new(StatusCode::NOT_FOUND, "this is no clip"))
 }
 
@@ -76,11 +76,15 @@ pub(super) struct Nothing {}
 
 /// How many are left, and whether the clip that the visitor has is still theirs.
 async fn standing(State(app): State<Arc<App>>, Watching(visitor): Watching) -> Answered<Response> {
-    let id = app.sessions()?.held_id(&visitor.person);
+    app.settle().await?;
+    let (id, pending) = {
+        let sessions = app.sessions()?;
+        (sessions.held_id(&visitor.person), sessions.pending_id(&visitor.person))
+    };
     let (who, clip) = (visitor.person.clone(), id.clone());
     let found = app.desk(move |desk| {
         desk.queue.sweep_if_due()?;
-        desk.queue.standing(&who, clip.as_ref())
+        standing_but(&mut desk.queue, &who, clip.as_ref(), pending.as_ref())
     });
     let found = found.await?;
     let clip = id.zip(found.clip);
@@ -95,8 +99,24 @@ async fn standing(State(app): State<Arc<App>>, Watching(visitor): Watching) -> A
     .into_response())
 }
 
+/// How things stand, where a clip whose label may still be taken back counts as labelled.
+fn standing_but(
+    queue: &mut Queue,
+    who: &Person,
+    clip: Option<&ClipId>,
+    pending: Option<&ClipId>,
+) -> Result<Standing> {
+    let mut standing = queue.standing(who, clip)?;
+    if let Some(pending) = pending
+        && queue.standing(who, Some(pending))?.clip == Some(Answer::Done)
+    {
+        standing.left -= 1;
+    }
+    Ok(standing)
+}
+
 /// The word that the page's script knows an answer by.
-fn word(answer: Answer) -> &'static str {
+pub(super) fn word(answer: Answer) -> &'static str {
     match answer {
         Answer::Done => "done",
         Answer::Leak => "leak",
@@ -138,9 +158,10 @@ async fn next(
 ) -> Answered<Json<NextClip>> {
     asked(body)?;
     let who = visitor.person.clone();
+    let pending = app.sessions()?.pending_id(&who);
     let (standing, clip) = app
         .desk(move |desk| {
-            let clip = desk.queue.next_for(&who)?;
+            let clip = desk.queue.next_but(&who, pending.as_ref())?;
             let now_ms = desk.queue.peek_ms()?;
             let shown = clip.map(|clip| {
                 let record = &clip.record;
@@ -152,7 +173,8 @@ async fn next(
                 let (drawing, prepared) = desk.painter.paint(&clip.audio, kept)?;
                 Ok((shown(&clip, now_ms, drawing), clip.id, prepared))
             });
-            Ok((desk.queue.standing(&who, None)?, shown.transpose()?))
+            let standing = standing_but(&mut desk.queue, &who, None, pending.as_ref())?;
+            Ok((standing, shown.transpose()?))
         })
         .await?;
     let clip = match clip {
@@ -226,79 +248,6 @@ async fn fetch(
     Ok(([(CONTENT_TYPE, kind)], Body::from(Bytes::from_owner(body))).into_response())
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Decide {
-    /// `intended`, `accidental`, `unclear` or `delete`.
-    decision: String,
-}
-
-/// How a decision ended, and where a leak leaves the figures.
-#[derive(Serialize)]
-struct Decided {
-    answer: &'static str,
-    incident: Option<Incident>,
-}
-
-#[derive(Serialize)]
-struct Incident {
-    reviewed: u64,
-    leaks: u64,
-    leak_share: Interval,
-    certificate: Option<Certificate>,
-}
-
-async fn decide(
-    State(app): State<Arc<App>>,
-    Acting(visitor): Acting,
-    Path(id): Path<String>,
-    body: Asked<Decide>,
-) -> Answered<Json<Decided>> {
-    let Decide { decision } = asked(body)?;
-    let id = clip_id(&id)?;
-    let label = match decision.as_str() {
-        "delete" => None,
-        text => Some(text.parse::<Label>().map_err(|_| {
-            let known = "expected intended, accidental, unclear or delete";
-            Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, known)
-        })?),
-    };
-    let has_it = app.sessions()?.held(&visitor.person, &id).is_some();
-    let who = visitor.person.clone();
-    let decided = app.desk(move |desk| act(&mut desk.queue, &who, &id, label, has_it)).await?;
-    if has_it {
-        app.sessions()?.let_go(&visitor.person);
-    }
-    Ok(Json(decided))
-}
-
-/// Only who has a clip may decide about it: nobody judges what they did not hear.
-fn act(
-    queue: &mut Queue,
-    who: &Person,
-    id: &ClipId,
-    label: Option<Label>,
-    has_it: bool,
-) -> Result<Decided> {
-    let standing = queue.standing(who, Some(id))?.clip.unwrap_or(Answer::Gone);
-    let answer = match (label, standing) {
-        (Some(label), _) if has_it => queue.label(who, id, label)?,
-        (None, Answer::Done) if has_it => queue.delete(who, id)?,
-        (_, standing) => {
-            queue.note(who.as_str(), Act::Refused, Some("decide"))?;
-            if standing == Answer::Done { Answer::Taken } else { standing }
-        }
-    };
-    let incident = match answer {
-        Answer::Leak => {
-            let Stats { reviewed, leaks, leak_share, certificate, .. } = queue.stats()?;
-            Some(Incident { reviewed, leaks, leak_share, certificate })
-        }
-        _ => None,
-    };
-    Ok(Decided { answer: word(answer), incident })
-}
-
 /// Share of leaks among all clips labelled up to a day, with its exact interval.
 #[derive(Serialize)]
 struct Course {
@@ -363,6 +312,11 @@ async fn purge(
     if asked(body)?.confirm != CONFIRMED {
         let why = "deleting every clip needs a confirmation";
         return Err(Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, why));
+    }
+    // What was labelled keeps its label; only the clips go.
+    let labelled = app.sessions()?.due(u64::MAX);
+    for (reviewer, pending) in labelled {
+        app.write(&reviewer, pending).await?;
     }
     let wiped = app.desk(move |desk| desk.queue.purge_all(&visitor.person)).await?;
     app.sessions()?.let_all_go();

@@ -1,6 +1,7 @@
 //! What the handlers share: the queue, the sessions, and the ways to them.
 
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use axum::extract::FromRequestParts;
@@ -9,9 +10,10 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 
 use super::Event;
+use super::crowd::counted;
 use super::guard::Refusal;
 use super::picture::Painter;
-use super::session::{Ended, Secrets, Sessions};
+use super::session::{Ended, Pending, Secrets, Sessions};
 use super::site::Site;
 use wakegate::gate::Clock;
 use wakegate::review::Act;
@@ -21,9 +23,20 @@ use wakegate::{Error, ErrorKind, Result};
 /// The header with the token that only the page's own script knows.
 pub(super) const TOKEN: &str = "x-wakegate-token";
 
-/// Who asks, by their address.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Peer(pub(super) IpAddr);
+/// Who asks, on one connection.
+#[derive(Debug, Clone)]
+pub(super) struct Peer {
+    /// Their address, as limits count it.
+    pub(super) from: IpAddr,
+    /// Whether a session was shown on the connection.
+    pub(super) known: Arc<AtomicBool>,
+}
+
+impl Peer {
+    pub(super) fn new(address: IpAddr) -> Self {
+        Self { from: counted(address), known: Arc::default() }
+    }
+}
 
 /// The queue with what makes pictures of its clips.
 pub(super) struct Desk {
@@ -91,8 +104,24 @@ impl App {
         Ok(())
     }
 
-    /// Ends the sessions whose time is over, and deletes the clips whose time is.
+    /// Writes a label that can't be taken back any more. A clip that is gone by now has none.
+    pub(super) async fn write(
+        self: &Arc<Self>,
+        reviewer: &Person,
+        pending: Pending,
+    ) -> std::result::Result<(), Refusal> {
+        let person = reviewer.clone();
+        let Pending { id, label, .. } = pending;
+        self.desk(move |desk| desk.queue.label(&person, &id, label).map(drop)).await
+    }
+
+    /// Writes the labels that are due, ends the sessions whose time is over, and deletes the clips
+    /// whose time is.
     pub(super) async fn settle(self: &Arc<Self>) -> std::result::Result<(), Refusal> {
+        let due = self.sessions()?.due(self.now_ms());
+        for (reviewer, pending) in due {
+            self.write(&reviewer, pending).await?;
+        }
         let ended = self.sessions()?.reap(self.now_ms());
         for session in ended {
             self.ended(session, true).await?;
@@ -106,7 +135,10 @@ impl App {
         session: Ended,
         relink: bool,
     ) -> std::result::Result<(), Refusal> {
-        let Ended { reviewer, clip, why } = session;
+        let Ended { reviewer, clip, pending, why } = session;
+        if let Some(pending) = pending {
+            self.write(&reviewer, pending).await?;
+        }
         let person = reviewer.clone();
         self.desk(move |desk| {
             if let Some(clip) = clip {
@@ -156,6 +188,9 @@ impl Visitor {
         let mut sessions = app.sessions()?;
         let person = sessions.who(&secrets, act, app.now_ms()).ok_or(unknown)?;
         let session_s = sessions.remaining_s(&secrets, app.now_ms());
+        if let Some(peer) = parts.extensions.get::<Peer>() {
+            peer.known.store(true, Ordering::Relaxed);
+        }
         Ok(Self { person, cookie: cookie.to_owned(), session_s })
     }
 }

@@ -29,7 +29,7 @@ pub(super) async fn log_in(
 ) -> Answered<Response> {
     let LogIn { secret } = asked(body)?;
     app.settle().await?;
-    let login = app.sessions()?.log_in(&secret, peer.0, app.now_ms());
+    let login = app.sessions()?.log_in(&secret, peer.from, app.now_ms());
     match login.map_err(|error| app.failed(error))? {
         Login::Open(opened) => {
             let name = opened.reviewer.as_str().to_owned();
@@ -39,8 +39,10 @@ pub(super) async fn log_in(
             let cookie = app.site.cookie(&opened.cookie, 24 * 3600);
             Ok(([(SET_COOKIE, cookie)], Json(body)).into_response())
         }
-        Login::Refused => {
-            app.desk(|desk| desk.queue.note("unknown", Act::Refused, Some("log in"))).await?;
+        Login::Refused { tell } => {
+            if let Some(note) = tell {
+                app.desk(move |desk| desk.queue.note("unknown", Act::Refused, Some(note))).await?;
+            }
             Err(Refusal::new(StatusCode::FORBIDDEN, "this link is used, too old or wrong"))
         }
         Login::Limited { retry_s } => Err(Refusal::limited(retry_s)),

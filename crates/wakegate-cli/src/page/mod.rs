@@ -15,6 +15,8 @@
 mod api;
 mod app;
 mod assets;
+mod crowd;
+mod decide;
 mod guard;
 mod login;
 mod picture;

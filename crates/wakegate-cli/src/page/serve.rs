@@ -1,6 +1,5 @@
 //! Connections: taken, bounded in number and patience, and handed to the router.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,16 +9,16 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::oneshot;
 use tokio::time::{interval, sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
 use super::api;
 use super::app::{App, Peer};
+use super::crowd::{Crowd, Hurried};
 
-/// Connections at a time.
-const MOST_CONNECTIONS: usize = 64;
-/// How long a TLS handshake or the head of a request may take, and an idle connection stay.
+/// How long a TLS handshake, the head of a request or the taking of an answer may take, and an idle
+/// connection stay.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How often ended sessions are looked for while nobody asks for anything.
 const TICK: Duration = Duration::from_secs(10);
@@ -36,7 +35,7 @@ pub(super) async fn run(
     mut stop: oneshot::Receiver<()>,
 ) {
     let router = api::router(Arc::clone(&app));
-    let slots = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    let crowd = Crowd::default();
     let mut tick = interval(TICK);
     loop {
         tokio::select! {
@@ -46,20 +45,19 @@ pub(super) async fn run(
             _ = tick.tick() => { let _ = app.settle().await; }
             taken = listener.accept() => match taken {
                 Ok((stream, address)) => {
-                    // Nobody waits for a place: a browser tries again by itself.
-                    let Ok(slot) = Arc::clone(&slots).try_acquire_owned() else { continue };
+                    let peer = Peer::new(address.ip());
                     let (router, tls) = (router.clone(), tls.clone());
-                    tokio::spawn(async move {
+                    let (from, known) = (peer.from, Arc::clone(&peer.known));
+                    crowd.enter(from, known, tokio::spawn(async move {
                         match tls {
-                            None => converse(stream, address, router).await,
+                            None => converse(stream, peer, router).await,
                             Some(tls) => {
                                 if let Ok(Ok(stream)) = timeout(PATIENCE, tls.accept(stream)).await {
-                                    converse(stream, address, router).await;
+                                    converse(stream, peer, router).await;
                                 }
                             }
                         }
-                        drop(slot);
-                    });
+                    }));
                 }
                 // Out of file handles, or a client that is gone already.
                 Err(_) => sleep(Duration::from_millis(50)).await,
@@ -74,10 +72,10 @@ pub(super) async fn run(
 
 async fn converse(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    address: SocketAddr,
+    peer: Peer,
     router: Router,
 ) {
-    let service = TowerToHyperService::new(router.layer(Extension(Peer(address.ip()))));
+    let service = TowerToHyperService::new(router.layer(Extension(peer)));
     // What a client does wrong on its connection ends that connection, and is of no interest.
     let _ = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -86,6 +84,6 @@ async fn converse(
         .max_buf_size(MOST_HEAD)
         // Bodies with audio are handed to the system as they are, not copied first.
         .writev(true)
-        .serve_connection(TokioIo::new(stream), service)
+        .serve_connection(TokioIo::new(Hurried::new(stream, PATIENCE)), service)
         .await;
 }

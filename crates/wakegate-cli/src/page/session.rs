@@ -11,13 +11,17 @@ use std::net::IpAddr;
 use sha2::{Digest, Sha256};
 
 use super::picture::Prepared;
-use wakegate::review::{ClipId, Person};
+use wakegate::review::{ClipId, Label, Person};
 use wakegate::{Error, ErrorKind, Result};
 
 /// Bytes of a secret.
 const SECRET_BYTES: usize = 16;
-/// Addresses whose failures are remembered; beyond it, nobody who is unknown may try.
+/// Addresses whose failures are remembered; beyond it, a guess of any other is refused unread.
 const MOST_ADDRESSES: usize = 1024;
+/// Failures of all addresses together that the audit log tells of, in the time that they count.
+const MOST_TOLD: usize = 10;
+/// How long a label can be taken back.
+const UNDO_MS: u64 = 6_000;
 /// How long the audio of a clip may wait to be fetched.
 const FETCH_MS: u64 = 60_000;
 
@@ -77,6 +81,15 @@ struct Session {
     started_ms: u64,
     used_ms: u64,
     held: Option<Held>,
+    pending: Option<Pending>,
+}
+
+/// A label that the reviewer may still take back; the clip stays theirs meanwhile.
+#[derive(Clone)]
+pub(super) struct Pending {
+    pub(super) id: ClipId,
+    pub(super) label: Label,
+    due_ms: u64,
 }
 
 /// The clip that a session has.
@@ -90,6 +103,8 @@ struct Held {
 pub(super) struct Ended {
     pub(super) reviewer: Person,
     pub(super) clip: Option<ClipId>,
+    /// A label that was given and not yet written.
+    pub(super) pending: Option<Pending>,
     pub(super) why: &'static str,
 }
 
@@ -103,8 +118,13 @@ pub(super) struct Opened {
 /// How a login ended.
 pub(super) enum Login {
     Open(Opened),
-    Refused,
-    Limited { retry_s: u64 },
+    /// With what the audit log is to say of it, if anything.
+    Refused {
+        tell: Option<&'static str>,
+    },
+    Limited {
+        retry_s: u64,
+    },
 }
 
 /// The two secrets that a request brings.
@@ -140,11 +160,10 @@ impl Sessions {
         self.links.iter().filter(late).map(|link| link.reviewer.clone()).collect()
     }
 
-    /// Opens a session with the secret of a link.
+    /// Opens a session with the secret of a link. The right one opens it whatever others have
+    /// tried from the same address: nobody can guess it, and nobody is to be shut out by guesses.
     pub(super) fn log_in(&mut self, secret_: &str, from: IpAddr, now_ms: u64) -> Result<Login> {
-        if let Some(retry_s) = self.limited(from, now_ms) {
-            return Ok(Login::Limited { retry_s });
-        }
+        let limited = self.limited(from, now_ms);
         let wanted = hash(secret_);
         let age = |link: &Link| now_ms.saturating_sub(link.made_ms);
         let place = self
@@ -152,8 +171,11 @@ impl Sessions {
             .iter()
             .position(|link| link.hash == wanted && age(link) < self.limits.link_s * 1000);
         let Some(place) = place else {
+            if let Some(retry_s) = limited {
+                return Ok(Login::Limited { retry_s });
+            }
             self.failures.entry(from).or_default().push(now_ms);
-            return Ok(Login::Refused);
+            return Ok(Login::Refused { tell: self.told() });
         };
         let reviewer = self.links.swap_remove(place).reviewer;
         let ((cookie, cookie_hash), (token, token_hash)) = (secret()?, secret()?);
@@ -164,8 +186,18 @@ impl Sessions {
             started_ms: now_ms,
             used_ms: now_ms,
             held: None,
+            pending: None,
         });
         Ok(Login::Open(Opened { reviewer, cookie, token }))
+    }
+
+    /// What the audit log is to say of a failure that was just counted: of the first few of a
+    /// window, whatever addresses they come from, so that nobody fills the log.
+    fn told(&self) -> Option<&'static str> {
+        match self.failures.values().map(Vec::len).sum::<usize>() {
+            MOST_TOLD => Some("log in; further failures are not told for a while"),
+            count => (count < MOST_TOLD).then_some("log in"),
+        }
     }
 
     /// Seconds until `from` may try again, if it may not now.
@@ -259,9 +291,43 @@ impl Sessions {
         }
     }
 
+    /// Keeps a label that may be taken back for some seconds; gives the one before it.
+    pub(super) fn put_off(
+        &mut self,
+        reviewer: &Person,
+        id: ClipId,
+        label: Label,
+        now_ms: u64,
+    ) -> Option<Pending> {
+        let session = self.open.iter_mut().find(|session| session.reviewer == *reviewer)?;
+        session.pending.replace(Pending { id, label, due_ms: now_ms + UNDO_MS })
+    }
+
+    /// Takes the label out of the reviewer's session, to be written or forgotten.
+    pub(super) fn take_pending(&mut self, reviewer: &Person) -> Option<Pending> {
+        self.open.iter_mut().find(|session| session.reviewer == *reviewer)?.pending.take()
+    }
+
+    /// The clip whose label the reviewer may still take back.
+    pub(super) fn pending_id(&self, reviewer: &Person) -> Option<ClipId> {
+        let session = self.open.iter().find(|session| session.reviewer == *reviewer)?;
+        session.pending.as_ref().map(|pending| pending.id.clone())
+    }
+
+    /// Takes out the labels that can't be taken back any more, each with whose it is.
+    pub(super) fn due(&mut self, now_ms: u64) -> Vec<(Person, Pending)> {
+        let take = |session: &mut Session| {
+            let pending = session.pending.take_if(|pending| pending.due_ms <= now_ms)?;
+            Some((session.reviewer.clone(), pending))
+        };
+        self.open.iter_mut().filter_map(take).collect()
+    }
+
     /// Takes the clips out of all sessions.
     pub(super) fn let_all_go(&mut self) {
-        self.open.iter_mut().for_each(|session| session.held = None);
+        for session in &mut self.open {
+            (session.held, session.pending) = (None, None);
+        }
     }
 
     fn find(&mut self, secrets: &Secrets<'_>) -> Option<&mut Session> {
@@ -272,6 +338,7 @@ impl Sessions {
 
 impl Session {
     fn end(self, why: &'static str) -> Ended {
-        Ended { reviewer: self.reviewer, clip: self.held.map(|held| held.id), why }
+        let clip = self.held.map(|held| held.id);
+        Ended { reviewer: self.reviewer, clip, pending: self.pending, why }
     }
 }

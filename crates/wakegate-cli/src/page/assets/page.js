@@ -8,6 +8,8 @@ import { Player, samplesOf } from "./player.js";
 const $ = (id) => document.getElementById(id);
 const VIEWS = ["login", "review", "leak", "empty", "overview"];
 const POLL_MS = 4000;
+/** A second less than the device waits with a label. */
+const UNDO_MS = 5000;
 const SAID = {
   intended: "Labelled intended.",
   accidental: "Labelled accidental.",
@@ -21,6 +23,7 @@ let view = "login";
 /** Whether a request that changes something is on its way. */
 let busy = false;
 let poll = 0;
+let undoing = 0;
 /** What the overview shows. */
 let figures = null;
 const player = new Player(follow);
@@ -54,6 +57,7 @@ function failed(error) {
 
 function leave(text) {
   clearTimeout(poll);
+  offerUndo(false);
   closeClip();
   api.keepToken(null);
   go("login");
@@ -114,6 +118,7 @@ async function next(text = "") {
     open = { ...clip, cells };
     player.load(samplesOf(wav));
     describe(clip);
+    reveal(false);
     go("review");
     paint();
     follow();
@@ -185,7 +190,7 @@ function describe(clip) {
     bar("Another word, or noise", clip.p_not_wake_word));
   const fact = (name, value) => element("div", {}, element("dt", {}, name), element("dd", {}, value));
   const day = new Date(clip.stored_ms);
-  $("facts").replaceChildren(
+  $("dates").replaceChildren(
     fact("Heard", day.toLocaleString("en-GB", { weekday: "short", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" })),
     fact("Deleted at the latest", `in ${span(clip.expires_in_s)}`));
   $("details").replaceChildren(
@@ -193,6 +198,31 @@ function describe(clip) {
     fact("Intended", clip.p_intended.toPrecision(4)),
     fact("Scores: word, address", `${clip.p_wake_word.toFixed(2)}, ${clip.p_addressed.toFixed(2)}`),
     fact("Spotter’s peak, as heard", clip.spotter_peak === null ? "none: proposed from outside" : clip.spotter_peak.toFixed(2)));
+}
+
+/** Shows what the device thought, or hides it: a label that leans on it certifies nothing. */
+function reveal(shown) {
+  for (const id of ["why", "posteriors", "trace-name"]) $(id).hidden = !shown;
+  $("why-hidden").hidden = shown;
+  if (shown) paint();
+}
+
+/** Offers to take the last label back, for as long as the device waits with it. */
+function offerUndo(offered) {
+  clearTimeout(undoing);
+  $("undo-line").hidden = !offered;
+  if (offered) undoing = setTimeout(() => offerUndo(false), UNDO_MS);
+}
+
+async function undo() {
+  if (busy || $("undo-line").hidden) return;
+  offerUndo(false);
+  try {
+    const { undone } = await api.post("/api/undo");
+    await next(undone ? "Taken back. Here is the clip again." : "It is too late to take that back.");
+  } catch (error) {
+    failed(error);
+  }
 }
 
 /** What the curve is: not what was seen when the word was heard, but computed for this page. */
@@ -264,7 +294,8 @@ async function decide(decision) {
   ready();
   player.pause();
   try {
-    const { answer, incident } = await api.post(`/api/clips/${open.id}/decide`, { decision });
+    const { answer, incident, undo } = await api.post(`/api/clips/${open.id}/decide`, { decision, undo: true });
+    offerUndo(undo);
     if (answer === "leak") return leak(incident);
     await next({
       done: SAID[decision],
@@ -362,10 +393,11 @@ async function wipe() {
 // Keys and buttons
 
 addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.altKey || event.metaKey || event.repeat || view !== "review") return;
-  if ($("wipe-dialog").open) return;
+  if (event.ctrlKey || event.altKey || event.metaKey || event.repeat) return;
   const on = event.target;
   const key = event.key.toLowerCase();
+  if (key === "z" && on.id !== "secret") return void undo();
+  if (view !== "review" || $("wipe-dialog").open) return;
   const decisions = { i: "intended", a: "accidental", u: "unclear", d: "delete" };
   if (key in decisions) decide(decisions[key]);
   else if (key === " " && !on.closest("button, summary, a")) toggle();
@@ -391,6 +423,8 @@ $("log-out").addEventListener("click", async () => {
   await api.post("/api/logout").catch(() => {});
   leave("You are logged out.");
 });
+$("undo").addEventListener("click", undo);
+$("show-why").addEventListener("click", () => reveal(true));
 $("play").addEventListener("click", toggle);
 $("seek").addEventListener("input", () => player.seek(Number($("seek").value)));
 $("lanes").addEventListener("pointerdown", (event) => {
