@@ -306,3 +306,49 @@ fn labels_that_cannot_be_read_are_refused_by_line() {
     let answer = json_lines(&run(folder, 1, &["calibrate", "--labels", "f.jsonl", "--json"]));
     assert_eq!(answer[0]["left_out"], 2);
 }
+
+#[test]
+fn labels_of_another_model_or_queue_are_put_in_force_by_force_alone() {
+    let folder = folder();
+    let folder = folder.path();
+    review(folder, 0, &["consent", "--by", "Owner"]);
+    let today =
+        String::from_utf8(std::process::Command::new("date").arg("+%F").output().unwrap().stdout)
+            .unwrap();
+    let rows = |model: &str| -> String {
+        let row = format!("{},intended,alexa,{model},0.9\n", today.trim());
+        format!("day,label,wake_word,model,p_intended\n{}", row.repeat(400))
+    };
+    fs::write(folder.join("other.csv"), rows("alexa-1")).unwrap();
+    fs::write(folder.join("same.csv"), rows("alexa-2")).unwrap();
+    let base = ["calibrate", "--share", "0.05", "--queue", "queue", "--by", "Owner", "--labels"];
+    for (file, said) in [
+        ("other.csv", "the labels are of the model \"alexa-1\"; here alexa-2 judges"),
+        ("same.csv", "400 of 400 labels are not of this queue"),
+    ] {
+        let looked = run(folder, 0, &[&base[..], &[file]].concat());
+        assert!(stderr(&looked).contains(said), "{looked:?}");
+        let refused = run(folder, 2, &[&base[..], &[file, "--apply"]].concat());
+        assert!(stderr(&refused).contains("--force"), "{refused:?}");
+        let status = String::from_utf8(review(folder, 0, &["status"]).stdout).unwrap();
+        assert!(status.contains("certificate  none"), "{status}");
+    }
+    run(folder, 0, &[&base[..], &["other.csv", "--apply", "--force"]].concat());
+    let status = String::from_utf8(review(folder, 0, &["status"]).stdout).unwrap();
+    assert!(status.contains("from p_intended 0.9"), "{status}");
+}
+
+#[test]
+fn calibrate_says_how_long_a_certificate_takes() {
+    let folder = folder();
+    let folder = folder.path();
+    fs::write(folder.join("few.jsonl"), labels(500, usize::MAX)).unwrap();
+    fs::write(folder.join("cap.toml"), "[review]\ndaily_cap = 10\n").unwrap();
+    let few = ["calibrate", "--labels", "few.jsonl"];
+    let said = String::from_utf8(run(folder, 1, &few).stdout).unwrap();
+    // 4118 labels in all, of which 500 are there, at 50 a day.
+    assert!(said.contains("about 73 days more at the daily cap of 50 clips"), "{said}");
+    let capped = [&few[..], &["--config", "cap.toml", "--json"]].concat();
+    let answer = &json_lines(&run(folder, 1, &capped))[0];
+    assert_eq!((&answer["daily_cap"], &answer["days_at_daily_cap"]), (&10.into(), &362.into()));
+}

@@ -235,7 +235,11 @@ fn a_recording_goes_through_the_same_gate() {
     assert!(found > 3);
     let said = crate::cli_support::stderr(&output);
     assert!(said.contains(&format!("review queue: {found} clips stored, 0 stopped")), "{said}");
-    let strict = ["listen", "--model", "strict", "--queue", "queue", "--input", "a.wav"];
+    std::fs::write(folder.path().join("b.toml"), "[review]\nenabled = true\nmin_free_mb = 0\n")
+        .unwrap();
+    let strict = [
+        "listen", "--config", "b.toml", "--model", "strict", "--queue", "queue", "--input", "a.wav",
+    ];
     package(&folder.path().join("strict"));
     edit_manifest(&folder.path().join("strict"), "intended_at = 0.5", "intended_at = 1.0");
     let output = run_in(folder.path(), &strict);

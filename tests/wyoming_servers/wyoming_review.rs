@@ -21,8 +21,8 @@ fn clips(folder: &Path) -> Vec<Value> {
 
 /// A server whose clips go to the queue in `folder`.
 fn start(folder: &Path, more: &[&str]) -> Daemon {
-    std::fs::write(folder.join("a.toml"), "[audio]\nenabled = false\n[review]\nmin_free_mb = 0\n")
-        .unwrap();
+    let settings = "[audio]\nenabled = false\n[review]\nenabled = true\nmin_free_mb = 0\n";
+    std::fs::write(folder.join("a.toml"), settings).unwrap();
     let config = folder.join("a.toml").to_str().unwrap().to_owned();
     let queue = folder.join("queue").to_str().unwrap().to_owned();
     Daemon::start(&[&["--config", &config, "--queue", &queue], more].concat())

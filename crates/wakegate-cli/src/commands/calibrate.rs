@@ -3,25 +3,29 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::config::Config;
 use clap::Args;
 use serde::{Deserialize, Serialize};
-use wakegate::review::{Certificate, Person};
+use wakegate::review::{Certificate, Person, Queue, Settings};
 use wakegate::{Error, ErrorKind, Result};
 use wakegate_lab::eval::certify;
 use wakegate_lab::eval::certify::{DAY_CLIPS, Goal, Labelled, REPORTED_2019, Report};
 
-use super::Outcome;
 use super::output;
 use super::output::{JsonLines, counted};
+use super::provenance;
+use super::provenance::Origin;
 use super::queue_location::Place;
 use super::review::open_or_make;
+use super::{Outcome, open_model};
 
 /// Find the smallest threshold at which, with confidence, few queued clips are accidental
 ///
 /// Takes labelled activations: lines of `score --activations` with a "label" added, or a CSV
 /// with the columns p_intended and label, as `review export` writes it. Labels: intended, or
 /// accidental, not_wake_word, not_addressed, playback, unclear, which all count against it.
-/// The rows must be a fair sample of what the threshold will meet, each once.
+/// The rows must be a fair sample of what the threshold will meet, each once: where they say that
+/// they are of another model, of another queue or of long ago, it says so, and --apply refuses them.
 ///
 /// The bound holds for the choice among thresholds too (Learn-then-Test, split fixed-sequence
 /// testing with exact binomial p-values). Exit code: 0 certified, 1 the data can't certify it,
@@ -46,6 +50,9 @@ pub struct Calibrate {
     /// Put a certified threshold in force for the queue of --queue or --config
     #[arg(long)]
     apply: bool,
+    /// Put it in force although the labels are of another model, another queue or long ago
+    #[arg(long, requires = "apply")]
+    force: bool,
     /// Who puts it in force, for the audit log
     #[arg(long, value_name = "NAME", env = "USER", default_value = "operator")]
     by: Person,
@@ -53,16 +60,19 @@ pub struct Calibrate {
     place: Place,
 }
 
-/// What a row must have; it may have more.
+/// What a row must have, and what it may say of where it comes from; it may have more.
 #[derive(Deserialize)]
 struct Row {
     p_intended: Option<f32>,
     label: Option<String>,
+    model: Option<String>,
+    day: Option<String>,
 }
 
 /// The rows of a file, and how many had no label or no score.
 struct Rows {
     labelled: Vec<Labelled>,
+    origins: Vec<Origin>,
     left_out: usize,
 }
 
@@ -76,6 +86,9 @@ struct Answer<'a> {
     accidental_a_day_mean_at_most: f64,
     accidental_a_day_95_of_100_days_at_most: u64,
     reported_2019: u64,
+    daily_cap: u32,
+    days_at_daily_cap: Option<u64>,
+    doubts: &'a [String],
     #[serde(flatten)]
     report: &'a Report,
 }
@@ -85,6 +98,10 @@ impl Calibrate {
         let goal = Goal { share: self.share, confidence: self.confidence };
         let rows = read(&self.labels)?;
         let report = certify::certify(&rows.labelled, goal)?;
+        let config = self.place.config(None)?;
+        let doubts = self.doubts(&rows, &config)?;
+        let cap = config.review.daily_cap;
+        let days = days(&rows, &report, cap);
         if self.json {
             let (mean, busy) = report.day();
             JsonLines::stdout().print(&Answer {
@@ -95,18 +112,41 @@ impl Calibrate {
                 accidental_a_day_mean_at_most: mean,
                 accidental_a_day_95_of_100_days_at_most: busy,
                 reported_2019: REPORTED_2019,
+                daily_cap: cap,
+                days_at_daily_cap: days,
+                doubts: &doubts,
                 report: &report,
             })?;
         } else {
-            show(&rows, goal, &report)?;
+            show(&rows, goal, &report, days.map(|days| (days, cap)))?;
         }
+        doubts.iter().for_each(|doubt| output::warning("labels", doubt));
         if self.apply {
-            self.apply(goal, &report)?;
+            if !(doubts.is_empty() || self.force) {
+                return Err(Error::new(ErrorKind::Settings, "nothing is put in force")
+                    .expected("labels that are a sample of what the threshold will meet")
+                    .found(doubts.join("; "))
+                    .hint("--force, if you know that they are"));
+            }
+            self.apply(goal, &report, &config.review)?;
         }
         Ok(Outcome::of(usize::from(report.certified.is_none())))
     }
 
-    fn apply(&self, goal: Goal, report: &Report) -> Result<()> {
+    /// Why the labels may say nothing about this queue. One that is named and there is asked.
+    fn doubts(&self, rows: &Rows, config: &Config) -> Result<Vec<String>> {
+        let asked = self.apply || self.place.names_a_queue();
+        let own = match asked && Queue::exists(&config.review.directory)? {
+            true => Some(open_or_make(&config.review)?.labelled_scores(&self.by)?),
+            false => None,
+        };
+        let words = config.wake_word.iter();
+        let models = words.map(|word| Ok(open_model(word.model.as_deref())?.manifest().id()));
+        let models = models.collect::<Result<Vec<_>>>()?;
+        Ok(provenance::doubts(&rows.origins, &models, own.as_deref()))
+    }
+
+    fn apply(&self, goal: Goal, report: &Report, settings: &Settings) -> Result<()> {
         let Some(point) = &report.certified else {
             output::warning("calibrate", "nothing is put in force: nothing is certified");
             return Ok(());
@@ -119,7 +159,7 @@ impl Calibrate {
             accidental: point.accidental,
             upper: report.upper_share,
         };
-        open_or_make(&self.place.settings()?)?.set_certificate(&self.by, &certificate)?;
+        open_or_make(settings)?.set_certificate(&self.by, &certificate)?;
         output::talk(format_args!(
             "in force: nothing below p_intended {} is kept",
             point.threshold
@@ -128,7 +168,13 @@ impl Calibrate {
     }
 }
 
-fn show(rows: &Rows, goal: Goal, report: &Report) -> Result<()> {
+/// Days until there are labels enough, at so many clips a day, each of which gets its label.
+fn days(rows: &Rows, report: &Report, cap: u32) -> Option<u64> {
+    let missing = report.labels_needed?.saturating_sub(rows.labelled.len() as u64);
+    (cap > 0).then(|| missing.div_ceil(u64::from(cap)))
+}
+
+fn show(rows: &Rows, goal: Goal, report: &Report, days: Option<(u64, u32)>) -> Result<()> {
     let [planning, testing] = report.rows;
     let percent = |share: f64| format!("{} %", (1e5 * share).round() / 1e3);
     let accidental = rows.labelled.iter().filter(|row| row.accidental).count();
@@ -172,6 +218,10 @@ fn show(rows: &Rows, goal: Goal, report: &Report) -> Result<()> {
                 .to_owned(),
         ),
     });
+    if let Some((days, cap)) = days {
+        let text = format!("about {days} days more at the daily cap of {cap} clips, all labelled");
+        lines.push(("time", text));
+    }
     let (mean, busy) = report.day();
     lines.push((
         "a day",
@@ -187,13 +237,16 @@ fn show(rows: &Rows, goal: Goal, report: &Report) -> Result<()> {
 fn read(path: &Path) -> Result<Rows> {
     let text = fs::read_to_string(path).map_err(|e| Error::io("read", path, &e))?;
     let parsed = if text.trim_start().starts_with('{') { json(&text) } else { table(&text) };
-    let mut rows = Rows { labelled: Vec::new(), left_out: 0 };
+    let mut rows = Rows { labelled: Vec::new(), origins: Vec::new(), left_out: 0 };
     for (number, row) in parsed {
         let row = row
             .and_then(labelled)
             .map_err(|e| e.context(format_args!("{} line {number}", path.display())))?;
         match row {
-            Some(row) => rows.labelled.push(row),
+            Some((row, origin)) => {
+                rows.labelled.push(row);
+                rows.origins.push(origin);
+            }
             None => rows.left_out += 1,
         }
     }
@@ -248,7 +301,7 @@ fn unread(error: &dyn std::fmt::Display) -> Error {
 }
 
 /// A row that counts; none where the label or the score is missing.
-fn labelled(row: Row) -> Result<Option<Labelled>> {
+fn labelled(row: Row) -> Result<Option<(Labelled, Origin)>> {
     let (Some(p_intended), Some(label)) = (row.p_intended, row.label) else { return Ok(None) };
     let accidental = match label.as_str() {
         "" => return Ok(None),
@@ -260,5 +313,7 @@ fn labelled(row: Row) -> Result<Option<Labelled>> {
                 .found(format!("{:?}", other.chars().take(40).collect::<String>())));
         }
     };
-    Ok(Some(Labelled { p_intended, accidental }))
+    let said = |text: Option<String>| text.filter(|text| !text.is_empty());
+    let origin = Origin { p_intended, label, model: said(row.model), day: said(row.day) };
+    Ok(Some((Labelled { p_intended, accidental }, origin)))
 }

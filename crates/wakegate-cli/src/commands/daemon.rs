@@ -3,7 +3,6 @@
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::config::{Config, Level};
@@ -16,23 +15,15 @@ use wakegate::gate::harden;
 use wakegate::pipeline::{Event, Observer, Report};
 use wakegate::{Error, ErrorKind, Result};
 
+use super::queue_location::Place;
 use super::wyoming::WyomingOptions;
 use super::{Engine, Outcome, log, output};
 
 /// What a microphone is listened to with.
 #[derive(Args)]
 pub struct DaemonArguments {
-    /// The configuration; `wakegate config print` shows all of it. With --input, its wake word
-    /// and its `[review]` count
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// Keep what is intended in the review queue in this folder, as `[review]` with enabled = true
-    /// does; `wakegate review consent` comes first
-    #[arg(long, value_name = "DIR")]
-    queue: Option<PathBuf>,
-    /// File with the queue's device key, in place of the one in its folder
-    #[arg(long, value_name = "FILE")]
-    key_file: Option<PathBuf>,
+    #[command(flatten)]
+    place: Place,
     /// Input device: an identifier, a name or a part of one, or - for raw PCM on stdin
     #[arg(long, value_name = "NAME", conflicts_with = "input", allow_hyphen_values = true)]
     device: Option<String>,
@@ -60,9 +51,12 @@ pub fn run(arguments: DaemonArguments, engine: Engine) -> Result<Outcome> {
     let daemon = Daemon::new()?;
     let counters = Arc::new(Counters::default());
     // A service waits for its sound card; a person wants to know.
-    let patient = arguments.config.is_some();
+    let patient = arguments.place.file().is_some();
     let again = Arc::clone(&arguments);
-    let read_again: ReadAgain = Box::new(move || read(&again, &engine));
+    let read_again: ReadAgain = Box::new(move || {
+        again.place.is_plain()?;
+        read(&again, &engine)
+    });
     let mut setup = Setup {
         read_again: Some(read_again).filter(|_| patient),
         patient,
@@ -92,18 +86,13 @@ pub fn run(arguments: DaemonArguments, engine: Engine) -> Result<Outcome> {
 
 /// The configuration: the file's, and before it what the command line says.
 pub fn read(arguments: &DaemonArguments, engine: &Engine) -> Result<Config> {
-    let DaemonArguments { config, queue, key_file, device, on_intended, on_accidental, wyoming } =
-        arguments;
-    let file = config.as_deref().map(Config::open).transpose()?;
-    let mut config = file.unwrap_or_else(|| {
-        let mut config = Config::default();
-        if wyoming.is_asked_for() {
-            // Who asks for clients alone gets clients alone, and is at a terminal.
-            config.audio.enabled = device.is_some();
-            config.log.level = Level::Info;
-        }
-        config
-    });
+    let DaemonArguments { place, device, on_intended, on_accidental, wyoming } = arguments;
+    let mut config = place.config(Some(engine))?;
+    if place.file().is_none() && wyoming.is_asked_for() {
+        // Who asks for clients alone gets clients alone, and is at a terminal.
+        config.audio.enabled = device.is_some();
+        config.log.level = Level::Info;
+    }
     let replace = |value: &mut Option<String>, new: &Option<String>| {
         if new.is_some() {
             value.clone_from(new);
@@ -112,23 +101,10 @@ pub fn read(arguments: &DaemonArguments, engine: &Engine) -> Result<Config> {
     replace(&mut config.audio.device, device);
     replace(&mut config.hooks.on_intended, on_intended);
     replace(&mut config.hooks.on_accidental, on_accidental);
-    if let Some(queue) = queue {
-        config.review.enabled = true;
-        config.review.directory.clone_from(queue);
-    }
-    config.review.key_file = key_file.clone().or(config.review.key_file);
-    if engine.model.is_some() {
-        config.wake_word = vec![engine.word()];
-    } else {
-        for word in &mut config.wake_word {
-            if engine.sensitivity.is_some() || engine.intended_at.is_some() {
-                (word.sensitivity, word.intended_at) = (engine.sensitivity, engine.intended_at);
-            }
-        }
-    }
     wyoming.apply(&mut config)?;
     config.validate()?;
     config.has_a_source()?;
+    place.warn_if_off(&config);
     Ok(config)
 }
 

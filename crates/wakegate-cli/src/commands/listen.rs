@@ -18,6 +18,7 @@ use super::daemon;
 use super::daemon::DaemonArguments;
 use super::output;
 use super::output::JsonLines;
+use super::queue_location::only_model;
 use super::queue_sink::Sink;
 use super::{Engine, Outcome};
 
@@ -95,18 +96,6 @@ fn open(input: &Path) -> Result<Box<dyn Source>> {
     Ok(Box::new(FileSource::open(input)?))
 }
 
-/// The one model that the configuration names.
-fn only_model(config: &Config) -> Result<Model> {
-    let [word] = config.wake_word.as_slice() else {
-        return Err(Error::new(ErrorKind::Settings, "--input listens for one wake word")
-            .expected("one [[wake_word]]")
-            .found(config.wake_word.len().to_string())
-            .hint("name one with --model"));
-    };
-    let model = super::open_model(word.model.as_deref())?;
-    word.applied(model)
-}
-
 /// A recording on its way through the pipeline, and into the review queue where that is on.
 struct Take {
     pipeline: Pipeline,
@@ -117,7 +106,7 @@ struct Take {
 
 impl Take {
     fn new(model: &Model, config: &Config) -> Result<Self> {
-        let review = config.review.enabled.then(|| Sink::by(&config.review)).transpose()?;
+        let review = config.review.enabled.then(|| Sink::open(&config.review)).transpose()?;
         let manifest = model.manifest();
         Ok(Self {
             pipeline: Pipeline::new(model)?,

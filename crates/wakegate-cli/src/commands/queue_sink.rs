@@ -12,7 +12,6 @@ use wakegate::review::{Queue, Settings, Stored};
 
 use super::output;
 use super::output::counted;
-use super::queue_location::Place;
 
 /// The gate and the queue behind it. Unlike the daemon, it waits for the queue and drops
 /// nothing for want of time.
@@ -26,20 +25,8 @@ pub struct Sink {
 }
 
 impl Sink {
-    /// Opens the queue that `place` names; none where it names no queue.
-    pub fn open(place: &Place) -> Result<Option<Self>> {
-        if !place.names_a_queue() {
-            return Ok(None);
-        }
-        let mut settings = place.settings()?;
-        // Who names a queue to fill and no settings enables it by that; the consent has to be
-        // on record in either case.
-        settings.enabled |= !place.has_settings();
-        Self::by(&settings).map(Some)
-    }
-
     /// Opens the queue that `settings` names.
-    pub fn by(settings: &Settings) -> Result<Self> {
+    pub fn open(settings: &Settings) -> Result<Self> {
         for problem in harden().problems {
             output::warning("memory", &problem);
         }

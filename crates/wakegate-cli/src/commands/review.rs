@@ -1,6 +1,7 @@
 //! `wakegate review`: consent, the queue's state, labels, wipes, exports, the audit log.
 
 use std::io::{self, Write};
+use std::path::Path;
 use std::sync::Arc;
 
 use clap::{Args, Subcommand};
@@ -82,6 +83,9 @@ enum Command {
         #[command(flatten)]
         by: By,
     },
+    /// Take the machine's clock for the queue's time again, after it was far ahead once: clips
+    /// that were stored meanwhile are deleted, and the log says so
+    SetTime(By),
     Serve(review_serve::Serve),
     Export(Export),
     /// The audit log
@@ -118,7 +122,7 @@ pub fn open_or_make(settings: &Settings) -> Result<Queue> {
 
 /// Opens the queue of `settings` if there is one.
 pub fn open(settings: &Settings) -> Result<Queue> {
-    if Queue::exists(&settings.directory) {
+    if Queue::exists(&settings.directory)? {
         return open_or_make(settings);
     }
     Err(Error::new(ErrorKind::Review, "there is no review queue")
@@ -129,7 +133,7 @@ pub fn open(settings: &Settings) -> Result<Queue> {
 
 impl Review {
     pub fn run(self) -> Result<Outcome> {
-        let settings = self.place.settings()?;
+        let settings = self.place.config(None)?.review;
         match self.command {
             Command::Consent { by, revoke: false } => consent(&settings, &by),
             Command::Consent { by, revoke: true } => {
@@ -137,7 +141,7 @@ impl Review {
                 say(&format!("consent revoked; {} wiped", counted(wiped as usize, "clip")));
                 Ok(Outcome::AllWell)
             }
-            Command::Status { json } => status(&settings, json),
+            Command::Status { json } => status(&settings, self.place.file(), json),
             Command::List(by) => list(&settings, &by.by),
             Command::Label { id, label, by } => {
                 let mut queue = open(&settings)?;
@@ -155,6 +159,14 @@ impl Review {
                 Ok(Outcome::AllWell)
             }
             Command::Purge { all: true, by } => wipe(&settings, &by.by),
+            Command::SetTime(by) => {
+                let count = open(&settings)?.set_time(&by.by)?;
+                say(&format!(
+                    "the machine's time counts; {} deleted",
+                    counted(count as usize, "clip")
+                ));
+                Ok(Outcome::AllWell)
+            }
             Command::Serve(command) => command.run(&settings),
             Command::Export(command) => command.run(&settings),
             Command::Audit(Audit::Show) => show(&settings),
@@ -177,7 +189,7 @@ fn consent(settings: &Settings, by: &Person) -> Result<Outcome> {
     let consent = open_or_make(settings)?.give_consent(by)?;
     say(&format!("consent of {}, {}", consent.by, consent.given_at));
     if !settings.enabled {
-        say("nothing is kept yet: the settings say enabled = false");
+        say("these settings say enabled = false: by them nothing is kept");
     }
     Ok(Outcome::AllWell)
 }
@@ -193,24 +205,43 @@ fn answer(id: &ClipId, answer: Answer) -> Result<Outcome> {
     Ok(outcome)
 }
 
-fn status(settings: &Settings, json: bool) -> Result<Outcome> {
+/// What `status --json` prints.
+#[derive(serde::Serialize)]
+struct Status<'a> {
+    /// What the settings say; nothing where none were named.
+    enabled: Option<bool>,
+    #[serde(flatten)]
+    stats: &'a Stats,
+}
+
+fn status(settings: &Settings, file: Option<&Path>, json: bool) -> Result<Outcome> {
     let mut queue = open(settings)?;
     let stats = queue.stats()?;
     if json {
-        JsonLines::stdout().print(&stats)?;
+        let enabled = file.map(|_| settings.enabled);
+        JsonLines::stdout().print(&Status { enabled, stats: &stats })?;
         return Ok(Outcome::AllWell);
     }
-    for (name, text) in rows(settings, &stats) {
+    for (name, text) in rows(settings, file, &stats) {
         output::line(format_args!("{name:<12} {text}"))?;
     }
     Ok(Outcome::AllWell)
 }
 
-fn rows(settings: &Settings, stats: &Stats) -> Vec<(&'static str, String)> {
+/// Whether clips are kept, as far as it is known: who stores them may go by another file.
+fn enabled(settings: &Settings, file: Option<&Path>) -> String {
+    match file {
+        None => "not known: name the settings of whatever stores clips with --config".to_owned(),
+        Some(file) if settings.enabled => format!("yes, by {}", file.display()),
+        Some(file) => format!("no: under {} nothing is kept", file.display()),
+    }
+}
+
+fn rows(settings: &Settings, file: Option<&Path>, stats: &Stats) -> Vec<(&'static str, String)> {
     let stopped: u64 = stats.days.iter().flat_map(|day| day.stopped.values()).sum();
     let mut rows = vec![
         ("queue", settings.directory.display().to_string()),
-        ("enabled", if settings.enabled { "yes" } else { "no: nothing is kept" }.to_owned()),
+        ("enabled", enabled(settings, file)),
         ("consent", stats.consent.clone().unwrap_or_else(|| "none: nothing is kept".to_owned())),
         (
             "queued",
@@ -250,7 +281,10 @@ fn rows(settings: &Settings, stats: &Stats) -> Vec<(&'static str, String)> {
         ),
     ];
     if stats.clock_behind_s > 60 {
-        let text = format!("{} s behind the queue's time", stats.clock_behind_s);
+        let text = format!(
+            "{} s behind the queue's time (hint: if it is right, `wakegate review set-time`)",
+            stats.clock_behind_s
+        );
         rows.push(("clock", text));
     }
     rows

@@ -16,7 +16,7 @@ use super::inputs::Inputs;
 use super::output;
 use super::output_writer::{Destination, OutputOptions};
 use super::progress::Progress;
-use super::queue_location::Place;
+use super::queue_location::{Place, only_model};
 use super::queue_sink::Sink;
 use super::resume_journal::fingerprint;
 use super::run_summary::{Tally, kind_name};
@@ -30,8 +30,9 @@ use super::{Engine, Outcome, worker_count};
 /// audio_s where the decision waited for more than the recording holds. A recording that can't
 /// be scored has its reason in "error", and no verdict.
 ///
-/// With --queue, the audio of intended activations also goes through the gate into a review
-/// queue, under the `[review]` settings of --config; the queue needs a recorded consent.
+/// With --config, the wake word and its thresholds are those of the file. With --queue, the audio
+/// of intended activations also goes through the gate into a review queue, under the `[review]`
+/// settings of --config, which have to enable it; the queue needs a recorded consent.
 ///
 /// Exit code: 0 all scored, 1 some could not be scored, 2 could not run.
 #[derive(Args)]
@@ -75,7 +76,10 @@ impl Score {
         }
         let threads = worker_count(self.threads)?;
         let corpus = self.inputs.open()?;
-        let model = self.engine.open()?;
+        let config = self.place.config(Some(&self.engine))?;
+        self.place.warn_if_off(&config);
+        self.engine.runtime.choose()?;
+        let model = only_model(&config)?;
         // A model that can't be loaded is no recording's fault: say so before the first record.
         let first = self.scorer(&model)?;
         let mut tally = Tally::default();
@@ -92,7 +96,8 @@ impl Score {
             ));
             return Ok(Outcome::AllWell);
         };
-        let sink = Sink::open(&self.place)?;
+        let queued = self.place.names_a_queue();
+        let sink = queued.then(|| Sink::open(&config.review)).transpose()?;
         let progress = Progress::new(&corpus);
         let report =
             Report { manifest: model.manifest(), shape, destination, progress, tally, sink };
