@@ -12,11 +12,12 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: help demo demo-said test test-said check features python-tests wheel python-package python-package-tests cluster-tests browser-test instructions packaging-tests screenshots bench-build system browser test-tools train-setup train train-asked clean
+.PHONY: help demo demo-said test test-said attack attack-users check features python-tests wheel python-package python-package-tests cluster-tests browser-test instructions packaging-tests screenshots bench-build system browser test-tools train-setup train train-asked clean
 
 help:
 	@echo "make demo   build wakegate and judge the recordings in data/"
 	@echo "make test   format, lints, tests, docs: everything CI runs"
+	@echo "make attack   what an attacker tries, from outside (docs/THREATS.md)"
 	@echo "make train WORD=marvin RECORDINGS=DIR   train a wake word of your own (models/README.md)"
 	@echo "make browser-test   the pages in Chromium alone"
 	@echo "make screenshots   the README's pictures, from the pages as they are"
@@ -42,9 +43,23 @@ test-said:
 # With WAKEGATE_REQUIRE=all a test that would be skipped fails.
 test: test-said system test-tools $(VENV)/ready check features python-tests browser-test python-package-tests packaging-tests
 	ORT_DYLIB_PATH="$$(echo "$$PWD"/$(VENV)/lib/python3*/site-packages/onnxruntime/capi/libonnxruntime.so.*)" \
-		cargo test --locked
+		WAKEGATE_FUZZ_S=$(FUZZ_S) cargo test --locked
+	$(MAKE) attack-users
 	benches/instructions.sh
 	@echo "Skipped:"; sort -u $(SKIPPED) 2>/dev/null || echo "nothing"
+
+# What an attacker tries; FUZZ_S is how many seconds each parser is looked at.
+FUZZ_S ?= 5
+attack: attack-users
+	WAKEGATE_FUZZ_S=$(FUZZ_S) cargo test --locked -p wakegate-cli --test attack
+
+# The part that is two users, where this one can become root.
+attack-users: | system
+	cargo test --locked -p wakegate-cli --test attack --no-run
+	@if [ -z "$(SUDO)" ] || sudo -n true 2>/dev/null; then \
+		cargo test --locked --config 'target."cfg(unix)".runner = "$(if $(SUDO),sudo -E,env)"' \
+			-p wakegate-cli --test attack -- --ignored users::; \
+	else echo "attack: the tests of two users are ignored: they need root" >&2; fi
 
 check:
 	cargo fmt --all --check
