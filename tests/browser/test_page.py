@@ -343,7 +343,7 @@ def test_small_shares_are_words_and_figures_for_engineers_are_folded(host, visit
     shows(page, "review")
     page.locator("#show-why").click()
     for value in page.locator("#bars .value").all_inner_texts():
-        assert re.fullmatch(r"(<\s0\.1|>\s99\.9|\d+(\.\d)?)\s%", value), value
+        assert re.fullmatch(r"(<\s0\.1|>\s99\.9|\d+(\.\d{1,2})?)\s%", value), value
     expect(page.locator("#details")).not_to_be_visible()
     page.locator("#review summary").click()
     expect(page.locator("#details")).to_contain_text("Spotter’s peak")
