@@ -99,7 +99,9 @@ fn verdicts_counters_and_discovery_reach_the_broker() {
     listener.until("online", |seen| is(seen, "home/hall/status", "online"));
     // As much as the first verdict needs, and no more.
     live.feed(&speech_like(2.5, 3));
-    let line = live.next();
+    let mut line = live.next();
+    // The clock of the wall is for who reads the lines.
+    line.as_object_mut().unwrap().remove("at").unwrap();
     listener.until("an event", |seen| seen.contains_key("home/hall/event"));
     listener.until("the last verdict", |seen| seen.contains_key("home/hall/last"));
     let mut last = listener.json("home/hall/last");
