@@ -140,6 +140,9 @@ system:
 test-tools: | system
 	@command -v mosquitto >/dev/null || [ -x /usr/sbin/mosquitto ] || \
 		{ $(SUDO) apt-get update -qq; $(SUDO) apt-get install -y -qq --no-install-recommends mosquitto; }
+	@for tool in ffmpeg sox lame flac; do command -v $$tool >/dev/null || missing=1; done; [ -z "$${missing:-}" ] || \
+		{ $(SUDO) apt-get update -qq; $(SUDO) apt-get install -y -qq --no-install-recommends ffmpeg sox lame flac; } || \
+		echo "ffmpeg, sox, lame or flac can't be installed: the tests of their files will be skipped" >&2
 
 $(VENV)/ready: models/train/requirements-test.txt | system
 	python3 -m venv $(VENV)

@@ -36,7 +36,8 @@ unsafe impl GlobalAlloc for Watched {
 #[global_allocator]
 static ALLOCATOR: Watched = Watched;
 
-const FORMATS: &str = "WAV, AIFF, FLAC, MP3, AAC, M4A, Ogg Vorbis or Ogg Opus";
+const FORMATS: &str =
+    "WAV, AIFF, AU, SPHERE, FLAC, MP3, AAC, M4A, CAF, WebM, Ogg Vorbis or Ogg Opus";
 
 struct Folder(TempDir);
 
@@ -239,8 +240,9 @@ fn paths_that_name_no_audio() {
         [
             Some(no_such.to_owned()),
             Some(format!(
-                "no audio files in folder {}: expected files ending in aac, aif, aiff, flac, m4a, \
-                 mp3, mp4, oga, ogg, opus, wav, wave, found none, subfolders included \
+                "no audio files in folder {}: expected files ending in 3gp, aac, aif, aifc, aiff, \
+                 amr, ape, au, bwf, caf, flac, m4a, m4b, mka, mov, mp2, mp3, mp4, oga, ogg, opus, \
+                 rf64, snd, sph, spx, w64, wav, wave, weba, webm, wma, wv, found none, subfolders included \
                  (hint: a file with another ending is scored when it is named itself)",
                 empty.display()
             )),

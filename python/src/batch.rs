@@ -59,8 +59,7 @@ pub fn records(manifest: &Manifest, about: &About, result: &Result<Scored>) -> R
         Ok(scored) => {
             let activations = (1..).zip(&scored.activations).map(|(number, activation)| {
                 let length = Some(scored.samples);
-                Record::of_activation(&about.path, manifest, number, activation, length)
-                    .warned(&scored.warnings)
+                Record::of_activation(&about.path, manifest, number, activation, length).of(scored)
             });
             (Record::of_recording(&about.path, manifest, scored), activations.collect())
         }

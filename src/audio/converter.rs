@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::downmix::SignalSpec;
-use super::downmix::{Unusable, check_channels, mix};
+use super::downmix::{Mixer, SignalSpec, check_channel, check_channels};
+use super::ring::Channel;
+use super::warning::Warning;
 use super::{Resampler, SAMPLE_RATE, Source};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -16,6 +17,7 @@ const BLOCK_FRAMES: usize = 16_384;
 /// bit for bit.
 pub struct Converter {
     form: SignalSpec,
+    mixer: Mixer,
     resampler: Resampler,
     mono: Vec<f32>,
     /// Frames taken.
@@ -32,11 +34,26 @@ impl Converter {
         check_channels(channels)?;
         Ok(Self {
             form: SignalSpec { rate, channels },
+            mixer: Mixer::new(Channel::Mix),
             resampler: Resampler::new(rate)?,
             mono: Vec::new(),
             frames: 0,
             resampling: Duration::ZERO,
         })
+    }
+
+    /// The same converter, which takes one channel instead of the mean of all.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Audio`] where there is no such channel.
+    pub fn of_channel(self, channel: Channel) -> Result<Self> {
+        check_channel(channel, self.form)?;
+        Ok(Self { mixer: Mixer::new(channel), ..self })
+    }
+
+    /// What was odd about the samples so far.
+    pub fn warning(&self) -> Option<Warning> {
+        self.mixer.warning()
     }
 
     /// Rate of what it takes, in Hz.
@@ -62,18 +79,9 @@ impl Converter {
                 .expected(format!("a multiple of {channels} samples"))
                 .found(interleaved.len().to_string()));
         }
-        mix(interleaved, self.form, &mut self.mono).map_err(|Unusable(at)| {
-            let frame = self.frames + (at / channels) as u64;
-            Error::new(ErrorKind::Audio, "unusable sample")
-                .expected("finite samples in range about ±1")
-                .found(format!(
-                    "{} at sample {frame} ({:.4} s) of channel {} of {channels}",
-                    interleaved[at],
-                    frame as f64 / f64::from(self.form.rate),
-                    at % channels + 1,
-                ))
-                .hint("the program that made the samples divided by zero or overflowed")
-        })?;
+        let mixed = self.mixer.mix(interleaved, self.form, &mut self.mono);
+        mixed
+            .map_err(|sample| sample.into_error("", "made the samples", self.form, self.frames))?;
         self.frames += self.mono.len() as u64;
         let start = Instant::now();
         let result = self.resampler.push(&self.mono, out);
@@ -101,6 +109,7 @@ pub struct Samples {
     ready_from: usize,
     ended: bool,
     failed: Option<Error>,
+    warnings: Vec<Warning>,
 }
 
 impl Samples {
@@ -118,6 +127,7 @@ impl Samples {
             ready_from: 0,
             ended: false,
             failed: None,
+            warnings: Vec::new(),
         })
     }
 
@@ -126,6 +136,7 @@ impl Samples {
         let rest = &self.interleaved[self.taken..];
         if rest.is_empty() {
             self.ended = true;
+            self.warnings.extend(self.converter.warning());
             return self.converter.finish(&mut self.ready);
         }
         let piece = &rest[..rest.len().min(BLOCK_FRAMES * self.converter.channels())];
@@ -162,8 +173,8 @@ impl Source for Samples {
         self.converter.resampling
     }
 
-    fn warnings(&self) -> &[String] {
-        &[]
+    fn warnings(&self) -> &[Warning] {
+        &self.warnings
     }
 }
 

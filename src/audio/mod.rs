@@ -11,11 +11,13 @@
 mod capture;
 mod converter;
 pub mod downmix;
+pub mod header;
 mod input;
 mod pipe_input;
 mod raw_pcm;
 pub mod resample;
 pub mod ring;
+mod warning;
 
 #[cfg(feature = "capture")]
 pub use capture::{Card, CardSettings, DeviceInfo, Form, devices};
@@ -24,6 +26,8 @@ pub use input::{Fault, FaultSender, Input, Stream, faults};
 pub use pipe_input::Pipe;
 pub use raw_pcm::RawPcm;
 pub use resample::Resampler;
+pub use ring::Channel;
+pub use warning::Warning;
 
 use std::time::Duration;
 
@@ -54,9 +58,9 @@ pub trait Source: Send {
         Duration::ZERO
     }
 
-    /// What was wrong with the audio but did not stop it, one line each without a full stop.
-    /// Complete once [`read`](Source::read) has returned 0.
-    fn warnings(&self) -> &[String];
+    /// What was wrong with the audio but did not stop it. Complete once
+    /// [`read`](Source::read) has returned 0.
+    fn warnings(&self) -> &[Warning];
 }
 
 /// Reads `source` to its end: samples of shape `[n]` at [`SAMPLE_RATE`].

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
+use super::header;
 use super::input::{Fault, Input, Stream, faults};
 use super::resample::check_rate;
 use super::ring::{Channel, Writer, ring};
@@ -61,11 +62,10 @@ impl Input for Pipe {
         let (mut fault_in, fault_out) = faults();
         let channels = self.channels;
         let feed = move || {
-            if let Err(error) = feed(reader, &mut writer, block, channels) {
+            if let Err((message, hint)) = feed(reader, &mut writer, block, channels) {
                 // Before the writer goes: who sees the end sees why. A full queue already holds
                 // a reason to stop.
-                let message = error.to_string().into();
-                let hint = "check the program that writes to the pipe";
+                let message = message.into();
                 let _ = fault_in.push(Fault { fatal: true, message, hint });
             }
             drop(writer);
@@ -84,14 +84,16 @@ impl Input for Pipe {
     }
 }
 
-/// Moves everything from `reader` to the ring, until its end or until nobody listens.
+/// Moves everything from `reader` to the ring, until its end or until nobody listens; where that
+/// fails, says why and what helps.
 fn feed(
     mut reader: Box<dyn Read + Send>,
     writer: &mut Writer,
     block: usize,
     channels: usize,
-) -> std::io::Result<()> {
+) -> std::result::Result<(), (String, &'static str)> {
     let frame = BYTES * channels;
+    let mut head = Some(Vec::with_capacity(header::HEAD));
     let mut bytes = Zeroizing::new(vec![0; block * frame]);
     let mut samples = Zeroizing::new(Vec::with_capacity(block * channels));
     let mut filled = 0;
@@ -100,8 +102,20 @@ fn feed(
             Ok(0) => return Ok(()),
             Ok(count) => count,
             Err(error) if error.kind() == Io::Interrupted => continue,
-            Err(error) => return Err(error),
+            Err(error) => {
+                return Err((error.to_string(), "check the program that writes to the pipe"));
+            }
         };
+        if let Some(seen) = &mut head {
+            let wanted = (header::HEAD - seen.len()).min(count);
+            seen.extend_from_slice(&bytes[filled..filled + wanted]);
+            header::check_raw(seen).map_err(|error| {
+                (error.to_string(), "have the samples alone written: `arecord -t raw ...`")
+            })?;
+            if seen.len() == header::HEAD {
+                head = None;
+            }
+        }
         filled += count;
         let whole = filled - filled % frame;
         samples.clear();

@@ -2,7 +2,8 @@
 
 use std::io::Read;
 
-use super::Source;
+use super::warning::Warning;
+use super::{Source, header};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Bytes asked of the reader at once (0.25 s of audio).
@@ -15,11 +16,13 @@ const BUFFER_BYTES: usize = 8_192;
 pub struct RawPcm<R> {
     reader: R,
     buffer: Vec<u8>,
+    /// The first bytes, until they are enough to be looked at.
+    head: Option<Vec<u8>>,
     /// The first byte of a sample whose second byte has not come yet.
     half: Option<u8>,
     ended: bool,
     failed: Option<Error>,
-    warnings: Vec<String>,
+    warnings: Vec<Warning>,
 }
 
 impl<R: Read + Send> RawPcm<R> {
@@ -28,6 +31,7 @@ impl<R: Read + Send> RawPcm<R> {
         Self {
             reader,
             buffer: vec![0; BUFFER_BYTES],
+            head: Some(Vec::with_capacity(header::HEAD)),
             half: None,
             ended: false,
             failed: None,
@@ -51,6 +55,19 @@ impl<R: Read + Send> RawPcm<R> {
             }
         }
     }
+
+    /// Looks at the first bytes, of which `got` more lie in the buffer: the header of a file is
+    /// refused. Its first samples may have been handed out by then.
+    fn look(&mut self, got: usize) -> Result<()> {
+        let Some(head) = &mut self.head else { return Ok(()) };
+        let wanted = (header::HEAD - head.len()).min(got);
+        head.extend_from_slice(&self.buffer[..wanted]);
+        let checked = header::check_raw(head);
+        if head.len() == header::HEAD || checked.is_err() {
+            self.head = None;
+        }
+        checked.inspect_err(|error| self.failed = Some(error.clone()))
+    }
 }
 
 impl<R: Read + Send> Source for RawPcm<R> {
@@ -62,13 +79,14 @@ impl<R: Read + Send> Source for RawPcm<R> {
         while written == 0 && !out.is_empty() && !self.ended {
             let wanted = (2 * out.len()).min(BUFFER_BYTES) - usize::from(self.half.is_some());
             let got = self.fill(wanted)?;
+            self.look(got)?;
             if got == 0 {
                 self.ended = true;
                 if self.half.take().is_some() {
-                    self.warnings.push(
-                        "the stream ends in the middle of a sample: its last byte is dropped"
-                            .to_owned(),
-                    );
+                    self.warnings.push(Warning::new(
+                        "partial_sample",
+                        "the stream ends in the middle of a sample: its last byte is dropped",
+                    ));
                 }
             }
             for &byte in &self.buffer[..got] {
@@ -84,7 +102,7 @@ impl<R: Read + Send> Source for RawPcm<R> {
         Ok(written)
     }
 
-    fn warnings(&self) -> &[String] {
+    fn warnings(&self) -> &[Warning] {
         &self.warnings
     }
 }

@@ -80,8 +80,9 @@ fn what_cannot_be_scored_says_why() {
         ),
         (
             "folder",
-            "no audio files in folder folder: expected files ending in aac, aif, aiff, \
-             flac, m4a, mp3, mp4, oga, ogg, opus, wav, wave, found none, subfolders \
+            "no audio files in folder folder: expected files ending in 3gp, aac, aif, aifc, aiff, \
+             amr, ape, au, bwf, caf, flac, m4a, m4b, mka, mov, mp2, mp3, mp4, oga, ogg, opus, rf64, \
+             snd, sph, spx, w64, wav, wave, weba, webm, wma, wv, found none, subfolders \
              included (hint: a file with another ending is scored when it is named itself)",
         ),
         (
@@ -121,6 +122,8 @@ fn a_truncated_flac_gives_what_decodes_and_says_so() {
     assert!((0.5..2.9).contains(&seconds), "{line}");
     assert_eq!(
         line["warnings"],
-        serde_json::json!(["the file is cut short: its header promises 3.000 s, it holds 1.408 s"])
+        serde_json::json!([
+            "cut_short: the file is cut short: its header promises 3.000 s, it holds 1.408 s"
+        ])
     );
 }

@@ -270,7 +270,10 @@ fn the_summary_says_what_came_of_it() {
     );
     let text = stderr(&output);
     let lines: Vec<&str> = text.lines().collect();
-    assert_eq!(lines.len(), 3, "{text}");
+    assert_eq!(lines.len(), 5, "{text}");
+    assert!(lines[0].starts_with("error: cannot decode bad.wav: "), "{text}");
+    assert!(lines[1].starts_with("error: no such file or folder: none.wav"), "{text}");
+    let lines = &lines[2..];
     let verdicts = json_lines(&output);
     let count = |verdict: &str| verdicts.iter().filter(|l| l["verdict"] == verdict).count();
     let start = format!("6 recordings scored, 0.5 min of audio: {} intended, ", count("intended"));

@@ -10,10 +10,13 @@ mod corpus_support;
 mod skip;
 
 mod audio_decode;
+mod audio_forms;
 mod audio_in_memory;
+mod audio_matrix;
 mod audio_raw;
 mod audio_resample;
 mod bench_harness;
+mod corpus_forms;
 mod corpus_inputs;
 mod eval_blocks;
 mod eval_certify;

@@ -149,7 +149,7 @@ fn ogg_page(packets: &[Vec<u8>], flags: u8, granule: u64, sequence: u32) -> Vec<
 pub fn decode(path: &Path) -> Result<(Vec<f32>, Vec<String>)> {
     let mut source = FileSource::open(path)?;
     let samples = read_all(&mut source)?;
-    Ok((samples, source.warnings().to_vec()))
+    Ok((samples, source.warnings().iter().map(|warning| warning.text.clone()).collect()))
 }
 
 /// Root mean square.

@@ -6,7 +6,7 @@ use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use wakegate::audio::{SAMPLE_RATE, Source};
+use wakegate::audio::{SAMPLE_RATE, Source, Warning};
 use wakegate::frontend::{FrontEnd, Settings};
 use wakegate::{Error, ErrorKind, Result};
 use wakegate_lab::decode::{FileSource, Found, find_audio};
@@ -103,7 +103,7 @@ impl Features {
                 match result {
                     Ok(extracted) => {
                         bar.suspend(|| {
-                            extracted.warnings.iter().for_each(|text| output::warning(&key, text));
+                            extracted.warnings.iter().for_each(|w| output::warning(&key, &w.text));
                         });
                         let bands = frontend.mel_bands();
                         frames += extracted.frames.len() / bands;
@@ -134,7 +134,7 @@ impl Features {
 struct Extracted {
     /// Row-major `[frames, mel_bands]`.
     frames: Vec<f32>,
-    warnings: Vec<String>,
+    warnings: Vec<Warning>,
 }
 
 /// The frames of one recording; with `segment`, of each stretch of so many samples alone.

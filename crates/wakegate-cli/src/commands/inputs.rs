@@ -4,14 +4,14 @@ use std::path::PathBuf;
 
 use clap::Args;
 use wakegate::Result;
-use wakegate_lab::corpus::{Columns, Corpus, Settings};
+use wakegate_lab::corpus::{Choice, Columns, Corpus, Settings};
 use wakegate_lab::decode::{Encoding, RawForm};
 
 /// Recordings, in the order in which they are named: paths, then lists, then manifests.
 #[derive(Args)]
 pub struct Inputs {
-    /// Recordings, folders that are searched for them, tar (also .tar.gz) and zip archives of
-    /// them, or patterns with *, ?, [...] or **
+    /// Recordings, folders that are searched for them, tar (also .tar.gz, .tar.zst or .tar.bz2) and
+    /// zip archives of them, or patterns with *, ?, [...] or **
     #[arg(value_name = "PATH", required_unless_present_any = ["list", "manifest"])]
     paths: Vec<PathBuf>,
     /// Read more paths from this file, one a line; - for stdin
@@ -21,8 +21,8 @@ pub struct Inputs {
     /// lines on stdin
     #[arg(long, value_name = "FILE")]
     manifest: Vec<PathBuf>,
-    /// Which columns of the manifests mean what: path, id, trigger_s, label and group, each its
-    /// own name unless given here; in an archive, keys of the .json beside a recording, or the
+    /// Which columns of the manifests mean what: path, id, trigger_s, label, group and channel,
+    /// each its own name unless given here; in an archive, keys of the .json beside a recording, or the
     /// endings of other files beside it
     #[arg(long, value_name = "MEANING=NAME,...", value_delimiter = ',')]
     column: Vec<String>,
@@ -42,6 +42,11 @@ pub struct Inputs {
     /// Their channels
     #[arg(long, value_name = "N", default_value_t = 1, requires = "raw")]
     raw_channels: u16,
+    /// Which channel is heard: a number from 1, left, right, mix (the mean of all), or each (each by
+    /// itself; the one with the best activation is the recording's). A manifest's channel comes
+    /// before it
+    #[arg(long, value_name = "N|left|right|mix|each", default_value_t = Choice::default())]
+    channel: Choice,
     /// Largest member of a compressed archive, in MiB; it is held in memory
     #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=65_536))]
     member_mib: u32,
@@ -56,6 +61,7 @@ impl Inputs {
             root: self.root.clone(),
             raw: raw.transpose()?,
             member_limit: u64::from(self.member_mib) << 20,
+            channel: self.channel,
         };
         let mut corpus = Corpus::new(settings);
         self.paths.iter().for_each(|path| corpus.add_path(path));
@@ -69,6 +75,7 @@ impl Inputs {
         serde_json::json!({
             "column": self.column,
             "carry": self.carry,
+            "channel": self.channel.to_string(),
             "raw": self.raw.map(|encoding| format!("{encoding} {} {}", self.raw_rate, self.raw_channels)),
         })
     }

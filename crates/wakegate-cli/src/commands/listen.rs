@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 
 use crate::config::Config;
 use clap::Args;
-use wakegate::audio::{RawPcm, SAMPLE_RATE, Source};
+use wakegate::audio::{Channel, RawPcm, SAMPLE_RATE, Source};
 use wakegate::gate::{Heard, Tape};
 use wakegate::model::Model;
 use wakegate::pipeline::{Activation, Pipeline};
 use wakegate::{Error, ErrorKind, Result};
+use wakegate_lab::corpus::Choice;
 use wakegate_lab::decode::FileSource;
 use wakegate_lab::scoring::{Record, seconds};
 
@@ -38,6 +39,9 @@ pub struct Listen {
     /// A recording, or - for raw 16 kHz mono signed 16-bit little-endian samples on stdin
     #[arg(long, value_name = "FILE|-")]
     input: Option<PathBuf>,
+    /// Which channel of a recording is heard: a number from 1, left, right or mix (the mean of all)
+    #[arg(long, value_name = "N|left|right|mix", default_value_t = Choice::default(), requires = "input")]
+    channel: Choice,
     /// Take a recording in real time
     #[arg(long, requires = "input")]
     pace: bool,
@@ -62,7 +66,13 @@ impl Listen {
         let config = daemon::read(&self.daemon, &self.engine)?;
         self.engine.runtime.choose()?;
         let model = only_model(&config)?;
-        let mut source = open(input)?;
+        let Choice::Channel(channel) = self.channel else {
+            return Err(Error::new(ErrorKind::Settings, "--channel is refused")
+                .expected("a number, left, right or mix")
+                .found("each")
+                .hint("`wakegate score --channel each` judges each channel by itself"));
+        };
+        let mut source = open(input, channel)?;
         let mut take = Take::new(&model, &config)?;
         let mut lines = JsonLines::stdout();
         let path = input.to_string_lossy();
@@ -75,8 +85,18 @@ impl Listen {
             unwritten = lines.print(&record).err();
             unwritten.is_none() && !lines.is_closed()
         });
+        let heard = take.heard();
+        let result = result.and_then(|()| if heard > 0 { Ok(()) } else { Err(nothing_heard()) });
         let result = result.and(take.end());
-        source.warnings().iter().for_each(|text| output::warning(&path, text));
+        source.warnings().iter().for_each(|warning| output::warning(&path, &warning.text));
+        anstream::eprintln!(
+            "{path}: {:.3} s heard and judged: {}",
+            seconds(heard),
+            match number {
+                1 => "1 activation".to_owned(),
+                number => format!("{number} activations"),
+            }
+        );
         if let Some(error) = unwritten {
             return Err(error);
         }
@@ -89,11 +109,19 @@ impl Listen {
     }
 }
 
-fn open(input: &Path) -> Result<Box<dyn Source>> {
+/// The error of a stream that ended before it began.
+fn nothing_heard() -> Error {
+    Error::new(ErrorKind::Audio, "nothing was heard")
+        .expected("at least one sample")
+        .found("none")
+        .hint("check the program that writes the stream")
+}
+
+fn open(input: &Path, channel: Channel) -> Result<Box<dyn Source>> {
     if input == Path::new("-") {
         return Ok(Box::new(RawPcm::new(std::io::stdin())));
     }
-    Ok(Box::new(FileSource::open(input)?))
+    Ok(Box::new(FileSource::open(input)?.of_channel(channel)?))
 }
 
 /// A recording on its way through the pipeline, and into the review queue where that is on.
@@ -161,6 +189,11 @@ impl Take {
             tape.finish(&mut keep);
         }
         sink.put(found, clips)
+    }
+
+    /// Samples so far.
+    fn heard(&self) -> u64 {
+        self.pipeline.samples()
     }
 
     /// Says what became of it all.

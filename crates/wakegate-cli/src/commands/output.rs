@@ -39,6 +39,15 @@ pub fn error(error: &Error) {
     anstream::eprintln!("{ERROR}error:{ERROR:#} {error}");
 }
 
+/// Says on stderr why `subject` could not be scored, which the text may name itself.
+pub fn failure(subject: &str, text: &str) {
+    if text.contains(subject) {
+        anstream::eprintln!("{ERROR}error:{ERROR:#} {text}");
+    } else {
+        anstream::eprintln!("{ERROR}error:{ERROR:#} {subject}: {text}");
+    }
+}
+
 /// Says on stderr what was odd about `subject`.
 pub fn warning(subject: &str, text: &str) {
     anstream::eprintln!("{WARNING}warning:{WARNING:#} {subject}: {text}");

@@ -9,6 +9,35 @@ use wakegate_lab::scoring::{Record, Spent, seconds};
 
 use super::output::counted;
 
+/// Failures and warnings that are told one by one.
+const MOST_TOLD: usize = 5;
+
+/// What happened to a number of recordings, of which the first are named.
+#[derive(Debug, Default)]
+pub struct Told {
+    first: Vec<(String, String)>,
+    count: usize,
+}
+
+impl Told {
+    fn add(&mut self, path: &str, text: &str) {
+        self.count += 1;
+        if self.first.len() < MOST_TOLD {
+            self.first.push((path.to_owned(), text.to_owned()));
+        }
+    }
+
+    /// The first of them: the recording and what happened.
+    pub fn first(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.first.iter().map(|(path, text)| (path.as_str(), text.as_str()))
+    }
+
+    /// How many more there are.
+    pub fn more(&self) -> usize {
+        self.count - self.first.len()
+    }
+}
+
 /// Counts of a run.
 #[derive(Debug, Default)]
 pub struct Tally {
@@ -22,6 +51,11 @@ pub struct Tally {
     resumed: usize,
     resumed_samples: u64,
     spent: Spent,
+    /// Recordings that could not be scored, and what was odd about others.
+    pub failed: Told,
+    pub warned: Told,
+    /// The recording of the last warning: the lines of its activations all have it.
+    last_warned: String,
 }
 
 impl Tally {
@@ -35,6 +69,13 @@ impl Tally {
             Err(kind) => *self.failures.entry(kind.to_owned()).or_default() += 1,
         }
         for record in records {
+            if let Some(error) = &record.error {
+                self.failed.add(&record.path, error);
+            }
+            if !record.warnings.is_empty() && self.last_warned != record.path {
+                self.warned.add(&record.path, &record.warnings.join("\n"));
+                self.last_warned.clone_from(&record.path);
+            }
             if let (Some(verdict), Some(reason)) = (&record.verdict, &record.reason) {
                 let key = (verdict.to_string(), reason.to_string());
                 *self.verdicts.entry(key).or_default() += 1;
@@ -77,12 +118,16 @@ impl Tally {
     pub fn summary(&self, activations: bool, elapsed: Duration, threads: usize) -> String {
         let of = if activations { "activations: " } else { "" };
         let mut text = format!(
-            "{} scored, {} of audio: {of}{}; {} failed{}\n",
+            "{} scored, {} of audio: {of}{}; {} failed{}{}\n",
             counted(self.scored, "recording"),
             length(seconds(self.samples)),
             self.verdicts(),
             self.failures(),
             in_brackets(self.failures.iter().map(|(kind, count)| (kind.as_str(), *count))),
+            match self.warned.count {
+                0 => String::new(),
+                count => format!("; {} with warnings", counted(count, "recording")),
+            },
         );
         if self.resumed > 0 {
             let _ = writeln!(text, "{} of them were done before", self.resumed);

@@ -76,6 +76,7 @@ impl Score {
         }
         let threads = worker_count(self.threads)?;
         let corpus = self.inputs.open()?;
+        corpus.notes().iter().for_each(|(path, note)| output::warning(path, note));
         let config = self.place.config(Some(&self.engine))?;
         self.place.warn_if_off(&config);
         self.engine.runtime.choose()?;
@@ -86,6 +87,7 @@ impl Score {
         let shape = Shape {
             names: corpus.has_columns(),
             activations: self.activations,
+            channels: corpus.has_channels(),
             carried: corpus.settings().columns.carried().to_vec(),
         };
         let run = self.describe(&model);
@@ -231,10 +233,6 @@ impl Report<'_> {
         let (length, records) = match &result {
             Ok(scored) => {
                 self.tally.spend(&scored.spent);
-                self.progress.aside(|| {
-                    let say = |text: &String| output::warning(&about.path, text);
-                    scored.warnings.iter().for_each(say);
-                });
                 (Ok(scored.samples), self.records(about, scored))
             }
             Err(error) => {
@@ -258,8 +256,7 @@ impl Report<'_> {
         }
         let records = (1..).zip(&scored.activations).map(|(number, activation)| {
             let samples = Some(scored.samples);
-            Record::of_activation(path, self.manifest, number, activation, samples)
-                .warned(&scored.warnings)
+            Record::of_activation(path, self.manifest, number, activation, samples).of(scored)
         });
         records.collect()
     }
@@ -269,6 +266,11 @@ impl Report<'_> {
         let elapsed = self.progress.elapsed();
         self.progress.end();
         self.destination.finish()?;
+        self.tally.failed.first().for_each(|(path, text)| output::failure(path, text));
+        say_more(self.tally.failed.more(), "more could not be scored");
+        let warned = self.tally.warned.first();
+        warned.for_each(|(path, text)| text.lines().for_each(|line| output::warning(path, line)));
+        say_more(self.tally.warned.more(), "more have warnings");
         let mut text = self.tally.summary(self.shape.activations, elapsed, threads);
         if timings {
             text += &self.tally.times(elapsed, threads);
@@ -278,5 +280,12 @@ impl Report<'_> {
             sink.end()?;
         }
         Ok(Outcome::of(self.tally.failures()))
+    }
+}
+
+/// Counts what is not told one by one.
+fn say_more(count: usize, what: &str) {
+    if count > 0 {
+        anstream::eprintln!("... {count} {what}: the records have the reasons");
     }
 }

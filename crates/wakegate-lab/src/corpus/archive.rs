@@ -5,8 +5,47 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 
+use super::Settings;
 use crate::decode::FilePart;
 use wakegate::{Error, ErrorKind, Result};
+
+/// What kind of archive a file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Archive {
+    /// A tar archive, compressed or not.
+    Tar,
+    /// A zip archive.
+    Zip,
+}
+
+/// The endings of tar archives.
+const TARS: [&str; 10] = [
+    ".tar", ".tar.gz", ".tgz", ".tar.zst", ".tzst", ".tar.xz", ".txz", ".tar.bz2", ".tbz2", ".tbz",
+];
+
+/// What kind of archive the file at `path` is, if it is one: by its name, and by what it begins
+/// with where its name is not that of a recording.
+pub(super) fn kind(path: &Path, settings: &Settings) -> Option<Archive> {
+    if !path.is_file() {
+        return None;
+    }
+    let name = path.file_name()?.to_string_lossy().to_ascii_lowercase();
+    if TARS.iter().any(|ending| name.ends_with(ending)) {
+        return Some(Archive::Tar);
+    }
+    if name.ends_with(".zip") {
+        return Some(Archive::Zip);
+    }
+    if settings.is_audio(path) {
+        return None;
+    }
+    let mut head = Vec::with_capacity(512);
+    File::open(path).ok()?.take(512).read_to_end(&mut head).ok()?;
+    if head.get(257..262) == Some(b"ustar") {
+        return Some(Archive::Tar);
+    }
+    head.starts_with(b"PK\x03\x04").then_some(Archive::Zip)
+}
 
 /// Opens an archive for reading at several places.
 pub(super) fn open(path: &Path) -> Result<FilePart> {

@@ -1,6 +1,6 @@
 //! Which column of a manifest means what.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
@@ -8,28 +8,30 @@ use super::{Item, MOST_SECONDS, Recording, Settings};
 use wakegate::{Error, ErrorKind, Result};
 
 /// What a column can mean, in the order of [`Columns::names`].
-const MEANINGS: [&str; 5] = ["path", "id", "trigger_s", "label", "group"];
+const MEANINGS: [&str; 6] = ["path", "id", "trigger_s", "label", "group", "channel"];
+/// How alike a name has to be for a word about it, of 1.
+const NEAR: f64 = 0.75;
 
 /// The names of the columns that mean something here, and of those that are carried through.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Columns {
     /// By [`MEANINGS`].
-    names: [String; 5],
+    names: [String; 6],
     /// Those that the user named: a table without them is refused.
-    asked: [bool; 5],
+    asked: [bool; 6],
     carried: Vec<String>,
 }
 
 impl Default for Columns {
     /// Columns of the same names as what they mean; none is carried.
     fn default() -> Self {
-        Self { names: MEANINGS.map(str::to_owned), asked: [false; 5], carried: Vec::new() }
+        Self { names: MEANINGS.map(str::to_owned), asked: [false; 6], carried: Vec::new() }
     }
 }
 
 impl Columns {
-    /// Columns by pairs `MEANING=NAME`, where the meaning is `path`, `id`, `trigger_s`, `label` or
-    /// `group`, and what is not named keeps the meaning's own name; and the `carried` ones.
+    /// Columns by pairs `MEANING=NAME`, where the meaning is `path`, `id`, `trigger_s`, `label`,
+    /// `group` or `channel`, and what is not named keeps the meaning's own name; and the `carried` ones.
     ///
     /// # Errors
     /// [`ErrorKind::Settings`] for a pair that is none, a meaning twice, a carried column twice.
@@ -66,22 +68,66 @@ impl Columns {
 
     /// Whether any meaning or carried column has this name.
     pub(super) fn name(&self, column: &str) -> bool {
-        self.names.iter().chain(&self.carried).any(|name| name == column)
+        self.names.iter().chain(&self.carried).any(|name| is_same(name, column))
     }
 
-    /// Refuses a table that has `present` columns and lacks one that is needed.
+    /// Refuses a table that has `present` columns and lacks one that is needed, or has one of
+    /// them twice.
     pub(super) fn check(&self, present: &[String], table: &str) -> Result<()> {
         // The path is always needed.
         let needed = self.names.iter().zip(self.asked).enumerate();
         let needed = needed.filter(|(place, (_, asked))| *asked || *place == 0).map(|(_, n)| n.0);
-        match needed.chain(&self.carried).find(|name| !present.contains(name)) {
+        let lacks = |name: &&String| !present.iter().any(|column| is_same(name, column));
+        if let Some(name) = needed.chain(&self.carried).find(lacks) {
+            return Err(Error::new(ErrorKind::Settings, format!("{table} has no column {name:?}"))
+                .expected(format!("one of {}", present.join(", ")))
+                .hint("--column path=NAME says where the paths are"));
+        }
+        let twice = |name: &&String| present.iter().filter(|column| column == name).count() > 1;
+        match self.names.iter().chain(&self.carried).find(twice) {
             None => Ok(()),
             Some(name) => {
-                Err(Error::new(ErrorKind::Settings, format!("{table} has no column {name:?}"))
-                    .expected(format!("one of {}", present.join(", ")))
-                    .hint("--column path=NAME says where the paths are"))
+                Err(Error::new(ErrorKind::Settings, format!("{table} has a column twice"))
+                    .expected("each column that is read once")
+                    .found(format!("{name:?} twice")))
             }
         }
+    }
+
+    /// Whether the column of this name is carried or was asked for, or the path.
+    pub(super) fn needs(&self, column: &str) -> bool {
+        let named = self.names.iter().zip(self.asked).enumerate();
+        let mut needed =
+            named.filter(|(place, (_, asked))| *asked || *place == 0).map(|(_, n)| n.0);
+        needed.any(|name| is_same(name, column)) || self.carried.iter().any(|n| is_same(n, column))
+    }
+
+    /// Whether a column is read as a number of seconds.
+    pub(super) fn is_trigger(&self, column: &str) -> bool {
+        is_same(&self.names[2], column)
+    }
+
+    /// Whether a column says which channel is heard.
+    pub(super) fn is_channel(&self, column: &str) -> bool {
+        is_same(&self.names[5], column)
+    }
+
+    /// What may be meant by columns of `present` that are not read: a name that is nearly one that
+    /// would be.
+    pub(super) fn near(&self, present: &[String]) -> Vec<String> {
+        let missing = self.names.iter().filter(|name| !present.iter().any(|c| is_same(name, c)));
+        let near = missing.flat_map(|name| {
+            let unread = present.iter().filter(|column| !self.name(column));
+            let alike = unread.filter(move |column| {
+                let (a, b) = (name.to_ascii_lowercase(), column.trim().to_ascii_lowercase());
+                strsim::normalized_damerau_levenshtein(&a, &b) >= NEAR
+            });
+            alike.map(move |column| (column, name))
+        });
+        near.map(|(column, name)| {
+            format!("the column {column:?} is not read; {name:?} would be (--column says which is meant)")
+        })
+        .collect()
     }
 
     /// The item of a manifest's row, with the value of a column by `get` (null where there is
@@ -89,8 +135,17 @@ impl Columns {
     #[must_use]
     pub fn row(&self, get: &dyn Fn(&str) -> Value, settings: &Settings, place: String) -> Item {
         match text(&get(&self.names[0])) {
+            Some(path) if path.contains('\n') => {
+                let error = Error::new(ErrorKind::Settings, "the row names no recording")
+                    .expected("a path on one line")
+                    .found("a line break in it")
+                    .hint("a quote may be missing");
+                let mut item = Item::problem(place, error);
+                self.fill(&mut item, get);
+                item
+            }
             Some(path) => {
-                let rooted: PathBuf = settings.rooted(&path);
+                let rooted: PathBuf = settings.rooted(Path::new(&path));
                 let mut item = Item::new(path, Ok(Recording::File(rooted)));
                 self.fill(&mut item, get);
                 item
@@ -108,7 +163,7 @@ impl Columns {
 
     /// Puts everything but the path into `item`. A trigger that is none is the item's problem.
     pub(super) fn fill(&self, item: &mut Item, get: &dyn Fn(&str) -> Value) {
-        let [_, id, trigger, label, group] = &self.names;
+        let [_, id, trigger, label, group, channel] = &self.names;
         let about = &mut item.about;
         about.id = text(&get(id)).or_else(|| about.id.take());
         about.label = text(&get(label));
@@ -118,7 +173,17 @@ impl Columns {
             Ok(trigger_s) => about.trigger_s = trigger_s,
             Err(error) => item.audio = Err(error),
         }
+        match text(&get(channel)).map(|name| name.trim().parse()).transpose() {
+            Ok(choice) => item.about.channel = choice,
+            Err(error) => item.audio = Err(error),
+        }
     }
+}
+
+/// Whether a table's `column` is the one that is called `name`: spaces around it and its case make
+/// no difference.
+pub(super) fn is_same(name: &str, column: &str) -> bool {
+    name == column || name.trim().eq_ignore_ascii_case(column.trim())
 }
 
 /// A value as text; none for null and for nothing.
@@ -201,6 +266,16 @@ mod tests {
             assert!(error.starts_with("a column is refused: expected MEANING=NAME"), "{error}");
         }
         assert!(Columns::new(&[], &["a".to_owned(), "a".to_owned()]).is_err());
+        let twice = ["path", "path"].map(str::to_owned);
+        assert!(Columns::default().check(&twice, "m.csv").is_err());
+        let near = ["path", "trigger", "Labels", "speaker", " ID "].map(str::to_owned);
+        assert_eq!(
+            Columns::default().near(&near),
+            [
+                "the column \"trigger\" is not read; \"trigger_s\" would be (--column says which is meant)",
+                "the column \"Labels\" is not read; \"label\" would be (--column says which is meant)",
+            ]
+        );
         let columns = Columns::new(&["group=spk".to_owned()], &["x".to_owned()]).unwrap();
         let check = |names: &[&str]| {
             let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();

@@ -9,7 +9,10 @@ use std::path::Path;
 use serde_json::{Map, Value};
 
 use super::archive::read_member;
+use super::columns::is_same;
+use super::paths::shown;
 use super::{Item, Recording, Settings};
+use crate::table::to_utf8;
 use wakegate::{Error, ErrorKind, Result};
 
 /// Most bytes of a file beside a recording.
@@ -70,7 +73,7 @@ impl<'a> Grouping<'a> {
 
     /// The name of a member for people: `ARCHIVE/MEMBER`.
     pub(super) fn path(&self, name: &str) -> String {
-        format!("{}/{name}", self.archive.display())
+        format!("{}/{name}", shown(self.archive))
     }
 
     /// Begins with the member `name`; `at` bytes of the archive are behind it. Hands on the
@@ -90,6 +93,20 @@ impl<'a> Grouping<'a> {
         self.audio.push(Item::new(self.path(name), recording));
     }
 
+    /// Adds what a link to another member leads to.
+    pub(super) fn link(&mut self, name: &str, role: Role, linked: Result<Recording>) {
+        if role == Role::Audio {
+            return self.audio(name, linked);
+        }
+        let bytes = linked.and_then(|recording| recording.bytes(name, MOST_BESIDE));
+        match bytes {
+            Ok(bytes) => self.beside(name, bytes.len() as u64, &mut bytes.as_slice()),
+            Err(error) => {
+                self.problem.get_or_insert(error);
+            }
+        }
+    }
+
     /// Adds what lies beside the sample's recordings.
     pub(super) fn beside(&mut self, name: &str, size: u64, member: &mut dyn std::io::Read) {
         if let Err(error) = self.try_beside(name, size, member) {
@@ -100,6 +117,7 @@ impl<'a> Grouping<'a> {
     fn try_beside(&mut self, name: &str, size: u64, member: &mut dyn std::io::Read) -> Result<()> {
         let path = self.path(name);
         let bytes = read_member(member, size, &path, MOST_BESIDE)?;
+        let bytes = to_utf8(&bytes).map_err(|e| Error::io("read", Path::new(&path), &e))?;
         let refused = |expected: &str, found: String| {
             Error::new(ErrorKind::Settings, format!("cannot read {path}"))
                 .expected(expected)
@@ -125,7 +143,11 @@ impl<'a> Grouping<'a> {
     fn flush(&mut self, at: u64, visit: &mut Visit<'_>) -> bool {
         let beside = std::mem::take(&mut self.beside);
         let problem = self.problem.take();
-        let get = |name: &str| beside.get(name).cloned().unwrap_or(Value::Null);
+        let get = |name: &str| {
+            let alike =
+                || beside.iter().find(|(key, _)| is_same(name, key)).map(|(_, value)| value);
+            beside.get(name).or_else(alike).cloned().unwrap_or(Value::Null)
+        };
         for mut item in std::mem::take(&mut self.audio) {
             self.any = true;
             item.about.id = Some(self.key.clone());
@@ -152,7 +174,7 @@ impl<'a> Grouping<'a> {
             None => super::archive::no_audio(self.archive),
             Some(error) => error,
         };
-        visit(Item::problem(self.archive.to_string_lossy().into_owned(), error))
+        visit(Item::problem(shown(self.archive), error))
     }
 }
 

@@ -1,16 +1,18 @@
 //! Manifests: a recording a row.
 
 use std::cell::Cell;
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
+use super::columns::is_same;
 use super::grouping::Visit;
-use super::{Item, Settings};
-use crate::table::ParquetReader;
+use super::paths::shown;
+use super::{Item, Settings, json};
+use crate::table::{CsvText, ParquetReader};
 use wakegate::{Error, ErrorKind, Result};
 
 /// Most bytes of a row.
@@ -21,6 +23,7 @@ const MOST_ROW: u64 = 16 << 20;
 pub(super) struct Manifest {
     path: PathBuf,
     form: Form,
+    has_channels: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,24 +35,60 @@ enum Form {
 }
 
 impl Manifest {
-    /// Opens the manifest once, and refuses it where its columns are not those of `settings`.
-    pub(super) fn open(path: &Path, settings: &Settings) -> Result<Self> {
+    /// Opens the manifest once, and refuses it where its columns are not those of `settings`; also
+    /// gives what is odd about them.
+    pub(super) fn open(path: &Path, settings: &Settings) -> Result<(Self, Vec<String>)> {
         let form = form(path)?;
-        match form {
-            Form::Csv(delimiter) => {
-                let mut reader = csv(open(path)?, delimiter, &Rc::default());
-                let header = reader.headers().map_err(|error| unread(path, &error))?;
-                let names: Vec<String> = header.iter().map(str::to_owned).collect();
-                settings.columns.check(&names, &path.to_string_lossy())?;
-            }
-            Form::JsonLines if is_stdin(path) => {}
-            Form::JsonLines => drop(open(path)?),
-            Form::Parquet => {
-                let names = ParquetReader::open(path)?.names();
-                settings.columns.check(&names, &path.to_string_lossy())?;
-            }
+        // Its rows are read again later, for which a pipe has nothing left.
+        if !is_stdin(path) && fs::metadata(path).is_ok_and(|meta| !meta.is_file()) {
+            return Err(Error::new(ErrorKind::Io, format!("cannot read {}", path.display()))
+                .expected("a file, which can be read twice")
+                .found("a folder, a device or a pipe")
+                .hint("--manifest - takes JSON lines on stdin"));
         }
-        Ok(Self { path: path.to_owned(), form })
+        let columns = &settings.columns;
+        let table = path.to_string_lossy();
+        let names = match form {
+            Form::Csv(delimiter) => {
+                let names = Csv::open(path, delimiter, &Rc::default())?.columns;
+                columns.check(&names, &table)?;
+                names
+            }
+            Form::JsonLines if is_stdin(path) => Vec::new(),
+            Form::JsonLines => {
+                let mut names = Vec::new();
+                let rows = Rows { inner: open(path)?, read: Rc::default() };
+                json::visit(rows, &mut |_, row| {
+                    names = row.map(|row| row.keys().cloned().collect()).unwrap_or_default();
+                    false
+                })
+                .map_err(|e| Error::io("read", path, &e))?;
+                names
+            }
+            Form::Parquet => {
+                let parquet = ParquetReader::open(path)?;
+                let names = parquet.names();
+                columns.check(&names, &table)?;
+                let nested = |name: &&String| columns.needs(name) && parquet.is_nested(name);
+                if let Some(name) = names.iter().find(nested) {
+                    return Err(Error::new(
+                        ErrorKind::Settings,
+                        format!("the column {name:?} of {table} can't be read"),
+                    )
+                    .expected("one value a row: a text or a number")
+                    .found("a list or an object")
+                    .hint("write the recordings to files, and name those"));
+                }
+                names
+            }
+        };
+        let has_channels = names.iter().any(|name| columns.is_channel(name));
+        Ok((Self { path: path.to_owned(), form, has_channels }, columns.near(&names)))
+    }
+
+    /// Whether its rows say which channel is heard.
+    pub(super) fn has_channels(&self) -> bool {
+        self.has_channels
     }
 
     /// Bytes of the recordings that it names; none where its rows can't be read twice.
@@ -72,26 +111,37 @@ impl Manifest {
             Form::JsonLines => self.json_lines(settings, visit),
             Form::Parquet => self.parquet(settings, visit),
         };
-        result.unwrap_or_else(|error| {
-            visit(Item::problem(self.path.to_string_lossy().into_owned(), error))
-        })
+        result.unwrap_or_else(|error| visit(Item::problem(shown(&self.path), error)))
     }
 
     fn csv(&self, delimiter: u8, settings: &Settings, visit: &mut Visit<'_>) -> Result<bool> {
         let read = Rc::new(Cell::new(0));
-        let mut reader = csv(open(&self.path)?, delimiter, &read);
-        let header = reader.headers().map_err(|error| unread(&self.path, &error))?.clone();
+        let Csv { mut reader, columns, is_spaced } = Csv::open(&self.path, delimiter, &read)?;
+        // Where semicolons lie between the fields, commas lie inside numbers.
+        let commas = reader.get_ref().delimiter() == b';';
         let mut record = csv::StringRecord::new();
         loop {
             read.set(0);
-            let item = match reader.read_record(&mut record) {
+            let more = reader.read_record(&mut record);
+            if let Some(line) = reader.get_ref().open_quote() {
+                return Err(Error::new(ErrorKind::Settings, "the rows can't be read on")
+                    .context(self.place(line))
+                    .expected("a second quote for each quote")
+                    .found("a quote that is never closed"));
+            }
+            let item = match more {
                 Ok(false) => return Ok(true),
                 Ok(true) => {
                     let line = record.position().map_or(0, csv::Position::line);
                     let get = |name: &str| {
-                        let place = header.iter().position(|column| column == name);
-                        match place.and_then(|place| record.get(place)) {
+                        let exact = columns.iter().position(|column| column == name);
+                        let alike = || columns.iter().position(|column| is_same(name, column));
+                        let cell = exact.or_else(alike).and_then(|place| record.get(place));
+                        match cell.map(|cell| if is_spaced { cell.trim() } else { cell }) {
                             None | Some("") => Value::Null,
+                            Some(text) if commas && settings.columns.is_trigger(name) => {
+                                Value::String(text.replace(',', "."))
+                            }
                             Some(text) => Value::String(text.to_owned()),
                         }
                     };
@@ -100,6 +150,9 @@ impl Manifest {
                 Err(error) => {
                     let line = error.position().map_or(0, csv::Position::line);
                     let is_io = matches!(error.kind(), csv::ErrorKind::Io(_));
+                    if is_io && read.get() > MOST_ROW {
+                        return Err(too_long().context(self.place(reader.position().line())));
+                    }
                     let error = Error::new(ErrorKind::Settings, "the row can't be read")
                         .found(error.to_string());
                     if is_io {
@@ -115,37 +168,34 @@ impl Manifest {
     }
 
     fn json_lines(&self, settings: &Settings, visit: &mut Visit<'_>) -> Result<bool> {
-        let mut reader = BufReader::new(open(&self.path)?);
-        let mut line = Vec::new();
-        for number in 1.. {
-            line.clear();
-            let count = reader.by_ref().take(MOST_ROW + 1).read_until(b'\n', &mut line);
-            if count.map_err(|e| Error::io("read", &self.path, &e))? == 0 {
-                break;
-            }
-            if line.len() as u64 > MOST_ROW {
-                return Err(too_long().context(self.place(number)));
-            }
-            if line.trim_ascii().is_empty() {
-                continue;
-            }
-            let item = match serde_json::from_slice::<Map<String, Value>>(&line) {
+        let read = Rc::new(Cell::new(0));
+        let last = Cell::new(0);
+        let rows = Rows { inner: open(&self.path)?, read: Rc::clone(&read) };
+        let visited = json::visit(rows, &mut |number, row| {
+            read.set(0);
+            last.set(number);
+            let place = self.place(number);
+            visit(match row {
                 Ok(object) => {
-                    let get = |name: &str| object.get(name).cloned().unwrap_or(Value::Null);
-                    settings.columns.row(&get, settings, self.place(number))
+                    let get = |name: &str| {
+                        let alike = || object.iter().find(|(key, _)| is_same(name, key));
+                        let found = object.get(name).or_else(|| alike().map(|(_, value)| value));
+                        found.cloned().unwrap_or(Value::Null)
+                    };
+                    settings.columns.row(&get, settings, place)
                 }
                 Err(error) => Item::problem(
-                    self.place(number),
+                    place,
                     Error::new(ErrorKind::Settings, "the row can't be read")
-                        .expected("a JSON object on one line")
-                        .found(error.to_string()),
+                        .expected("a JSON object on one line, or an array of objects")
+                        .found(error),
                 ),
-            };
-            if !visit(item) {
-                return Ok(false);
-            }
-        }
-        Ok(true)
+            })
+        });
+        visited.map_err(|error| match read.get() > MOST_ROW {
+            true => too_long().context(self.place(last.get() + 1)),
+            false => Error::io("read", &self.path, &error),
+        })
     }
 
     fn parquet(&self, settings: &Settings, visit: &mut Visit<'_>) -> Result<bool> {
@@ -154,7 +204,8 @@ impl Manifest {
         ParquetReader::open(&self.path)?.rows(&|name| columns.name(name), &mut |row| {
             number += 1;
             let get = |name: &str| {
-                let cell = row.iter().find(|(column, _)| column == name);
+                let alike = || row.iter().find(|(column, _)| is_same(name, column));
+                let cell = row.iter().find(|(column, _)| column == name).or_else(alike);
                 cell.map_or(Value::Null, |(_, value)| value.clone())
             };
             visit(columns.row(&get, settings, self.place(number)))
@@ -193,11 +244,27 @@ fn open(path: &Path) -> Result<Box<dyn Read>> {
     Ok(Box::new(File::open(path).map_err(|e| Error::io("read", path, &e))?))
 }
 
-/// Every row has as many fields as the header, or is an error of its own. `read` counts the bytes
-/// of a row.
-fn csv(inner: Box<dyn Read>, delimiter: u8, read: &Rc<Cell<u64>>) -> csv::Reader<Rows> {
-    let rows = Rows { inner, read: Rc::clone(read) };
-    csv::ReaderBuilder::new().delimiter(delimiter).from_reader(rows)
+/// An open table of text.
+struct Csv {
+    reader: csv::Reader<CsvText<Rows>>,
+    columns: Vec<String>,
+    is_spaced: bool,
+}
+
+impl Csv {
+    /// Every row has as many fields as the header, or is an error of its own. `read` counts the
+    /// bytes of a row.
+    fn open(path: &Path, delimiter: u8, read: &Rc<Cell<u64>>) -> Result<Self> {
+        let rows = Rows { inner: open(path)?, read: Rc::clone(read) };
+        let text = CsvText::new(rows, delimiter, true);
+        let text = text.map_err(|e| Error::io("read", path, &e))?;
+        let mut reader = csv::ReaderBuilder::new().delimiter(text.delimiter()).from_reader(text);
+        let header = reader.headers().map_err(|error| unread(path, &error))?;
+        // Who puts a space behind each comma of the header puts it behind all.
+        let is_spaced = header.iter().any(|name| name != name.trim());
+        let columns = header.iter().map(|name| name.trim().to_owned()).collect();
+        Ok(Self { reader, columns, is_spaced })
+    }
 }
 
 /// A table whose rows are no longer than a limit: a reader holds each of them whole.

@@ -6,16 +6,20 @@
 //! reason, so that one bad row or archive stops nothing.
 
 mod archive;
+mod choice;
 mod columns;
 mod grouping;
+mod json;
 mod manifest;
 mod paths;
+mod pattern;
 mod recording;
 mod tar;
 mod zip;
 
 use std::path::{Path, PathBuf};
 
+pub use choice::Choice;
 pub use columns::Columns;
 pub use recording::{Recording, ZipMember};
 
@@ -49,6 +53,8 @@ pub struct About {
     pub label: Option<String>,
     /// What it belongs to: a speaker, a device.
     pub group: Option<String>,
+    /// Which of its channels is heard; none for what [`Settings::channel`] says.
+    pub channel: Option<Choice>,
     /// Further columns, as [`Columns::carried`] names them; null where there is none.
     pub carried: Vec<Value>,
     /// Bytes of the corpus that are behind us with this item; about [`Corpus::bytes`] in all.
@@ -84,11 +90,19 @@ pub struct Settings {
     pub raw: Option<RawForm>,
     /// The most bytes of a compressed member that are held in memory.
     pub member_limit: u64,
+    /// Which channel of the recordings is heard.
+    pub channel: Choice,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { columns: Columns::default(), root: None, raw: None, member_limit: 256 << 20 }
+        Self {
+            columns: Columns::default(),
+            root: None,
+            raw: None,
+            member_limit: 256 << 20,
+            channel: Choice::default(),
+        }
     }
 }
 
@@ -102,8 +116,8 @@ impl Settings {
     }
 
     /// `path` as a list or manifest means it.
-    fn rooted(&self, path: &str) -> PathBuf {
-        self.root.as_ref().map_or_else(|| PathBuf::from(path), |root| root.join(path))
+    fn rooted(&self, path: &Path) -> PathBuf {
+        self.root.as_ref().map_or_else(|| path.to_owned(), |root| root.join(path))
     }
 }
 
@@ -121,15 +135,18 @@ enum Input {
 pub struct Corpus {
     settings: Settings,
     inputs: Vec<Input>,
+    /// What is odd about what the user named, each with its name.
+    notes: Vec<(String, String)>,
 }
 
 impl Corpus {
     /// No recording yet.
     pub fn new(settings: Settings) -> Self {
-        Self { settings, inputs: Vec::new() }
+        Self { settings, inputs: Vec::new(), notes: Vec::new() }
     }
 
-    /// Adds a file, the audio files in a folder, a tar or zip archive, or, where there is no such
+    /// Adds a file, the audio files in a folder, a tar (also compressed with gzip, Zstandard, xz or
+    /// bzip2) or zip archive, or, where there is no such
     /// file, what matches the pattern (`*`, `?`, `[...]`, `**`). What can't be found becomes an
     /// item with its problem.
     pub fn add_path(&mut self, path: &Path) {
@@ -148,15 +165,22 @@ impl Corpus {
         Ok(())
     }
 
-    /// Adds the rows of a manifest: `.csv`, `.tsv`, `.jsonl` (also `.ndjson`, `.json`) or
-    /// `.parquet`; `-` is JSON lines on stdin.
+    /// Adds the rows of a manifest: `.csv`, `.tsv`, `.jsonl` (also `.ndjson`, `.json`, or an array
+    /// of objects) or `.parquet`; `-` is JSON lines on stdin.
     ///
     /// # Errors
     /// [`Io`](wakegate::ErrorKind::Io) where it can't be read, [`Settings`](wakegate::ErrorKind::Settings)
     /// where its form is not known, or its header lacks a column that is named.
     pub fn add_manifest(&mut self, path: &Path) -> Result<()> {
-        self.inputs.push(Input::Manifest(Manifest::open(path, &self.settings)?));
+        let (manifest, notes) = Manifest::open(path, &self.settings)?;
+        self.inputs.push(Input::Manifest(manifest));
+        self.notes.extend(notes.into_iter().map(|note| (paths::shown(path), note)));
         Ok(())
+    }
+
+    /// What is odd about what was added, each with the name of what it is about.
+    pub fn notes(&self) -> &[(String, String)] {
+        &self.notes
     }
 
     /// How its inputs are read.
@@ -168,6 +192,16 @@ impl Corpus {
     /// for their ids, labels and groups.
     pub fn has_columns(&self) -> bool {
         self.inputs.iter().any(|input| !matches!(input, Input::Found(_)))
+    }
+
+    /// Whether channels of its recordings may be chosen, so that it makes sense to say which.
+    pub fn has_channels(&self) -> bool {
+        let is_chosen = self.settings.channel != Choice::default();
+        is_chosen
+            || self
+                .inputs
+                .iter()
+                .any(|input| matches!(input, Input::Manifest(manifest) if manifest.has_channels()))
     }
 
     /// Bytes of all the files that will be read, for a progress bar: it looks at each of them.

@@ -1,11 +1,16 @@
 //! Files, folders, patterns and lists.
 
+use std::ffi::OsString;
 use std::fs;
-use std::io;
-use std::path::Path;
+use std::io::{self, Read};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
 
+use super::archive::{self, Archive};
+use super::pattern;
 use super::{Input, Item, Recording, Settings};
 use crate::decode::{Found, find_files};
+use crate::table::to_utf8;
 use wakegate::{Error, ErrorKind, Result};
 
 /// Appends what `path` stands for to `inputs`.
@@ -18,15 +23,13 @@ pub(super) fn expand(path: &Path, settings: &Settings, inputs: &mut Vec<Input>) 
 
 /// Appends one path that is no pattern.
 fn add(path: &Path, settings: &Settings, inputs: &mut Vec<Input>) {
-    let name = path.file_name().map(|name| name.to_string_lossy().to_ascii_lowercase());
-    let name = name.unwrap_or_default();
-    if path.is_file() && [".tar", ".tar.gz", ".tgz"].iter().any(|ending| name.ends_with(ending)) {
-        inputs.push(Input::Tar(path.to_owned()));
-    } else if path.is_file() && name.ends_with(".zip") {
-        inputs.push(Input::Zip(path.to_owned()));
-    } else {
-        let found = find_files(&[path], &|path| settings.is_audio(path));
-        inputs.extend(found.into_iter().map(Input::Found));
+    match archive::kind(path, settings) {
+        Some(Archive::Tar) => inputs.push(Input::Tar(path.to_owned())),
+        Some(Archive::Zip) => inputs.push(Input::Zip(path.to_owned())),
+        None => {
+            let found = find_files(&[path], &|path| settings.is_audio(path));
+            inputs.extend(found.into_iter().map(Input::Found));
+        }
     }
 }
 
@@ -35,7 +38,7 @@ fn matches(pattern: &str, settings: &Settings, inputs: &mut Vec<Input>) {
     let problem = |error: Error| {
         Input::Found(Found { path: Path::new(pattern).to_owned(), problem: Some(error) })
     };
-    let paths = match glob::glob(pattern) {
+    let paths = match pattern::matches(pattern) {
         Ok(paths) => paths,
         Err(error) => {
             let error = Error::new(ErrorKind::Io, format!("cannot use the pattern {pattern}"))
@@ -48,9 +51,8 @@ fn matches(pattern: &str, settings: &Settings, inputs: &mut Vec<Input>) {
     for path in paths {
         match path {
             Ok(path) => add(&path, settings, inputs),
-            Err(error) => {
-                let path = error.path().to_owned();
-                let error = Error::io("read", &path, error.error());
+            Err((path, error)) => {
+                let error = Error::io("read", &path, &error);
                 inputs.push(Input::Found(Found { path, problem: Some(error) }));
             }
         }
@@ -63,24 +65,45 @@ fn matches(pattern: &str, settings: &Settings, inputs: &mut Vec<Input>) {
     }
 }
 
-/// The lines of a list that are not empty.
-pub(super) fn read_list(list: &Path) -> Result<Vec<String>> {
-    let text = if list == Path::new("-") {
-        io::read_to_string(io::stdin())
+/// The lines of a list that are not empty, as the paths that they are.
+pub(super) fn read_list(list: &Path) -> Result<Vec<PathBuf>> {
+    let mut bytes = Vec::new();
+    let read = if list == Path::new("-") {
+        io::stdin().lock().read_to_end(&mut bytes).map(|_| ())
     } else {
-        fs::read_to_string(list)
+        fs::read(list).map(|read| bytes = read)
     };
-    let text = text.map_err(|e| Error::io("read", list, &e))?;
-    Ok(text.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect())
+    let bytes = read.and_then(|()| to_utf8(&bytes)).map_err(|e| Error::io("read", list, &e))?;
+    let lines =
+        bytes.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+    // A name need not be text.
+    let path = |line: &[u8]| PathBuf::from(OsString::from_vec(line.to_vec()));
+    Ok(lines.filter(|line| !line.is_empty()).map(path).collect())
 }
 
 /// The item of a path.
 pub(super) fn item(found: &Found) -> Item {
-    let path = found.path.to_string_lossy().into_owned();
+    let path = shown(&found.path);
     match &found.problem {
         Some(problem) => Item::problem(path, problem.clone()),
         None => Item::new(path, Ok(Recording::File(found.path.clone()))),
     }
+}
+
+/// A path as text. What is no text of a name is written as the escapes of its bytes, so that two
+/// names never become one.
+pub(super) fn shown(path: &Path) -> String {
+    shown_bytes(path.as_os_str().as_bytes())
+}
+
+/// As [`shown`], for a name in an archive.
+pub(super) fn shown_bytes(name: &[u8]) -> String {
+    let mut text = String::with_capacity(name.len());
+    for chunk in name.utf8_chunks() {
+        text.push_str(chunk.valid());
+        chunk.invalid().iter().for_each(|byte| text.push_str(&format!("\\x{byte:02x}")));
+    }
+    text
 }
 
 /// Length of a file in bytes; 0 where there is none.

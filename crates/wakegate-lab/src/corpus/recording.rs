@@ -42,6 +42,45 @@ impl Recording {
         }
     }
 
+    /// The same recording as one that can be opened again and again: what is compressed is
+    /// decompressed once.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn repeated(self, name: &str, settings: &Settings) -> Result<Self> {
+        match self {
+            Self::Zipped(member) => member.read(name, settings.member_limit).map(Self::Memory),
+            other => Ok(other),
+        }
+    }
+
+    /// One more of the same; of a member of a zip archive only once it is
+    /// [`repeated`](Self::repeated).
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`] for a member of a zip archive.
+    pub fn again(&self) -> Result<Self> {
+        match self {
+            Self::File(path) => Ok(Self::File(path.clone())),
+            Self::Part(part) => Ok(Self::Part(part.clone())),
+            Self::Memory(bytes) => Ok(Self::Memory(bytes.clone())),
+            Self::Zipped(_) => Err(Error::new(ErrorKind::Io, "the member is read once")),
+        }
+    }
+
+    /// The bytes themselves of a part of an archive, at most `limit` of them.
+    pub(super) fn bytes(self, name: &str, limit: u64) -> Result<Vec<u8>> {
+        match self {
+            Self::Part(mut part) => {
+                let size = part.length();
+                super::archive::read_member(&mut part, size, name, limit)
+            }
+            Self::Zipped(member) => member.read(name, limit),
+            Self::Memory(bytes) => Ok(bytes),
+            Self::File(path) => std::fs::read(&path).map_err(|e| Error::io("read", &path, &e)),
+        }
+    }
+
     /// The audio in it; `name` is what it is called in errors, and its ending says whether it has
     /// a header.
     ///

@@ -6,6 +6,7 @@ use ::zip::{CompressionMethod, ZipArchive};
 
 use super::archive::{broken, open};
 use super::grouping::{Grouping, Role, Visit};
+use super::paths::{shown, shown_bytes};
 use super::recording::ZipMember;
 use super::{Item, Recording, Settings};
 use crate::decode::FilePart;
@@ -18,7 +19,7 @@ pub(super) fn visit(path: &Path, settings: &Settings, visit: &mut Visit<'_>) -> 
         .and_then(|part| Ok((part.clone(), ZipArchive::new(part).map_err(|e| broken(path, &e))?)));
     let (part, mut archive) = match archive {
         Ok(opened) => opened,
-        Err(error) => return visit(Item::problem(path.to_string_lossy().into_owned(), error)),
+        Err(error) => return visit(Item::problem(shown(path), error)),
     };
     let mut grouping = Grouping::new(path, settings);
     let mut at = 0;
@@ -27,7 +28,7 @@ pub(super) fn visit(path: &Path, settings: &Settings, visit: &mut Visit<'_>) -> 
             Ok(entry) => entry,
             Err(error) => return grouping.end(at, Some(broken(path, &error)), visit),
         };
-        let name = String::from_utf8_lossy(entry.name_raw()).into_owned();
+        let name = shown_bytes(entry.name_raw());
         let name = name.strip_prefix("./").unwrap_or(&name);
         let (size, packed, is_file) = (entry.size(), entry.compressed_size(), entry.is_file());
         let stored = entry.compression() == CompressionMethod::Stored && !entry.encrypted();

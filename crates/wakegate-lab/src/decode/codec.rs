@@ -1,23 +1,51 @@
 //! One track's decoder, whatever the codec.
 
 use symphonia::core::codecs::CodecParameters;
-use symphonia::core::codecs::audio::well_known::CODEC_ID_OPUS;
-use symphonia::core::codecs::audio::{AudioDecoder, AudioDecoderOptions};
+use symphonia::core::codecs::audio::well_known as id;
+use symphonia::core::codecs::audio::{
+    AudioCodecId, AudioCodecParameters, AudioDecoder, AudioDecoderOptions,
+};
 use symphonia::core::errors::Error as SymphoniaError;
 use symphonia::core::formats::Track;
 use symphonia::core::packet::Packet;
 
+use super::blocks::is_trimmed_here;
 use super::opus::OpusStream;
 use wakegate::audio::SAMPLE_RATE;
 use wakegate::audio::downmix::{SignalSpec, check_channels};
 use wakegate::error::caught;
 
+/// How often a decoder may give up on a packet and be replaced by a new one.
+const MOST_PANICS: u32 = 64;
+
 /// A decoder that turns packets into interleaved samples.
-pub(super) enum Codec {
+pub(super) struct Codec {
+    decoder: Decoder,
+    params: AudioCodecParameters,
+    panics: u32,
+}
+
+enum Decoder {
     /// All codecs but Opus.
     Symphonia(Box<dyn AudioDecoder>),
     /// Opus, which the other has no decoder for.
     Opus(Box<OpusStream>),
+}
+
+impl Decoder {
+    fn new(params: &AudioCodecParameters) -> Result<Self, String> {
+        if params.codec == id::CODEC_ID_OPUS {
+            let head = params.extra_data.as_deref().unwrap_or_default();
+            return Ok(Self::Opus(Box::new(OpusStream::new(head)?)));
+        }
+        let options = AudioDecoderOptions::default();
+        let codecs = symphonia::default::get_codecs();
+        if codecs.get_audio_decoder(params.codec).is_none() {
+            return Err(name(params.codec));
+        }
+        let decoder = guarded(|| codecs.make_audio_decoder(params, &options))?;
+        decoder.map(Self::Symphonia).map_err(|e| e.to_string())
+    }
 }
 
 impl Codec {
@@ -26,24 +54,40 @@ impl Codec {
         let Some(CodecParameters::Audio(params)) = &track.codec_params else {
             return Err("the track is not audio".to_owned());
         };
-        if params.codec == CODEC_ID_OPUS {
-            let head = params.extra_data.as_deref().unwrap_or_default();
-            let stream = OpusStream::new(head)?;
-            let form = SignalSpec { rate: SAMPLE_RATE, channels: stream.channels() };
-            return Ok((Self::Opus(Box::new(stream)), Some(form)));
-        }
-        let form = match (params.sample_rate, &params.channels) {
-            (Some(rate), Some(channels)) => Some(SignalSpec { rate, channels: channels.count() }),
+        let decoder = Decoder::new(params)?;
+        let form = match (&decoder, params.sample_rate, &params.channels) {
+            (Decoder::Opus(stream), ..) => {
+                Some(SignalSpec { rate: SAMPLE_RATE, channels: stream.channels() })
+            }
+            (_, Some(rate), Some(channels)) => {
+                Some(SignalSpec { rate, channels: channels.count() })
+            }
             _ => None,
         };
         if let Some(form) = form {
             check_form(form)?;
         }
-        let options = AudioDecoderOptions::default();
-        let decoder =
-            guarded(|| symphonia::default::get_codecs().make_audio_decoder(params, &options))?
-                .map_err(|e| e.to_string())?;
-        Ok((Self::Symphonia(decoder), form))
+        Ok((Self { decoder, params: params.clone(), panics: 0 }, form))
+    }
+
+    /// Whether its samples are numbers of the file's own, so that their scale may be any.
+    pub(super) fn is_float(&self) -> bool {
+        use id::{CODEC_ID_PCM_F32BE, CODEC_ID_PCM_F32LE, CODEC_ID_PCM_F64BE, CODEC_ID_PCM_F64LE};
+        [CODEC_ID_PCM_F32BE, CODEC_ID_PCM_F32LE, CODEC_ID_PCM_F64BE, CODEC_ID_PCM_F64LE]
+            .contains(&self.params.codec)
+    }
+
+    /// Whether what the encoder put in front is left out by the decoder itself.
+    pub(super) fn skips_by_itself(&self) -> bool {
+        matches!(self.decoder, Decoder::Opus(_)) || self.params.codec == id::CODEC_ID_VORBIS
+    }
+
+    /// Frames of the last packet that the decoder left out.
+    pub(super) fn skipped(&self) -> u64 {
+        match &self.decoder {
+            Decoder::Opus(stream) => stream.skipped() as u64,
+            Decoder::Symphonia(_) => 0,
+        }
     }
 
     /// Replaces `out` with the packet's samples, interleaved, shape `[frames, channels]`.
@@ -52,31 +96,82 @@ impl Codec {
         packet: &Packet,
         out: &mut Vec<f32>,
     ) -> Result<SignalSpec, Failure> {
-        let outcome = guarded(|| match self {
-            Self::Symphonia(decoder) => {
+        let outcome = guarded(|| match &mut self.decoder {
+            Decoder::Symphonia(decoder) => {
                 let block = decoder.decode(packet)?;
                 let spec = block.spec();
                 let form = SignalSpec { rate: spec.rate(), channels: spec.channels().count() };
                 block.copy_to_vec_interleaved(out);
                 Ok(Ok(form))
             }
-            Self::Opus(stream) => {
+            Decoder::Opus(stream) => {
                 let decoded = stream.decode(&packet.data, packet.trim_end.get(), out);
                 Ok(decoded.map(|()| SignalSpec { rate: SAMPLE_RATE, channels: stream.channels() }))
             }
         });
         let form = match outcome {
-            // The decoder may be left in any state: nothing more is asked of it.
-            Err(panic) => return Err(Failure::Stream(panic)),
-            Ok(Err(SymphoniaError::DecodeError(e))) => return Err(Failure::Packet(e.to_owned())),
-            Ok(Err(SymphoniaError::IoError(e))) => return Err(Failure::Packet(e.to_string())),
-            Ok(Err(e)) => return Err(Failure::Stream(e.to_string())),
+            Err(panic) => return Err(self.replace(panic)),
+            // Of a packet that is damaged in some places, decoders say that they can't decode its
+            // kind: what follows may be sound all the same.
+            Ok(Err(SymphoniaError::DecodeError(e) | SymphoniaError::Unsupported(e))) => {
+                return Err(Failure::Packet(e.to_owned()));
+            }
+            Ok(Err(SymphoniaError::ResetRequired)) => {
+                return Err(self.replace("the stream changes its form".to_owned()));
+            }
+            Ok(Err(e)) => return Err(Failure::Packet(e.to_string())),
             Ok(Ok(Err(e))) => return Err(Failure::Packet(e)),
             Ok(Ok(Ok(form))) => form,
         };
         check_form(form).map_err(Failure::Stream)?;
+        if is_trimmed_here(self.params.codec) {
+            let trim = usize::try_from(packet.trim_end.get()).unwrap_or(usize::MAX);
+            out.truncate(out.len().saturating_sub(trim.saturating_mul(form.channels)));
+        }
         Ok(form)
     }
+
+    /// Puts a new decoder in the place of one that may be in any state.
+    fn replace(&mut self, reason: String) -> Failure {
+        self.panics += 1;
+        match Decoder::new(&self.params) {
+            Ok(decoder) if self.panics <= MOST_PANICS => {
+                self.decoder = decoder;
+                Failure::Packet(reason)
+            }
+            _ => Failure::Stream(reason),
+        }
+    }
+}
+
+/// Whether there is a decoder for `track`.
+pub(super) fn is_decoded(track: &Track) -> bool {
+    let Some(CodecParameters::Audio(params)) = &track.codec_params else { return false };
+    params.codec == id::CODEC_ID_OPUS
+        || symphonia::default::get_codecs().get_audio_decoder(params.codec).is_some()
+}
+
+/// What people call a codec that can't be decoded.
+fn name(codec: AudioCodecId) -> String {
+    let names = [
+        (id::CODEC_ID_AC3, "AC-3"),
+        (id::CODEC_ID_EAC3, "E-AC-3"),
+        (id::CODEC_ID_AC4, "AC-4"),
+        (id::CODEC_ID_DCA, "DTS"),
+        (id::CODEC_ID_TRUEHD, "TrueHD"),
+        (id::CODEC_ID_SPEEX, "Speex"),
+        (id::CODEC_ID_MUSEPACK, "Musepack"),
+        (id::CODEC_ID_WAVPACK, "WavPack"),
+        (id::CODEC_ID_TTA, "True Audio (TTA)"),
+        (id::CODEC_ID_WMA, "Windows Media Audio"),
+        (id::CODEC_ID_ADPCM_G722, "G.722"),
+        (id::CODEC_ID_ADPCM_G726, "G.726"),
+        (id::CODEC_ID_ADPCM_IMA_QT, "IMA ADPCM"),
+        (id::CODEC_ID_ATRAC3, "ATRAC3"),
+        (id::CODEC_ID_COOK, "Cook"),
+    ];
+    let known = names.iter().find(|(known, _)| *known == codec);
+    known.map_or_else(|| format!("the codec {codec}"), |(_, name)| (*name).to_owned())
 }
 
 /// How far a failure reaches.

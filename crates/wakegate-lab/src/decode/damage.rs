@@ -1,5 +1,7 @@
 //! What was lost on the way, counted while decoding and told at the end.
 
+use wakegate::audio::Warning;
+
 /// Losses in a stream that did not stop it.
 #[derive(Debug, Default)]
 pub(super) struct Damage {
@@ -10,7 +12,10 @@ pub(super) struct Damage {
     lost_packets: u64,
     lost_seconds: f64,
     first_gap: f64,
-    notes: Vec<String>,
+    jumps: u64,
+    /// Time in s of the first jump, and its length.
+    first_jump: (f64, f64),
+    notes: Vec<Warning>,
 }
 
 impl Damage {
@@ -20,19 +25,28 @@ impl Damage {
         self.first_failed.get_or_insert((time, reason));
     }
 
-    /// `seconds` of audio, about `packets` packets, are missing at `time` s.
-    pub(super) fn gap(&mut self, time: f64, seconds: f64, packets: u64) {
+    /// `seconds` of audio, about `packets` packets, are missing at `time` s; in a place of its own
+    /// unless it `follows` the one before.
+    pub(super) fn gap(&mut self, time: f64, seconds: f64, packets: u64, follows: bool) {
         if self.gaps == 0 {
             self.first_gap = time;
         }
-        self.gaps += 1;
+        self.gaps += u64::from(!follows || self.gaps == 0);
         self.lost_seconds += seconds;
         self.lost_packets += packets;
     }
 
-    /// Anything else worth a line.
-    pub(super) fn note(&mut self, line: String) {
-        self.notes.push(line);
+    /// The time stamps jump ahead by `seconds` at `time` s, further than is filled.
+    pub(super) fn jump(&mut self, time: f64, seconds: f64) {
+        if self.jumps == 0 {
+            self.first_jump = (time, seconds);
+        }
+        self.jumps += 1;
+    }
+
+    /// Anything else worth a word.
+    pub(super) fn note(&mut self, warning: Warning) {
+        self.notes.push(warning);
     }
 
     /// The first failure's reason, for an error where nothing could be decoded.
@@ -40,26 +54,44 @@ impl Damage {
         self.first_failed.as_ref().map(|(_, reason)| reason.as_str())
     }
 
-    /// The warnings, one line each.
-    pub(super) fn into_warnings(self) -> Vec<String> {
-        let mut lines = Vec::new();
+    /// Seconds of silence that stand in for what was lost.
+    pub(super) fn lost_seconds(&self) -> f64 {
+        self.lost_seconds
+    }
+
+    /// The warnings.
+    pub(super) fn into_warnings(self) -> Vec<Warning> {
+        let mut warnings = Vec::new();
         if let Some((time, reason)) = self.first_failed {
-            lines.push(format!(
+            let text = format!(
                 "{} could not be decoded, the first at {time:.3} s: {reason}",
                 counted(self.failed, "packet")
-            ));
+            );
+            warnings.push(Warning::new("undecodable", text));
         }
         if self.gaps > 0 {
-            lines.push(format!(
+            let text = format!(
                 "about {} lost, {:.3} s in {}, the first at {:.3} s: silence stands in",
                 counted(self.lost_packets, "packet"),
                 self.lost_seconds,
                 counted(self.gaps, "place"),
                 self.first_gap
-            ));
+            );
+            warnings.push(Warning::new("lost", text));
         }
-        lines.extend(self.notes);
-        lines
+        if self.jumps > 0 {
+            let (time, seconds) = self.first_jump;
+            let more = match self.jumps {
+                1 => String::new(),
+                jumps => format!(", and in {} more", counted(jumps - 1, "place")),
+            };
+            let text = format!(
+                "the time stamps jump ahead by {seconds:.0} s at {time:.3} s{more}: not filled"
+            );
+            warnings.push(Warning::new("jump", text));
+        }
+        warnings.extend(self.notes);
+        warnings
     }
 }
 

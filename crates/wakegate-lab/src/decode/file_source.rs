@@ -1,24 +1,26 @@
 //! Audio files of every supported format, streamed.
 
 mod open;
+mod source;
 
 use std::io::ErrorKind as IoKind;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use symphonia::core::errors::Error as SymphoniaError;
-use symphonia::core::formats::{FormatReader, Track, TrackType};
 use symphonia::core::packet::Packet;
 use symphonia::core::units::TimeBase;
 
 use super::codec::{Codec, Failure, guarded};
+use super::container::cannot_decode;
+use super::cut::Cut;
 use super::damage::Damage;
-use super::sniff::cannot_decode;
-use wakegate::audio::downmix::SignalSpec;
-use wakegate::audio::downmix::{Unusable, mix};
+use super::demux::Demuxer;
+use wakegate::audio::SAMPLE_RATE;
+use wakegate::audio::Warning;
+use wakegate::audio::downmix::{Mixer, SignalSpec, check_channel};
 use wakegate::audio::resample::Resampler;
-use wakegate::audio::{SAMPLE_RATE, Source};
-use wakegate::error::{Error, ErrorKind, Result};
+use wakegate::error::{Error, Result};
 
 /// Silence put in for one loss is at most this long, in s: a damaged time stamp can ask for years.
 const MAX_GAP_SECONDS: f64 = 60.0;
@@ -26,25 +28,29 @@ const MAX_GAP_SECONDS: f64 = 60.0;
 const MIN_GAP_SECONDS: f64 = 0.005;
 /// Frames of silence made at once.
 const SILENCE_FRAMES: u64 = 4_096;
+/// A packet that can't be decoded counts for no more frames than this, or than the longest that
+/// could be: its own account of its length may be damaged too.
+const USUAL_FRAMES: u64 = 2_048;
 
-/// An audio file as a [`Source`]: WAV, AIFF, FLAC, MP3, AAC, M4A, Ogg Vorbis or Ogg Opus, at any
-/// rate from 2 to 384 kHz, all channels mixed down to their mean.
+/// An audio file as a [`Source`](wakegate::audio::Source), at any rate from 2 to 384 kHz, all channels mixed down to their
+/// mean or one of them alone. `docs/formats.md` says which formats there are.
 ///
 /// The file is decoded packet by packet, so that memory does not grow with its length. What can't
 /// be decoded in the middle is replaced by silence of the same length and told in the
-/// [`warnings`](Source::warnings); what comes after keeps its time.
+/// [`warnings`](wakegate::audio::Source::warnings); what comes after keeps its time.
 pub struct FileSource {
     path: PathBuf,
-    reader: Box<dyn FormatReader>,
-    track: u32,
+    demuxer: Box<dyn Demuxer>,
     time_base: Option<TimeBase>,
-    /// Frames that a lossless header promises.
+    /// Frames that a header promises which knows them.
     promised: Option<u64>,
     codec: Codec,
     form: Option<SignalSpec>,
     resampler: Option<Resampler>,
     interleaved: Vec<f32>,
     mono: Vec<f32>,
+    mixer: Mixer,
+    cut: Cut,
     /// Samples at 16 kHz to hand out, from `ready_from` on.
     ready: Vec<f32>,
     ready_from: usize,
@@ -52,8 +58,13 @@ pub struct FileSource {
     held: Option<Packet>,
     /// Frames of silence still to give.
     silence: u64,
-    /// Time stamp after the last decoded packet, in units of the time base.
-    expected: i64,
+    /// When the next packet is due, in s by the container's clock.
+    expected: f64,
+    /// Frames of the longest packet, and of the last one.
+    longest: u64,
+    latest: u64,
+    /// Whether the packet before could not be decoded.
+    was_lost: bool,
     /// Frames given since `seconds_before`, silence included, at the input rate.
     position: u64,
     /// Seconds given in another form, where the form changes in mid-file.
@@ -61,7 +72,7 @@ pub struct FileSource {
     decoded_any: bool,
     broke_off: bool,
     damage: Damage,
-    warnings: Vec<String>,
+    warnings: Vec<Warning>,
     state: State,
     resampling: Duration,
 }
@@ -85,6 +96,25 @@ impl FileSource {
         self.form.map(|form| form.channels)
     }
 
+    /// As [`channels`](FileSource::channels), decoding as far as is needed to know.
+    ///
+    /// # Errors
+    /// As [`read`](wakegate::audio::Source::read).
+    pub fn wait_for_channels(&mut self) -> Result<usize> {
+        loop {
+            match (self.channels(), &self.state) {
+                (Some(channels), _) => return Ok(channels),
+                (None, State::Failed(error)) => return Err(error.clone()),
+                (None, State::Ended) => return Ok(1),
+                (None, State::Reading) => {
+                    if let Err(error) = self.advance() {
+                        self.state = State::Failed(error);
+                    }
+                }
+            }
+        }
+    }
+
     /// Seconds given so far, silence included.
     fn time(&self) -> f64 {
         let rate = self.form.map_or(f64::INFINITY, |form| f64::from(form.rate));
@@ -93,6 +123,8 @@ impl FileSource {
 
     /// Takes `form` for what follows: the samples of another rate so far are finished first.
     fn set_form(&mut self, form: SignalSpec) -> Result<()> {
+        check_channel(self.mixer.channel(), form)
+            .map_err(|error| error.context(self.path.display()))?;
         if self.form.map(|old| old.rate) != Some(form.rate) {
             if let Some(old) = &mut self.resampler {
                 old.finish(&mut self.ready)?;
@@ -127,31 +159,98 @@ impl FileSource {
                 None => return self.end(),
             },
         };
-        match self.codec.decode(&packet, &mut self.interleaved) {
-            Ok(form) => {
-                self.expected = packet.pts.saturating_add(packet.block_dur()).get();
-                self.set_form(form)?;
-                self.mix(form)?;
-                self.give_mono()
+        let start = self.seconds(packet.pts.get());
+        if let Some(rate) = self.form.map(|form| form.rate).filter(|_| !self.cut.has_started()) {
+            if packet.trim_start.get() == 0 && !self.codec.skips_by_itself() {
+                self.cut.skip_seconds(-start);
             }
-            // The time stamp of the next packet that decodes shows how much silence to put in.
-            Err(Failure::Packet(reason)) => {
-                self.damage.packet_failed(self.time(), reason);
+            self.silence = self.cut.start(rate);
+            if self.silence > 0 {
+                self.held = Some(packet);
+                return Ok(());
+            }
+        }
+        let outcome = self.codec.decode(&packet, &mut self.interleaved);
+        let failure = match outcome {
+            Ok(form) => match self.take(form, &packet, start) {
+                Ok(()) => return self.give_mono(),
+                Err(Unfit::Recording(error)) => return Err(error),
+                Err(Unfit::Packet(reason)) => Failure::Packet(reason),
+            },
+            Err(failure) => failure,
+        };
+        match failure {
+            Failure::Packet(reason) => {
+                self.lose(&packet, start, reason);
                 Ok(())
             }
-            Err(Failure::Stream(reason)) => {
+            Failure::Stream(reason) => {
                 self.stopped(&reason);
                 self.end()
             }
         }
     }
 
+    /// Takes what `packet`, which is due at `start` s, was decoded to.
+    fn take(
+        &mut self,
+        form: SignalSpec,
+        packet: &Packet,
+        start: f64,
+    ) -> std::result::Result<(), Unfit> {
+        let mixed = self.mixer.mix(&self.interleaved, form, &mut self.mono);
+        if let Err(sample) = mixed {
+            // A codec makes no such samples but of damaged packets; a file's own are refused.
+            if !self.codec.is_float() {
+                return Err(Unfit::Packet("its samples are out of range".to_owned()));
+            }
+            let subject = format!(" in {}", self.path.display());
+            let error = sample.into_error(&subject, "wrote the file", form, self.position);
+            return Err(Unfit::Recording(error));
+        }
+        self.set_form(form).map_err(Unfit::Recording)?;
+        let frames = (self.interleaved.len() / form.channels) as u64;
+        let whole = frames + self.codec.skipped();
+        self.latest = whole;
+        self.longest = self.longest.max(whole);
+        let block = self.seconds_of(packet.block_dur().get());
+        self.expected = start + block.max(whole as f64 / f64::from(form.rate));
+        self.was_lost = false;
+        self.decoded_any |= frames > 0;
+        self.cut.apply(&mut self.mono);
+        Ok(())
+    }
+
+    /// Puts one packet of silence in the place of a packet that can't be decoded.
+    fn lose(&mut self, packet: &Packet, start: f64, reason: String) {
+        let time = self.time();
+        self.damage.packet_failed(time, reason);
+        let Some(form) = self.form else { return };
+        let own = (self.seconds_of(packet.block_dur().get()) * f64::from(form.rate)).round() as u64;
+        let frames = if own > 0 { own } else { self.latest };
+        let frames = frames.min(self.longest.max(USUAL_FRAMES));
+        let seconds = frames as f64 / f64::from(form.rate);
+        self.damage.gap(time, seconds, 1, self.was_lost);
+        self.was_lost = true;
+        self.silence = frames;
+        self.expected = start + seconds;
+    }
+
+    /// `ticks` of the container's clock in s; 0 where it has none.
+    fn seconds(&self, ticks: i64) -> f64 {
+        let tick = |base: TimeBase| f64::from(base.numer.get()) / f64::from(base.denom.get());
+        self.time_base.map_or(0.0, |base| ticks as f64 * tick(base))
+    }
+
+    fn seconds_of(&self, ticks: u64) -> f64 {
+        self.seconds(i64::try_from(ticks).unwrap_or(i64::MAX))
+    }
+
     /// The track's next packet; `None` at the end, and where the rest can't be read.
     fn next_packet(&mut self) -> Result<Option<Packet>> {
         loop {
-            let reader = &mut self.reader;
-            match guarded(|| reader.next_packet()) {
-                Ok(Ok(Some(packet))) if packet.track_id != self.track => {}
+            let demuxer = &mut self.demuxer;
+            match guarded(|| demuxer.next_packet()) {
                 Ok(Ok(packet)) => return Ok(packet),
                 Ok(Err(SymphoniaError::ResetRequired)) => {
                     if let Err(reason) = self.restart() {
@@ -178,65 +277,41 @@ impl FileSource {
         }
     }
 
-    /// Goes on with the next stream of a chain (a recording appended to another).
+    /// Goes on with the next stream of a chain (a recording appended to another), or with frames
+    /// of another form.
     fn restart(&mut self) -> std::result::Result<(), String> {
-        let track: &Track = self
-            .reader
-            .default_track(TrackType::Audio)
-            .ok_or("the next part of the chain holds no audio")?;
+        let track = self.demuxer.track().ok_or("the next part of the chain holds no audio")?;
         let (codec, _) = Codec::new(track)?;
-        self.track = track.id;
+        let start = track.start_ts.get();
         self.time_base = track.time_base;
-        self.expected = track.start_ts.get();
         self.codec = codec;
+        self.expected = self.seconds(start);
         Ok(())
     }
 
     /// Whether audio is missing in front of `packet`: its silence is then due first.
     fn lost_before(&mut self, packet: &Packet) -> bool {
-        let (Some(base), Some(form)) = (self.time_base, self.form) else { return false };
-        let tick = f64::from(base.numer.get()) / f64::from(base.denom.get());
-        let ticks = packet.pts.get().saturating_sub(self.expected);
-        let seconds = ticks as f64 * tick;
-        if seconds < MIN_GAP_SECONDS || !self.comparable() {
+        let (Some(_), Some(form)) = (self.time_base, self.form) else { return false };
+        let due = self.seconds(packet.pts.get());
+        let seconds = due - self.expected;
+        // Before the first packet, time stamps may count from anywhere.
+        if seconds < MIN_GAP_SECONDS || !(self.decoded_any || self.promised.is_some()) {
             return false;
         }
+        self.expected = due;
         let time = self.time();
-        if seconds > MAX_GAP_SECONDS {
-            self.damage.note(format!(
-                "the time stamps jump ahead by {seconds:.0} s at {time:.3} s: not filled"
-            ));
+        // No more silence than there is sound, but for what one loss may take.
+        let left = MAX_GAP_SECONDS + time - 2.0 * self.damage.lost_seconds();
+        if seconds > MAX_GAP_SECONDS.min(left) {
+            self.damage.jump(time, seconds);
             return false;
         }
-        let packets = (ticks as u64).div_ceil(packet.block_dur().get().max(1));
-        self.damage.gap(time, seconds, packets);
+        let block = self.seconds_of(packet.block_dur().get());
+        let block = if block > 0.0 { block } else { self.latest as f64 / f64::from(form.rate) };
+        let packets = if block > 0.0 { (seconds / block - 1e-6).ceil() as u64 } else { 1 };
+        self.damage.gap(time, seconds, packets, self.was_lost);
         self.silence = (seconds * f64::from(form.rate)).round() as u64;
         true
-    }
-
-    /// Whether the time stamps count from where this source counts.
-    fn comparable(&self) -> bool {
-        self.decoded_any || self.promised.is_some()
-    }
-
-    /// Fills `mono` with the mean over the channels of `interleaved`.
-    fn mix(&mut self, form: SignalSpec) -> Result<()> {
-        mix(&self.interleaved, form, &mut self.mono).map_err(|Unusable(at)| {
-            let frame = at / form.channels;
-            let index = self.position + frame as u64;
-            let time = self.time() + frame as f64 / f64::from(form.rate);
-            Error::new(ErrorKind::Audio, format!("unusable sample in {}", self.path.display()))
-                .expected("finite samples in range about ±1")
-                .found(format!(
-                    "{} at sample {index} ({time:.4} s) of channel {} of {}",
-                    self.interleaved[at],
-                    at % form.channels + 1,
-                    form.channels
-                ))
-                .hint("the program that wrote the file divided by zero or overflowed")
-        })?;
-        self.decoded_any |= !self.mono.is_empty();
-        Ok(())
     }
 
     fn give_mono(&mut self) -> Result<()> {
@@ -251,7 +326,8 @@ impl FileSource {
     fn stopped(&mut self, reason: &str) {
         let time = self.time();
         if self.decoded_any {
-            self.damage.note(format!("decoding stopped at {time:.3} s: {reason}"));
+            let text = format!("decoding stopped at {time:.3} s: {reason}");
+            self.damage.note(Warning::new("stopped", text));
         } else {
             self.damage.packet_failed(time, reason.to_owned());
         }
@@ -274,55 +350,33 @@ impl FileSource {
             resampler.finish(&mut self.ready)?;
         }
         let (time, rate) = (self.time(), self.form.map_or(SAMPLE_RATE, |form| form.rate));
-        match self.promised {
-            Some(promised) if promised > self.position => self.damage.note(format!(
-                "the file is cut short: its header promises {:.3} s, it holds {time:.3} s",
+        let cut_short = match self.promised {
+            Some(promised) if promised > self.position + self.cut.left_out() => Some(format!(
+                "its header promises {:.3} s, it holds {time:.3} s",
                 promised as f64 / f64::from(rate)
             )),
-            None if self.broke_off => self.damage.note(format!(
-                "the file is cut short: it breaks off at {time:.3} s, before its end"
-            )),
-            _ => {}
+            None if self.broke_off => Some(format!("it breaks off at {time:.3} s, before its end")),
+            _ => None,
+        };
+        let damage = &mut self.damage;
+        if let Some(how) = cut_short {
+            damage.note(Warning::new("cut_short", format!("the file is cut short: {how}")));
         }
-        self.warnings = std::mem::take(&mut self.damage).into_warnings();
+        let others = self.demuxer.warnings().into_iter();
+        others
+            .chain(self.cut.warning(rate))
+            .chain(self.mixer.warning())
+            .for_each(|w| damage.note(w));
+        self.warnings = std::mem::take(damage).into_warnings();
         self.state = State::Ended;
         Ok(())
     }
 }
 
-impl Source for FileSource {
-    fn read(&mut self, out: &mut [f32]) -> Result<usize> {
-        let mut written = 0;
-        loop {
-            let ready = &self.ready[self.ready_from..];
-            let taken = ready.len().min(out.len() - written);
-            out[written..written + taken].copy_from_slice(&ready[..taken]);
-            self.ready_from += taken;
-            written += taken;
-            if written == out.len() {
-                return Ok(written);
-            }
-            self.ready.clear();
-            self.ready_from = 0;
-            match &self.state {
-                State::Ended => return Ok(written),
-                // What came before an error is handed out first, whatever length is asked for.
-                State::Failed(_) if written > 0 => return Ok(written),
-                State::Failed(error) => return Err(error.clone()),
-                State::Reading => {
-                    if let Err(error) = self.advance() {
-                        self.state = State::Failed(error);
-                    }
-                }
-            }
-        }
-    }
-
-    fn resampling(&self) -> Duration {
-        self.resampling
-    }
-
-    fn warnings(&self) -> &[String] {
-        &self.warnings
-    }
+/// Why samples are not taken.
+enum Unfit {
+    /// They are those of a damaged packet.
+    Packet(String),
+    /// All of the recording is of no use.
+    Recording(Error),
 }

@@ -7,8 +7,11 @@ use std::path::{Path, PathBuf};
 use wakegate::error::{Error, ErrorKind};
 
 /// The extensions, lower case, that make a file in a folder an audio file.
-pub const AUDIO_EXTENSIONS: [&str; 12] =
-    ["aac", "aif", "aiff", "flac", "m4a", "mp3", "mp4", "oga", "ogg", "opus", "wav", "wave"];
+pub const AUDIO_EXTENSIONS: [&str; 32] = [
+    "3gp", "aac", "aif", "aifc", "aiff", "amr", "ape", "au", "bwf", "caf", "flac", "m4a", "m4b",
+    "mka", "mov", "mp2", "mp3", "mp4", "oga", "ogg", "opus", "rf64", "snd", "sph", "spx", "w64",
+    "wav", "wave", "weba", "webm", "wma", "wv",
+];
 
 /// One path to score, or one that can't be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,7 +75,17 @@ fn walk(
         let path = folder.join(name);
         match fs::metadata(&path) {
             Ok(meta) if meta.is_dir() => walk(&path, wanted, above, found),
-            Ok(_) if wanted(&path) => found.push(Found { path, problem: None }),
+            // What macOS puts beside every file on a disk of another kind.
+            Ok(_) if is_shadow(&path) => {}
+            Ok(meta) if wanted(&path) && meta.is_file() => {
+                found.push(Found { path, problem: None });
+            }
+            Ok(_) if wanted(&path) => {
+                let error = Error::new(ErrorKind::Io, format!("cannot read {}", path.display()))
+                    .expected("an audio file")
+                    .found("a device or pipe");
+                found.push(problem(&path, error));
+            }
             Ok(_) => {}
             Err(e) => {
                 if wanted(&path) {
@@ -102,6 +115,10 @@ pub fn is_audio(path: &Path) -> bool {
 pub(super) fn ends_in(path: &Path, endings: &[&str]) -> bool {
     let ending = path.extension().and_then(|e| e.to_str());
     ending.is_some_and(|e| endings.contains(&e.to_ascii_lowercase().as_str()))
+}
+
+fn is_shadow(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"._"))
 }
 
 fn problem(path: &Path, error: Error) -> Found {

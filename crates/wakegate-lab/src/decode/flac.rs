@@ -1,46 +1,40 @@
-//! FLAC files whose header makes the demuxer lose every frame.
+//! What keeps the demuxer from reading FLAC files that other programs read.
 //!
 //! The least block size in a FLAC header leaves out the last block, which may be shorter. Some
 //! encoders count it in, so that a file of equal blocks claims blocks of varying size; the demuxer
-//! then takes each frame's number for a contradiction and drops all of them.
+//! then takes each frame's number for a contradiction and drops all of them. And metadata that it
+//! does not take, such as the cue sheet of something else than a CD, makes it refuse the file:
+//! nothing of it is needed here, so that all of it is shown as padding.
 
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io;
 
 use symphonia::core::io::MediaSource;
 
-/// Where the header holds the least and the greatest block size, 16 bits each, big-endian.
+use super::view::read_at;
+
+/// Where the header holds the least block size, 16 bits, big-endian; the greatest follows it.
 const LEAST_BLOCK_AT: u64 = 8;
 /// Metadata blocks walked over at most; no encoder writes as many.
-const MAX_BLOCKS: usize = 1_024;
+const MOST_BLOCKS: usize = 1_024;
+/// Kinds of metadata blocks: what every file needs, and what nobody reads.
+const STREAM_INFO: u8 = 0;
+const PADDING: u8 = 1;
 
-/// A file that may show another least block size than it holds.
-pub(super) struct FixedFlac {
-    file: Box<dyn MediaSource>,
-    at: u64,
-    least_block: Option<[u8; 2]>,
-}
-
-impl FixedFlac {
-    /// Wraps `file`, which stands at its start, and looks whether it needs the correction.
-    pub(super) fn new(mut file: Box<dyn MediaSource>) -> io::Result<Self> {
-        let least_block = correction(file.as_mut())?;
-        file.seek(SeekFrom::Start(0))?;
-        Ok(Self { file, at: 0, least_block })
-    }
-}
-
-/// The greatest block size, where the header claims varying sizes and the first frame equal ones.
-fn correction(file: &mut dyn MediaSource) -> io::Result<Option<[u8; 2]>> {
+/// The bytes of `file` to be shown otherwise, by their places.
+pub(super) fn patches(file: &mut dyn MediaSource) -> io::Result<Vec<(u64, u8)>> {
+    let mut patches = Vec::new();
     let mut head = [0; 12];
-    if !filled(file, &mut head)? || !head.starts_with(b"fLaC") || head[8..10] == head[10..12] {
-        return Ok(None);
+    if read_at(file, 0, &mut head)? < head.len() {
+        return Ok(patches);
     }
     let mut at = 4;
-    for _ in 0..MAX_BLOCKS {
+    for _ in 0..MOST_BLOCKS {
         let mut block = [0; 4];
-        file.seek(SeekFrom::Start(at))?;
-        if !filled(file, &mut block)? {
-            return Ok(None);
+        if read_at(file, at, &mut block)? < block.len() {
+            return Ok(patches);
+        }
+        if !matches!(block[0] & 0x7f, STREAM_INFO | PADDING) {
+            patches.push((at, block[0] & 0x80 | PADDING));
         }
         at += 4 + u64::from(u32::from_be_bytes([0, block[1], block[2], block[3]]));
         if block[0] & 0x80 != 0 {
@@ -48,47 +42,9 @@ fn correction(file: &mut dyn MediaSource) -> io::Result<Option<[u8; 2]>> {
         }
     }
     let mut sync = [0; 2];
-    file.seek(SeekFrom::Start(at))?;
-    let equal_blocks = filled(file, &mut sync)? && sync == [0xff, 0xf8];
-    Ok(equal_blocks.then_some([head[10], head[11]]))
-}
-
-/// Whether `bytes` could be filled from the file before its end.
-fn filled(file: &mut dyn MediaSource, bytes: &mut [u8]) -> io::Result<bool> {
-    match file.read_exact(bytes) {
-        Ok(()) => Ok(true),
-        Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
-        Err(e) => Err(e),
+    let equal_blocks = read_at(file, at, &mut sync)? == 2 && sync == [0xff, 0xf8];
+    if equal_blocks && head[8..10] != head[10..12] {
+        patches.extend([(LEAST_BLOCK_AT, head[10]), (LEAST_BLOCK_AT + 1, head[11])]);
     }
-}
-
-impl Read for FixedFlac {
-    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        let n = self.file.read(out)?;
-        for (i, byte) in self.least_block.iter().flatten().enumerate() {
-            let offset = (LEAST_BLOCK_AT + i as u64).checked_sub(self.at);
-            if let Some(shown) = offset.and_then(|o| out[..n].get_mut(usize::try_from(o).ok()?)) {
-                *shown = *byte;
-            }
-        }
-        self.at += n as u64;
-        Ok(n)
-    }
-}
-
-impl Seek for FixedFlac {
-    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        self.at = self.file.seek(to)?;
-        Ok(self.at)
-    }
-}
-
-impl MediaSource for FixedFlac {
-    fn is_seekable(&self) -> bool {
-        true
-    }
-
-    fn byte_len(&self) -> Option<u64> {
-        self.file.byte_len()
-    }
+    Ok(patches)
 }

@@ -3,16 +3,32 @@
 //! [`FileSource`] decodes packet by packet, so that its memory does not grow with the recording's
 //! length, from the file system or from the middle of an archive ([`FilePart`]).
 
+mod aiff;
+mod blocks;
 mod codec;
 mod container;
+mod cut;
 mod damage;
+mod demux;
 mod file_part;
 mod file_source;
 mod find_audio;
 mod flac;
+mod known;
+mod layout;
+mod matroska;
+mod mp4;
+mod mp4_fragments;
+mod mp4_reader;
+mod mpeg;
+mod ogg;
 mod opus;
 mod raw;
-mod sniff;
+mod small;
+mod stream;
+mod tags;
+mod view;
+mod wave;
 
 pub use file_part::FilePart;
 pub use file_source::FileSource;

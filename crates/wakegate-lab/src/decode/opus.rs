@@ -25,6 +25,8 @@ pub(super) struct OpusStream {
     gain: f32,
     /// Output samples of the encoder's look-ahead still to drop.
     skip: usize,
+    /// Output samples of the last packet that were dropped.
+    skipped: usize,
     pcm: Vec<i16>,
 }
 
@@ -64,6 +66,7 @@ impl OpusStream {
             channels,
             gain: 10f32.powf(f32::from(gain_q8_db) / (20.0 * 256.0)),
             skip: ((pre_skip + GRANULES_PER_SAMPLE / 2) / GRANULES_PER_SAMPLE) as usize,
+            skipped: 0,
             pcm: vec![0; MAX_FRAMES * channels],
         })
     }
@@ -71,6 +74,11 @@ impl OpusStream {
     /// Channels that [`decode`](OpusStream::decode) interleaves.
     pub(super) fn channels(&self) -> usize {
         self.channels
+    }
+
+    /// Samples of each channel that the last packet held and that are not heard.
+    pub(super) fn skipped(&self) -> usize {
+        self.skipped
     }
 
     /// Replaces `out` with the packet's samples, interleaved, shape `[frames, channels]`, without
@@ -96,6 +104,7 @@ impl OpusStream {
         let end = frames.saturating_sub(trimmed);
         let start = self.skip.min(frames);
         self.skip -= start;
+        self.skipped = start;
         if start < end {
             let samples = &self.pcm[start * self.channels..end * self.channels];
             out.extend(samples.iter().map(|&s| f32::from(s) / 32_768.0 * self.gain));

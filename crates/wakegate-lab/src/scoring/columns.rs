@@ -13,6 +13,8 @@ pub struct Shape {
     pub names: bool,
     /// Numbers of activations.
     pub activations: bool,
+    /// Channels that were judged.
+    pub channels: bool,
     /// Names of the columns that are carried through.
     pub carried: Vec<String>,
 }
@@ -36,7 +38,7 @@ impl Shape {
     /// # Errors
     /// [`ErrorKind::Settings`] for the first of them.
     pub fn check(&self) -> Result<()> {
-        let all = Self { names: true, activations: true, carried: Vec::new() };
+        let all = Self { names: true, activations: true, channels: true, carried: Vec::new() };
         let taken: Vec<String> = all.row(&Record::default()).into_iter().map(|c| c.0).collect();
         match self.carried.iter().find(|name| taken.contains(name)) {
             None => Ok(()),
@@ -60,6 +62,9 @@ impl Shape {
         if self.activations {
             let number = record.activation.flatten();
             row.push(("activation", Cell::Int(number.and_then(|n| i64::try_from(n).ok()))));
+        }
+        if self.channels {
+            row.push(("channel", Cell::Int(record.channel.and_then(|n| i64::try_from(n).ok()))));
         }
         let warnings = (!record.warnings.is_empty()).then(|| record.warnings.join("; "));
         row.extend([

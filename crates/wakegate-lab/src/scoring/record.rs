@@ -52,7 +52,10 @@ pub struct Record {
     pub schema: u32,
     /// Why there is no verdict.
     pub error: Option<String>,
-    /// The key is there only where there are any.
+    /// The channel that was judged, where one was chosen; the key is then there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channel: Option<usize>,
+    /// What was odd, each as `code: text`; the key is there only where there are any.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
     /// Further columns of the corpus.
@@ -99,7 +102,8 @@ impl Record {
     pub fn of_recording(path: &str, manifest: &Manifest, scored: &Scored) -> Self {
         let record = Self {
             audio_s: Some(seconds(scored.samples)),
-            warnings: scored.warnings.clone(),
+            channel: scored.channel,
+            warnings: scored.warnings.iter().map(ToString::to_string).collect(),
             ..Self::blank(path, manifest)
         };
         if let Some(best) = scored.best() {
@@ -142,10 +146,12 @@ impl Record {
         }
     }
 
-    /// The same line with what the decoder found odd.
+    /// The same line with what is known of the recording as a whole: what was odd about it, and
+    /// which of its channels was judged.
     #[must_use]
-    pub fn warned(mut self, warnings: &[String]) -> Self {
-        self.warnings = warnings.to_vec();
+    pub fn of(mut self, scored: &Scored) -> Self {
+        self.channel = scored.channel;
+        self.warnings = scored.warnings.iter().map(ToString::to_string).collect();
         self
     }
 

@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use crate::corpus::{About, MOST_SECONDS, Recording, Settings};
-use wakegate::audio::{SAMPLE_RATE, Source};
+use crate::corpus::{About, Choice, MOST_SECONDS, Recording, Settings};
+use crate::decode::FileSource;
+use wakegate::audio::{Channel, SAMPLE_RATE, Source, Warning};
 use wakegate::gate::{Heard, LiveAudio, Policy, Tape};
 use wakegate::model::{Model, Verification};
 use wakegate::pipeline::{Activation, Part, Pipeline, SharedVerifier};
@@ -17,8 +18,10 @@ pub struct Scored {
     pub activations: Vec<Activation>,
     /// Without an activation: the verification at the spotter's highest moment.
     pub highest: Option<Verification>,
+    /// The channel that was judged, from 1, where one was chosen.
+    pub channel: Option<usize>,
     /// What the decoder found odd.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Warning>,
     /// For the gate: the activations with the audio around them; empty without a tape.
     pub excerpts: Vec<(Heard, LiveAudio)>,
     /// Where the time went.
@@ -83,6 +86,29 @@ impl Scored {
     }
 }
 
+impl Scored {
+    /// How much speaks for the wake word: of the best activation, or else of the highest moment.
+    fn height(&self) -> (bool, f32) {
+        let best = self.best().map(|best| (true, best.posteriors.intended()));
+        let highest = || self.highest.map(|highest| (false, highest.posteriors.intended()));
+        best.or_else(highest).unwrap_or((false, 0.0))
+    }
+
+    fn is_below(&self, other: &Self) -> bool {
+        self.height() < other.height()
+    }
+
+    /// The same with the time that another took.
+    fn spending(mut self, other: &Spent) -> Self {
+        self.spent.decode += other.decode;
+        self.spent.resample += other.resample;
+        self.spent.frontend += other.frontend;
+        self.spent.spotter += other.spotter;
+        self.spent.verifier += other.verifier;
+        self
+    }
+}
+
 /// Scores recordings, one after the other, with the same networks.
 pub struct Scorer {
     model: Model,
@@ -140,12 +166,56 @@ impl Scorer {
         settings: &Settings,
         trigger_s: Option<f64>,
     ) -> Result<Scored> {
-        let start = Instant::now();
-        let mut source = audio?.open(&about.path, settings)?;
-        let opening = start.elapsed();
         let trigger = about.trigger_s.or(trigger_s).map(trigger_sample).transpose()?;
+        let channel = match about.channel.unwrap_or(settings.channel) {
+            Choice::Channel(channel) => channel,
+            Choice::Each => return self.score_each(about, audio?, settings, trigger),
+        };
+        let start = Instant::now();
+        let source = audio?.open(&about.path, settings)?;
+        self.score_channel(source, channel, trigger, start)
+    }
+
+    /// Scores the channels of a recording one after the other, and gives the one with the best
+    /// activation; where none has any, that with the highest moment.
+    fn score_each(
+        &mut self,
+        about: &About,
+        audio: Recording,
+        settings: &Settings,
+        trigger: Option<u64>,
+    ) -> Result<Scored> {
+        let audio = audio.repeated(&about.path, settings)?;
+        let channels = audio.again()?.open(&about.path, settings)?.wait_for_channels()?;
+        let mut best: Option<Scored> = None;
+        for channel in 1..=channels {
+            let start = Instant::now();
+            let source = audio.again()?.open(&about.path, settings)?;
+            let scored = self.score_channel(source, Channel::One(channel), trigger, start)?;
+            best = match best {
+                Some(before) if !before.is_below(&scored) => Some(before.spending(&scored.spent)),
+                Some(before) => Some(scored.spending(&before.spent)),
+                None => Some(scored),
+            };
+        }
+        best.ok_or_else(|| Error::new(ErrorKind::Audio, "nothing to score"))
+    }
+
+    fn score_channel(
+        &mut self,
+        source: FileSource,
+        channel: Channel,
+        trigger: Option<u64>,
+        start: Instant,
+    ) -> Result<Scored> {
+        let mut source = source.of_channel(channel)?;
+        let opening = start.elapsed();
         let mut scored = self.score(&mut source, trigger)?;
         scored.spent.decode += opening;
+        scored.channel = match channel {
+            Channel::Mix => None,
+            Channel::One(number) => Some(number),
+        };
         Ok(scored)
     }
 
@@ -239,7 +309,7 @@ impl Scorer {
         let resample = source.resampling();
         let decode = reading.saturating_sub(resample);
         let spent = Spent { decode, resample, ..watch.spent };
-        Ok(Scored { samples, activations, highest, warnings, excerpts, spent })
+        Ok(Scored { samples, activations, highest, channel: None, warnings, excerpts, spent })
     }
 
     /// Hands activations to the tape; those that were not intended leave it without audio.

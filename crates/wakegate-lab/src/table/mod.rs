@@ -15,16 +15,20 @@
 //! # Ok::<(), wakegate::Error>(())
 //! ```
 
+mod csv_text;
 mod npz;
 mod parquet_read;
 mod parquet_write;
+mod text;
 mod whole_file;
 
 use std::fmt;
 
+pub use csv_text::CsvText;
 pub use npz::NpzWriter;
 pub use parquet_read::{ParquetReader, Row};
 pub use parquet_write::ParquetWriter;
+pub use text::{Utf8, to_utf8};
 pub use whole_file::WholeFile;
 
 /// The key of a file's metadata that says by which version of its schema it was written.

@@ -13,7 +13,8 @@ use serde_json::{Number, Value};
 use wakegate::error::caught;
 use wakegate::{Error, ErrorKind, Result};
 
-/// Reads a table row by row, whoever wrote it: not compressed, or with Snappy.
+/// Reads a table row by row, whoever wrote it: not compressed, or with Snappy, gzip, LZ4 or
+/// Zstandard.
 ///
 /// At most one row group is held in memory, and of it only the columns that are asked for.
 pub struct ParquetReader {
@@ -40,6 +41,12 @@ impl ParquetReader {
     pub fn names(&self) -> Vec<String> {
         let schema = self.file.metadata().file_metadata().schema();
         schema.get_fields().iter().map(|field| field.name().to_owned()).collect()
+    }
+
+    /// Whether the column `name` holds lists or objects instead of one value a row.
+    pub fn is_nested(&self, name: &str) -> bool {
+        let schema = self.file.metadata().file_metadata().schema();
+        schema.get_fields().iter().any(|field| field.name() == name && field.is_group())
     }
 
     /// What the file says of itself under `key`, such as
@@ -121,6 +128,6 @@ fn value(field: &Field) -> Value {
 
 fn unread(path: &Path, error: &ParquetError) -> Error {
     Error::new(ErrorKind::Io, format!("cannot read {}", path.display()))
-        .expected("a Parquet file, not compressed or with Snappy")
+        .expected("a Parquet file, not compressed or with Snappy, gzip, LZ4 or Zstandard")
         .found(error.to_string())
 }

@@ -287,6 +287,9 @@ mod tests {
             assert_eq!((b.span_s, b.label.as_str(), b.speaker.as_deref()), (None, "", None));
         }
         assert!(parse("id,label\n7,alexa\n").unwrap().by_id);
+        // A spreadsheet where people write a comma before the fraction.
+        let labels = parse("path;start_s;end_s;label\na.wav;1,5;2;alexa\n").unwrap();
+        assert_eq!(labels.rows[0].span_s, Some((1.5, 2.0)));
         // What people write needs no end of a line at its end.
         assert_eq!(parse("id,label\n7,alexa").unwrap().rows.len(), 1);
     }
@@ -312,6 +315,13 @@ mod tests {
             ("c.wav", false, None, "alexa"),
         ];
         assert_eq!(told, expected);
+        // Where people write a comma before the fraction, so does Audacity.
+        fs::write(&files[0], "1,500000\t2,000000\talexa\n").unwrap();
+        let labels = read(&files[..1]).unwrap();
+        assert_eq!(
+            (labels.rows[0].key.as_str(), labels.rows[0].span_s),
+            ("kitchen", Some((1.5, 2.0)))
+        );
         fs::write(&files[0], "1.5\t2.0\talexa\n3.0\talexa\n").unwrap();
         let said = read(&files[..1]).err().unwrap().to_string();
         assert!(said.contains("line 2: the labels are refused: expected start, end"), "{said}");
@@ -325,6 +335,8 @@ mod tests {
         let columns = refusal("file,word\na,b\n");
         assert!(columns.contains("found the columns file, word"), "{columns}");
         assert!(refusal("path,label\n").contains("at least one label"));
+        let open = refusal("path,label\na.wav,\"alexa\nb.wav,alexa\n");
+        assert!(open.contains("line 2") && open.contains("a quote that is never closed"), "{open}");
         assert!(refusal("").contains("at least one label"));
         assert!(refusal("path,label\na,b,c\n").contains("labels: line 2: the labels are refused"));
         assert!(refusal("path,label\na,b\nc").contains("line 3: the labels are cut off"));

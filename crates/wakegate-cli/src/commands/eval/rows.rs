@@ -7,7 +7,7 @@ use std::path::Path;
 
 use serde_json::{Map, Number, Value};
 use wakegate::{Error, ErrorKind, Result};
-use wakegate_lab::table::ParquetReader;
+use wakegate_lab::table::{CsvText, ParquetReader, Utf8};
 
 /// What a file of Parquet begins and ends with.
 const PARQUET: &[u8] = b"PAR1";
@@ -50,8 +50,14 @@ impl Form {
 /// Whether a line has two numbers before anything else.
 fn are_times(line: &str) -> bool {
     let mut fields = line.split('\t');
-    let mut number = || fields.next().is_some_and(|field| field.trim().parse::<f64>().is_ok());
+    let mut number = || fields.next().is_some_and(|field| decimal(field).parse::<f64>().is_ok());
     number() && number()
+}
+
+/// A number as every program reads it: where people write a comma before its fraction, so does
+/// Audacity.
+fn decimal(field: &str) -> String {
+    field.trim().replacen(',', ".", 1)
 }
 
 /// How a table is read.
@@ -97,6 +103,12 @@ impl Reading<'_> {
         let unread = |e: io::Error| Error::io("read", path, &e);
         let file = File::open(path).map_err(unread)?;
         let mut reader = BufReader::with_capacity(HEAD, file);
+        let is_parquet = reader.fill_buf().map_err(unread)?.starts_with(PARQUET);
+        let mut reader: Box<dyn BufRead> = if is_parquet {
+            Box::new(reader)
+        } else {
+            Box::new(BufReader::with_capacity(HEAD, Utf8::new(reader)))
+        };
         let form = Form::of(reader.fill_buf().map_err(unread)?);
         match form {
             Form::JsonLines => {
@@ -120,12 +132,11 @@ impl Reading<'_> {
             if reader.read_until(b'\n', &mut line).map_err(|e| unread(&e))? == 0 {
                 break;
             }
-            let text = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&line);
-            if text.trim_ascii().is_empty() {
+            if line.trim_ascii().is_empty() {
                 continue;
             }
             let place = format!("line {number}");
-            let row = serde_json::from_slice::<Map<String, Value>>(text).map_err(|error| {
+            let row = serde_json::from_slice::<Map<String, Value>>(&line).map_err(|error| {
                 let cut = !line.ends_with(b"\n") && error.is_eof();
                 let error = if cut { self.cut_off() } else { self.refused(self.row, &error) };
                 error.context(&place)
@@ -144,15 +155,16 @@ impl Reading<'_> {
         take: &mut Take<'_>,
     ) -> Result<()> {
         let tabs = form == Form::Tsv;
+        let quoting = !tabs || self.quoted_tabs;
+        let text = CsvText::new(reader, if tabs { b'\t' } else { b',' }, quoting);
+        let text = text.map_err(|e| unread(&e))?;
+        let commas = text.delimiter() == b';';
         let mut reader = csv::ReaderBuilder::new()
-            .delimiter(if tabs { b'\t' } else { b',' })
-            .quoting(!tabs || self.quoted_tabs)
-            .from_reader(Tail { reader, last: b'\n' });
+            .delimiter(text.delimiter())
+            .quoting(quoting)
+            .from_reader(text);
         let header = reader.headers().map_err(|error| self.refused(self.row, &error))?;
-        let columns: Vec<String> = header
-            .iter()
-            .map(|name| name.trim().trim_start_matches('\u{feff}').to_owned())
-            .collect();
+        let columns: Vec<String> = header.iter().map(|name| name.trim().to_owned()).collect();
         if let Some(twice) =
             columns.iter().find(|&a| columns.iter().filter(|&b| a == b).count() > 1)
         {
@@ -166,6 +178,15 @@ impl Reading<'_> {
             let more = reader.read_record(&mut record);
             let position = more.as_ref().map_or_else(|e| e.position(), |_| record.position());
             let place = format!("line {}", position.map_or(0, csv::Position::line));
+            if let Some(line) = reader.get_ref().open_quote() {
+                if !reader.get_ref().ends_a_line() {
+                    return Err(self.cut_off().context(place));
+                }
+                let found = "a quote that is never closed";
+                return Err(self
+                    .refused("a second quote for each quote", &found)
+                    .context(format_args!("line {line}")));
+            }
             match more {
                 // What `score` writes ends with a line's end; what people write need not.
                 Ok(false) if has_schema && !reader.get_ref().ends_a_line() => {
@@ -184,11 +205,14 @@ impl Reading<'_> {
                 }
             }
             let cells = columns.iter().zip(&record).filter(|(name, _)| (self.wanted)(name));
-            let text = |cell: &str| match cell {
+            // Where semicolons lie between the fields, commas lie inside numbers.
+            let text = |name: &str, cell: &str| match cell {
                 "" => Value::Null,
+                text if commas && name.ends_with("_s") => Value::String(decimal(text)),
                 text => Value::String(text.to_owned()),
             };
-            let row = cells.map(|(name, cell)| self.typed(name.clone(), text(cell))).collect();
+            let row =
+                cells.map(|(name, cell)| self.typed(name.clone(), text(name, cell))).collect();
             take(&place, row)?;
         }
         Ok(())
@@ -207,8 +231,13 @@ impl Reading<'_> {
                 return Err(self.refused(expected, &format!("{line:?}")).context(&place));
             }
             let fields = ["start_s", "end_s", "label"].into_iter().zip(line.splitn(3, '\t'));
-            let value = |text: &str| Value::String(text.trim().to_owned());
-            take(&place, fields.map(|(name, text)| (name.to_owned(), value(text))).collect())?;
+            let value = |name: &str, text: &str| {
+                Value::String(if name == "label" { text.trim().to_owned() } else { decimal(text) })
+            };
+            take(
+                &place,
+                fields.map(|(name, text)| (name.to_owned(), value(name, text))).collect(),
+            )?;
         }
         Ok(())
     }
@@ -292,24 +321,4 @@ fn ends_whole(path: &Path) -> Result<bool> {
         Ok(end == PARQUET)
     };
     read().map_err(|e| Error::io("read", path, &e))
-}
-
-/// Remembers the last byte that was read.
-struct Tail<R> {
-    reader: R,
-    last: u8,
-}
-
-impl<R> Tail<R> {
-    fn ends_a_line(&self) -> bool {
-        self.last == b'\n'
-    }
-}
-
-impl<R: Read> Read for Tail<R> {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let count = self.reader.read(into)?;
-        self.last = into[..count].last().copied().unwrap_or(self.last);
-        Ok(count)
-    }
 }

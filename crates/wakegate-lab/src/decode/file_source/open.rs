@@ -4,17 +4,18 @@ use std::io::{Read, Seek};
 use std::path::Path;
 use std::time::Duration;
 
-use symphonia::core::formats::well_known::{FORMAT_ID_AIFF, FORMAT_ID_FLAC, FORMAT_ID_WAVE};
-use symphonia::core::formats::{FormatReader, TrackType};
 use symphonia::core::io::MediaSource;
 
 use super::{FileSource, State};
 use crate::decode::codec::Codec;
-use crate::decode::container;
-use crate::decode::container::FORMATS;
+use crate::decode::container::{self, Opened, refused};
+use crate::decode::cut::Cut;
 use crate::decode::damage::Damage;
-use crate::decode::raw::{FORMAT_ID_RAW, RawForm, RawReader};
-use crate::decode::sniff::cannot_decode;
+use crate::decode::layout::Layout;
+use crate::decode::raw::RawForm;
+use crate::decode::view::{self, View, read_at};
+use wakegate::audio::downmix::{Mixer, check_channel};
+use wakegate::audio::{Channel, header};
 use wakegate::error::{Error, Result};
 
 impl FileSource {
@@ -27,7 +28,7 @@ impl FileSource {
     /// is damaged. A file without samples is told by the first [`read`](wakegate::audio::Source::read).
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        Self::over(container::probe(container::open(path)?, path)?, path)
+        Self::over(container::take_apart(container::open(path)?, path)?, path)
     }
 
     /// As [`open`](FileSource::open), for a headerless file of this form.
@@ -55,52 +56,75 @@ impl FileSource {
         let bytes = container::seekable(bytes, name)?;
         match form {
             Some(form) => Self::over_raw(bytes, name, form),
-            None => Self::over(container::probe(bytes, name)?, name),
+            None => Self::over(container::take_apart(bytes, name)?, name),
         }
     }
 
-    fn over_raw(bytes: Box<dyn MediaSource>, path: &Path, form: RawForm) -> Result<Self> {
-        let reader = RawReader::new(bytes, form).map_err(|e| Error::io("read", path, &e))?;
-        let warning = reader.warning();
-        let mut source = Self::over(Box::new(reader), path)?;
-        warning.into_iter().for_each(|line| source.damage.note(line));
-        Ok(source)
+    /// The same recording, of which one channel is heard instead of the mean of all.
+    ///
+    /// # Errors
+    ///
+    /// An [`Audio`](wakegate::ErrorKind::Audio) error where it has no such channel.
+    pub fn of_channel(mut self, channel: Channel) -> Result<Self> {
+        if let Some(form) = self.form {
+            let checked = check_channel(channel, form);
+            checked.map_err(|error| error.context(self.path.display()))?;
+        }
+        self.mixer = Mixer::new(channel);
+        Ok(self)
     }
 
-    fn over(reader: Box<dyn FormatReader>, path: &Path) -> Result<Self> {
-        let found = |text: String| cannot_decode(path).expected(FORMATS).found(text);
-        let track = reader
-            .default_track(TrackType::Audio)
+    fn over_raw(mut bytes: Box<dyn MediaSource>, path: &Path, form: RawForm) -> Result<Self> {
+        let unread = |e| Error::io("read", path, &e);
+        let length = view::length(bytes.as_mut()).map_err(unread)?;
+        let mut head = [0; header::HEAD];
+        let count = read_at(bytes.as_mut(), 0, &mut head).map_err(unread)?;
+        header::check_raw(&head[..count]).map_err(|error| error.context(path.display()))?;
+        let layout = Layout::of_raw(form, length);
+        let view = View::new(bytes, &layout.spans);
+        Self::over(container::of_layout(view, layout, path)?, path)
+    }
+
+    fn over(opened: Opened, path: &Path) -> Result<Self> {
+        let found = |text: String| refused(path, &text);
+        let Opened { demuxer, edit, promised, notes } = opened;
+        let track = demuxer
+            .track()
             .ok_or_else(|| found("a container without an audio track".to_owned()))?;
         let (codec, form) = Codec::new(track).map_err(found)?;
-        let lossless = [FORMAT_ID_WAVE, FORMAT_ID_AIFF, FORMAT_ID_FLAC, FORMAT_ID_RAW];
-        let promised = track.num_frames.filter(|_| lossless.contains(&reader.format_info().format));
-
+        let mut damage = Damage::default();
+        notes.into_iter().for_each(|warning| damage.note(warning));
+        let (time_base, start) = (track.time_base, track.start_ts.get());
         let mut source = Self {
             path: path.to_owned(),
-            track: track.id,
-            time_base: track.time_base,
+            demuxer,
+            time_base,
             promised,
             codec,
             form: None,
             resampler: None,
             interleaved: Vec::new(),
             mono: Vec::new(),
+            mixer: Mixer::new(Channel::Mix),
+            cut: Cut::new(edit),
             ready: Vec::new(),
             ready_from: 0,
             held: None,
             silence: 0,
-            expected: track.start_ts.get(),
+            expected: 0.0,
+            longest: 0,
+            latest: 0,
+            was_lost: false,
             position: 0,
             seconds_before: 0.0,
             decoded_any: false,
             broke_off: false,
-            damage: Damage::default(),
+            damage,
             warnings: Vec::new(),
             state: State::Reading,
             resampling: Duration::ZERO,
-            reader,
         };
+        source.expected = source.seconds(start);
         if let Some(form) = form {
             source.set_form(form)?;
         }

@@ -1,0 +1,34 @@
+//! A look at the start of raw samples, which have no header: where there is one, something else
+//! came than was meant, and would be judged as noise.
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// Bytes by which a header is told.
+pub const HEAD: usize = 12;
+
+/// Refuses raw samples that begin with the header of a file.
+///
+/// # Errors
+/// [`ErrorKind::Audio`] with the format that the header is of.
+pub fn check_raw(head: &[u8]) -> Result<()> {
+    let form = head.get(8..12);
+    let name = match head.get(..4) {
+        Some(b"RIFF" | b"RIFX" | b"RF64" | b"BW64") if form == Some(b"WAVE") => "WAV",
+        Some(b"FORM") if matches!(form, Some(b"AIFF" | b"AIFC")) => "AIFF",
+        Some(b"fLaC") => "FLAC",
+        Some(b"OggS") => "Ogg",
+        Some(b"caff") => "CAF",
+        Some(b".snd") => "AU",
+        Some(b"\x1a\x45\xdf\xa3") => "Matroska",
+        Some([b'I', b'D', b'3', version]) if *version < 5 => "ID3",
+        Some(_) if head.get(4..8) == Some(b"ftyp") => "MP4",
+        _ => return Ok(()),
+    };
+    Err(Error::new(ErrorKind::Audio, "raw samples begin with the header of a file")
+        .expected("samples without a header")
+        .found(format!("{name} data"))
+        .hint(
+            "name the file instead, or have its samples alone written: `arecord -t raw ...`, or \
+             `ffmpeg -i FILE -f s16le -ac 1 -ar 16000 -`",
+        ))
+}

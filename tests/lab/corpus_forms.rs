@@ -1,0 +1,279 @@
+//! Lists, manifests and archives as people and programs write them: nothing is swallowed, nothing
+//! vanishes, and two recordings never become one.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io::Write;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use serde_json::json;
+use tempfile::TempDir;
+use wakegate::Result;
+use wakegate::audio::Channel;
+use wakegate_lab::corpus::{Choice, Columns, Corpus, Item, Recording, Settings};
+
+use crate::corpus_support::{gzip, tar};
+
+fn items(corpus: &Corpus) -> Vec<Item> {
+    let mut items = Vec::new();
+    corpus.visit(&mut |item| {
+        items.push(item);
+        true
+    });
+    items
+}
+
+fn of_path(path: &Path) -> Vec<Item> {
+    let mut corpus = Corpus::new(Settings::default());
+    corpus.add_path(path);
+    items(&corpus)
+}
+
+/// The rows of a manifest of this name, and what is odd about it.
+fn manifest(name: &str, bytes: &[u8]) -> Result<(Vec<Item>, Vec<String>)> {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join(name);
+    fs::write(&path, bytes).unwrap();
+    let mut corpus = Corpus::new(Settings::default());
+    corpus.add_manifest(&path)?;
+    let notes = corpus.notes().iter().map(|(_, note)| note.clone()).collect();
+    Ok((items(&corpus), notes))
+}
+
+fn utf16(text: &str) -> Vec<u8> {
+    let units = text.encode_utf16().flat_map(u16::to_le_bytes);
+    [0xff, 0xfe].into_iter().chain(units).collect()
+}
+
+fn problem(item: &Item) -> String {
+    item.audio.as_ref().err().map(ToString::to_string).unwrap_or_default()
+}
+
+#[test]
+fn a_manifest_reads_the_same_whatever_a_spreadsheet_made_of_it() {
+    let plain = "path,id,trigger_s,channel\na.wav,7,1.5,right\nb.wav,8,,\n";
+    let array = "[{\"path\": \"a.wav\", \"id\": 7, \"trigger_s\": 1.5, \"channel\": \"right\"},\n \
+                 {\"path\": \"b.wav\", \"id\": \"8\"}]";
+    let lines = "{\"path\":\"a.wav\",\"id\":\"7\",\"trigger_s\":\"1.5\",\"channel\":2}\n{\"Path\":\"b.wav\",\"ID\":8}\n";
+    for (name, bytes) in [
+        ("m.csv", plain.as_bytes().to_vec()),
+        ("m.csv", [b"\xef\xbb\xbf", plain.as_bytes()].concat()),
+        ("m.csv", utf16(plain)),
+        ("m.csv", plain.replace(',', ", ").into_bytes()),
+        ("m.csv", plain.replace(',', ";").replace("1.5", "1,5").into_bytes()),
+        ("m.csv", plain.replace(',', "\t").into_bytes()),
+        (
+            "m.csv",
+            plain
+                .replacen("path,id,trigger_s,channel", "PATH,Id,Trigger_S,Channel", 1)
+                .into_bytes(),
+        ),
+        ("m.tsv", utf16(&plain.replace(',', "\t"))),
+        ("m.csv", plain.replace('\n', "\r\n").into_bytes()),
+        ("m.jsonl", lines.as_bytes().to_vec()),
+        ("m.jsonl", [b"\xef\xbb\xbf", lines.as_bytes()].concat()),
+        ("m.jsonl", utf16(lines)),
+        ("m.json", array.as_bytes().to_vec()),
+    ] {
+        let (rows, notes) = manifest(name, &bytes).unwrap();
+        assert_eq!(notes, Vec::<String>::new());
+        let told: Vec<_> = rows
+            .iter()
+            .map(|item| {
+                let about = &item.about;
+                assert_eq!(problem(item), "", "{}", String::from_utf8_lossy(&bytes));
+                (about.path.as_str(), about.id.as_deref(), about.trigger_s, about.channel)
+            })
+            .collect();
+        let right = Some(Choice::Channel(Channel::One(2)));
+        assert_eq!(
+            told,
+            [("a.wav", Some("7"), Some(1.5), right), ("b.wav", Some("8"), None, None)]
+        );
+    }
+}
+
+#[test]
+fn a_quote_that_is_never_closed_swallows_nothing_in_silence() {
+    let (rows, _) = manifest("m.csv", b"path,id\na.wav,1\n\"b.wav,2\nc.wav,3\nd.wav,4\n").unwrap();
+    assert_eq!(rows.len(), 2);
+    assert!(
+        problem(&rows[1]).contains("m.csv:3: the rows can't be read on"),
+        "{}",
+        problem(&rows[1])
+    );
+    // Closed by the next one, it has made two paths of three rows.
+    let (rows, _) = manifest("m.csv", b"path\n\"a.wav\nb.wav\nc.wav\"\nd.wav\n").unwrap();
+    assert!(problem(&rows[0]).contains("hint: a quote may be missing"), "{}", problem(&rows[0]));
+    assert_eq!(rows[1].about.path, "d.wav");
+}
+
+#[test]
+fn columns_that_nearly_mean_something_are_told() {
+    let (_, notes) = manifest("m.csv", b"path,trigger,labels,room\na.wav,1,x,y\n").unwrap();
+    assert_eq!(notes.len(), 2);
+    assert!(notes[0].contains("\"trigger\" is not read; \"trigger_s\" would be"), "{notes:?}");
+    let (_, notes) = manifest("m.jsonl", b"{\"path\":\"a.wav\",\"trigger-s\":1}\n").unwrap();
+    assert_eq!(notes.len(), 1);
+    let twice = manifest("m.csv", b"path,id,path\na.wav,1,b.wav\n").err().unwrap().to_string();
+    assert!(twice.contains("\"path\" twice"), "{twice}");
+}
+
+#[test]
+fn a_column_of_objects_is_refused_and_a_damaged_table_told() {
+    let forms = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data/forms");
+    let columns = Columns::new(&["path=audio".to_owned()], &[]).unwrap();
+    let mut corpus = Corpus::new(Settings { columns, ..Settings::default() });
+    let said = corpus.add_manifest(&forms.join("hf_audio.parquet")).unwrap_err().to_string();
+    assert!(said.contains("found a list or an object"), "{said}");
+    let mut corpus = Corpus::new(Settings::default());
+    match corpus.add_manifest(&forms.join("dict_panic.parquet")) {
+        Ok(()) => assert!(items(&corpus).iter().all(|item| !problem(item).is_empty())),
+        Err(error) => assert!(!error.to_string().is_empty()),
+    }
+}
+
+#[test]
+fn parquet_is_read_however_it_is_compressed() {
+    use parquet::basic::Compression;
+    use parquet::data_type::{ByteArray, ByteArrayType};
+    use parquet::file::properties::WriterProperties;
+    use parquet::file::writer::SerializedFileWriter;
+    let schema = "message m { required binary path (UTF8); }";
+    let schema = std::sync::Arc::new(parquet::schema::parser::parse_message_type(schema).unwrap());
+    let of = |compression| {
+        let properties = WriterProperties::builder().set_compression(compression).build();
+        let mut writer =
+            SerializedFileWriter::new(Vec::new(), schema.clone(), properties.into()).unwrap();
+        let mut group = writer.next_row_group().unwrap();
+        let mut column = group.next_column().unwrap().unwrap();
+        let paths = [ByteArray::from("a.wav"), ByteArray::from("b.wav")];
+        column.typed::<ByteArrayType>().write_batch(&paths, None, None).unwrap();
+        column.close().unwrap();
+        group.close().unwrap();
+        writer.into_inner().unwrap()
+    };
+    for compression in [
+        Compression::UNCOMPRESSED,
+        Compression::SNAPPY,
+        Compression::GZIP(parquet::basic::GzipLevel::default()),
+        Compression::LZ4_RAW,
+    ] {
+        let (rows, _) = manifest("m.parquet", &of(compression)).unwrap();
+        let paths: Vec<_> = rows.iter().map(|item| item.about.path.as_str()).collect();
+        assert_eq!(paths, ["a.wav", "b.wav"], "{compression:?}");
+    }
+}
+
+#[test]
+fn a_list_may_have_a_mark_and_names_that_are_no_text() {
+    let folder = TempDir::new().unwrap();
+    let names: [&[u8]; 3] = [b"caf\xe9.wav", b"caf\xe8.wav", "caf\u{e9}.wav".as_bytes()];
+    for name in names {
+        fs::write(folder.path().join(OsStr::from_bytes(name)), name).unwrap();
+    }
+    let found = of_path(folder.path());
+    let mut paths: Vec<_> = found.iter().map(|item| item.about.path.clone()).collect();
+    paths.dedup();
+    assert_eq!(paths.len(), 3, "{paths:?}");
+    assert!(paths.iter().any(|path| path.ends_with("caf\\xe9.wav")), "{paths:?}");
+    let list = folder.path().join("list");
+    let line = |name: &[u8]| [folder.path().as_os_str().as_bytes(), b"/", name, b"\r\n"].concat();
+    fs::write(&list, [b"\xef\xbb\xbf".to_vec(), line(names[0]), line(names[1])].concat()).unwrap();
+    let mut corpus = Corpus::new(Settings::default());
+    corpus.add_list(&list).unwrap();
+    let items = items(&corpus);
+    assert_eq!(items.len(), 2);
+    assert!(items.iter().all(|item| item.audio.is_ok()), "{:?}", items[0].audio);
+}
+
+/// An archive with a recording, a hard link and a symbolic link to it, and a link to nothing.
+fn with_links() -> Vec<u8> {
+    let mut builder = tar::Builder::new(Vec::new());
+    let mut add = |name: &str, kind: tar::EntryType, target: &str, bytes: &[u8]| {
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(kind);
+        header.set_mode(0o644);
+        header.set_size(bytes.len() as u64);
+        if target.is_empty() {
+            builder.append_data(&mut header, name, bytes).unwrap();
+        } else {
+            builder.append_link(&mut header, name, target).unwrap();
+        }
+    };
+    use tar::EntryType::{Link, Regular, Symlink};
+    add("d/a.wav", Regular, "", b"first");
+    add("d/a.json", Regular, "", br#"{"label":"yes"}"#);
+    add("d/b.wav", Link, "d/a.wav", b"");
+    add("d/c.wav", Symlink, "b.wav", b"");
+    add("d/c.json", Symlink, "../d/a.json", b"");
+    add("d/e.wav", Symlink, "gone.wav", b"");
+    add("f.wav", Regular, "", b"last");
+    builder.into_inner().unwrap()
+}
+
+fn text_of(item: &Item) -> String {
+    match &item.audio {
+        Ok(Recording::Memory(bytes)) => String::from_utf8(bytes.clone()).unwrap(),
+        Ok(Recording::Part(part)) => std::io::read_to_string(part.clone()).unwrap(),
+        other => format!("{other:?}"),
+    }
+}
+
+#[test]
+fn links_in_an_archive_lead_where_they_lead() {
+    let folder = TempDir::new().unwrap();
+    let bytes = with_links();
+    let mut squeezed = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::fast());
+    squeezed.write_all(&bytes).unwrap();
+    for (name, bytes) in [
+        ("s.tar", bytes.clone()),
+        ("s.tar.gz", gzip(&bytes)),
+        ("s.tar.bz2", squeezed.finish().unwrap()),
+        ("no_ending", bytes.clone()),
+    ] {
+        let path = folder.path().join(name);
+        fs::write(&path, bytes).unwrap();
+        let found = of_path(&path);
+        let names: Vec<_> =
+            found.iter().map(|item| item.about.path.rsplit('/').next().unwrap()).collect();
+        assert_eq!(names, ["a.wav", "b.wav", "c.wav", "e.wav", "f.wav"], "{name}");
+        for (place, text) in [(0, "first"), (1, "first"), (2, "first"), (4, "last")] {
+            assert_eq!(text_of(&found[place]), text, "{name}");
+        }
+        assert_eq!(found[2].about.label.as_deref(), Some("yes"));
+        let said = problem(&found[3]);
+        assert!(said.contains("a link to d/gone.wav, which is not in the archive"), "{said}");
+    }
+    // Compressed by what is not read, it is refused and not searched for sound.
+    let path = folder.path().join("s.tar.xz");
+    fs::write(&path, [b"\xfd7zXZ\0".to_vec(), tar(&[("a.wav", vec![1; 9])])].concat()).unwrap();
+    let found = of_path(&path);
+    assert_eq!(found.len(), 1);
+    assert!(problem(&found[0]).contains("found one compressed with xz"), "{}", problem(&found[0]));
+}
+
+#[test]
+fn a_pipe_is_no_manifest() {
+    let folder = TempDir::new().unwrap();
+    let pipe = folder.path().join("m.csv");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let said = Corpus::new(Settings::default()).add_manifest(&pipe).unwrap_err().to_string();
+    assert!(said.contains("expected a file, which can be read twice"), "{said}");
+}
+
+#[test]
+fn a_channel_is_a_number_or_a_name() {
+    let parse = |name: &str| name.parse::<Choice>();
+    assert_eq!(parse("left").unwrap(), Choice::Channel(Channel::One(1)));
+    assert_eq!(parse("12").unwrap().to_string(), "12");
+    assert_eq!(parse("mix").unwrap(), Choice::default());
+    assert_eq!(parse("each").unwrap(), Choice::Each);
+    for bad in ["0", "-1", "256", "Left channel", ""] {
+        assert!(parse(bad).unwrap_err().to_string().contains("found \""), "{bad}");
+    }
+    let (rows, _) = manifest("m.csv", b"path,channel\na.wav,up\n").unwrap();
+    assert!(problem(&rows[0]).contains("the channel is refused"), "{}", problem(&rows[0]));
+    assert_eq!(json!(rows[0].about.path), "a.wav");
+}
