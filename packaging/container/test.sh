@@ -11,6 +11,8 @@ tar --extract --file "$image" --directory "$work/image"
 jq -r '.[0].Layers[]' "$work/image/manifest.json" | while read -r layer; do
     tar --extract --file "$work/image/$layer" --directory "$work/root" --no-same-owner
 done
+# A container's runtime makes these by itself.
+mkdir -p "$work/root/proc" "$work/root/dev"
 config=$work/image/$(jq -r '.[0].Config' "$work/image/manifest.json")
 says() { # FILTER EXPECTED
     [ "$(jq -c ".config$1" "$config")" = "$2" ] || { echo "expected $1 to be $2, found $(jq -c ".config$1" "$config")" >&2; exit 1; }
@@ -27,13 +29,13 @@ set -eu
 [ "$(busybox id -u)" = 10400 ]
 wakegate listen --config /etc/wakegate/wakegate.toml &
 tries=0
-until busybox wget -q -O /dev/null http://127.0.0.1:9464/healthz; do
+until busybox wget -q -O /dev/null http://127.0.0.1:9464/healthz 2>/dev/null; do
     tries=$((tries + 1))
     [ $tries -lt 60 ] || { echo "it never became healthy" >&2; exit 1; }
     busybox sleep 0.5
 done
 info=$( (printf '{"type": "describe"}\n'; busybox sleep 1) | busybox nc 127.0.0.1 10400)
-case $info in *'"type":"info"'*wakegate*alexa*) ;; *) echo "expected its info, found $info" >&2; exit 1 ;; esac
+case $info in *'"info"'*alexa*) ;; *) echo "expected its info, found $info" >&2; exit 1 ;; esac
 for place in /etc/wakegate/x /usr/bin/x /x; do
     if (: >$place) 2>/dev/null; then echo "$place can be written" >&2; exit 1; fi
 done
