@@ -43,7 +43,12 @@ impl Decoder {
         if codecs.get_audio_decoder(params.codec).is_none() {
             return Err(name(params.codec));
         }
-        let decoder = guarded(|| codecs.make_audio_decoder(params, &options))?;
+        let mut params = params.clone();
+        if [id::CODEC_ID_PCM_ALAW, id::CODEC_ID_PCM_MULAW].contains(&params.codec) {
+            // Some containers count the bits of what is written, others those of what it stands for.
+            (params.bits_per_sample, params.bits_per_coded_sample) = (None, None);
+        }
+        let decoder = guarded(|| codecs.make_audio_decoder(&params, &options))?;
         decoder.map(Self::Symphonia).map_err(|e| e.to_string())
     }
 }
