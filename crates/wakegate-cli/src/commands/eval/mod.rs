@@ -4,6 +4,7 @@ mod about;
 mod join;
 pub mod labels;
 mod lines;
+mod phases;
 mod report;
 mod rows;
 mod scores;
@@ -25,11 +26,11 @@ use wakegate_lab::eval::matching::Recording;
 use wakegate_lab::eval::model_comparison::Contest;
 use wakegate_lab::eval::outcomes::Tally;
 
-use super::Outcome;
-use super::output;
-use super::output::JsonLines;
+use super::output::{self, JsonLines};
+use super::{Engine, Outcome};
 use join::Joined;
 use labels::Labels;
+use phases::Phases;
 use scores::{System, Wanted};
 
 /// Say what scores mean: misses, false accepts an hour, and more, with exact intervals
@@ -99,6 +100,12 @@ pub struct Eval {
     /// can then hear them
     #[arg(long, requires = "report")]
     audio: bool,
+    /// Also judge every recording N times with --model, begun up to a step of the spotter later,
+    /// and say how many are accepted from some beginnings and not from others
+    #[arg(long, value_name = "N")]
+    phases: Option<usize>,
+    #[command(flatten)]
+    engine: Engine,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -121,6 +128,8 @@ struct Answer {
     system: Evaluated,
     against: Option<Evaluated>,
     contest: Option<Contest>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    phases: Option<Phases>,
     notes: Vec<String>,
 }
 
@@ -190,6 +199,7 @@ impl Eval {
             system,
             against,
             contest: contest.transpose()?,
+            phases: self.phases(&joined)?,
         };
         for (recording, reason) in &joined.failed {
             output::warning(recording, &format!("left out, it could not be scored: {reason}"));
@@ -204,6 +214,13 @@ impl Eval {
             table::show(&answer)?;
         }
         Ok(Outcome::of(joined.failed.len()))
+    }
+
+    /// How steady the verdicts are, where that is asked for.
+    fn phases(&self, joined: &Joined) -> Result<Option<Phases>> {
+        let Some(count) = self.phases else { return Ok(None) };
+        let model = self.engine.open()?;
+        phases::measure(&model, &joined.paths, count, self.threshold, self.confidence).map(Some)
     }
 
     fn settings(&self, threshold: Option<f32>) -> Result<Settings> {

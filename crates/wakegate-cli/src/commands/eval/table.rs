@@ -67,6 +67,20 @@ pub fn show(answer: &Answer) -> Result<()> {
         let head = ["reason", "true", "false", ""].map(str::to_owned);
         columns(std::iter::once(head).chain(cells).collect())?;
     }
+    if let Some(phases) = &answer.phases {
+        title(&format!(
+            "{} beginnings, {:.1} ms apart, judged by {}",
+            phases.phases, phases.apart_ms, phases.model
+        ))?;
+        lines(&[
+            Line::new("verdicts that flip", share(&phases.flips), of(&phases.flips, "recordings")),
+            Line::new(
+                "spread of p_intended",
+                [format!("{:.4}", phases.mean_spread), String::new()],
+                "on average",
+            ),
+        ])?;
+    }
     for (index, note) in answer.notes.iter().enumerate() {
         output::line(format_args!("{}note: {note}", if index == 0 { "\n" } else { "" }))?;
     }
