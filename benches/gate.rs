@@ -10,6 +10,7 @@ use wakegate::pipeline::Activation;
 
 fn heard(verdict: Verdict, end_sample: u64) -> Heard {
     let activation = Activation {
+        number: end_sample,
         verdict,
         reason: Reason::Intended,
         posteriors: Posteriors::new([0.9, 0.05, 0.05]).expect("probabilities"),
@@ -17,6 +18,7 @@ fn heard(verdict: Verdict, end_sample: u64) -> Heard {
         start_sample: end_sample.saturating_sub(8_000),
         end_sample,
         decided_sample: end_sample + 12_800,
+        word_decided_sample: None,
         spotter_peak: Some(0.9),
     };
     Heard { wake_word: "alexa".to_owned(), model: "alexa-1".to_owned(), activation }

@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use pyo3::prelude::*;
 use wakegate::audio::Converter;
 use wakegate::model::{Manifest, Model};
-use wakegate::pipeline::{Activation, Pipeline};
+use wakegate::pipeline::{Decision, Pipeline, WordDecision};
 use wakegate::{Error, ErrorKind, Result};
 use wakegate_lab::scoring::{Record, seconds};
 
@@ -31,8 +31,8 @@ struct Stream {
     converter: Converter,
     pipeline: Pipeline,
     ready: Vec<f32>,
-    /// Activations so far.
-    count: usize,
+    /// Words that the latest samples decided.
+    words: Vec<WordDecision>,
     /// Why nothing more is taken.
     stopped: Option<Error>,
 }
@@ -45,7 +45,7 @@ impl Listener {
             converter: Converter::new(rate, channels)?,
             pipeline: Pipeline::new(model)?,
             ready: Vec::new(),
-            count: 0,
+            words: Vec::new(),
             stopped: None,
         };
         Ok(Self { rate, channels, stream: Mutex::new(stream) })
@@ -107,6 +107,17 @@ impl Listener {
         Ok(py.detach(|| self.lock().reset())?)
     }
 
+    /// The words that the latest `push` or `finish` decided, some tenths of a second after their
+    /// ends: the Activation of the same number follows, with its verdict.
+    #[getter]
+    fn words<'py>(&self, py: Python<'py>) -> Outcome<Vec<Bound<'py, PyAny>>> {
+        let (path, manifest, words) = py.detach(|| {
+            let stream = self.lock();
+            (stream.path.clone(), stream.manifest.clone(), stream.words.clone())
+        });
+        words.iter().map(|word| Ok(results::word(py, &path, &manifest, word)?)).collect()
+    }
+
     /// Samples a second of the chunks, in Hz.
     #[getter]
     fn rate(&self) -> u32 {
@@ -143,7 +154,7 @@ impl Stream {
         let records = self.step(|stream, found| {
             stream.converter.finish(&mut stream.ready)?;
             stream.judge(found)?;
-            stream.pipeline.finish(&mut |activation| found.push(activation))
+            stream.pipeline.decide_rest(&mut |decision| found.push(decision))
         });
         let ended = || {
             Error::new(ErrorKind::Audio, "the stream has ended").hint("reset() begins a new one")
@@ -152,8 +163,8 @@ impl Stream {
         records
     }
 
-    fn judge(&mut self, found: &mut Vec<Activation>) -> Result<()> {
-        let result = self.pipeline.push(&self.ready, &mut |activation| found.push(activation));
+    fn judge(&mut self, found: &mut Vec<Decision>) -> Result<()> {
+        let result = self.pipeline.decide(&self.ready, &mut |decision| found.push(decision));
         self.ready.clear();
         result
     }
@@ -162,31 +173,41 @@ impl Stream {
     /// nothing was found before it.
     fn step(
         &mut self,
-        work: impl FnOnce(&mut Self, &mut Vec<Activation>) -> Result<()>,
+        work: impl FnOnce(&mut Self, &mut Vec<Decision>) -> Result<()>,
     ) -> Result<Vec<Record>> {
         if let Some(error) = &self.stopped {
             return Err(error.clone());
         }
         let mut found = Vec::new();
         let result = wakegate_lab::scoring::ordered_parallel::caught(|| work(self, &mut found));
+        self.words.clear();
+        let mut records = Vec::new();
+        for decision in found {
+            match decision {
+                Decision::Word(word) => self.words.push(word),
+                Decision::Verdict(activation) => {
+                    let number = usize::try_from(activation.number).unwrap_or(usize::MAX);
+                    let (path, manifest) = (&self.path, &self.manifest);
+                    records.push(Record::of_activation(path, manifest, number, &activation, None));
+                }
+                // For those who hold audio for the gate.
+                Decision::Settled(_) => {}
+            }
+        }
         if let Err(error) = result {
             self.stopped = Some(error.clone());
-            if found.is_empty() {
+            if records.is_empty() && self.words.is_empty() {
                 return Err(error);
             }
         }
-        let records = found.iter().map(|activation| {
-            self.count += 1;
-            Record::of_activation(&self.path, &self.manifest, self.count, activation, None)
-        });
-        Ok(records.collect())
+        Ok(records)
     }
 
     fn reset(&mut self) -> Result<()> {
         let (rate, channels) = (self.converter.rate(), self.converter.channels());
         self.converter = Converter::new(rate, channels)?;
         self.ready.clear();
-        self.count = 0;
+        self.words.clear();
         self.pipeline.reset()?;
         self.stopped = None;
         Ok(())

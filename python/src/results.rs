@@ -3,11 +3,13 @@
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyTuple, PyType};
-use wakegate::model::Model;
-use wakegate_lab::scoring::Record;
+use wakegate::model::{Manifest, Model};
+use wakegate::pipeline::WordDecision;
+use wakegate_lab::scoring::{Record, seconds};
 
 static SCORE: PyOnceLock<Py<PyType>> = PyOnceLock::new();
 static ACTIVATION: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+static WORD: PyOnceLock<Py<PyType>> = PyOnceLock::new();
 
 /// The `Score` of a recording with its activations.
 pub fn score<'py>(
@@ -40,6 +42,25 @@ pub fn activation<'py>(py: Python<'py>, record: &Record) -> PyResult<Bound<'py, 
     ACTIVATION.import(py, "wakegate._results", "Activation")?.call((), Some(&fields))
 }
 
+/// The `Word` of a decision.
+pub fn word<'py>(
+    py: Python<'py>,
+    path: &str,
+    manifest: &Manifest,
+    word: &WordDecision,
+) -> PyResult<Bound<'py, PyAny>> {
+    let fields = PyDict::new(py);
+    fields.set_item("path", path)?;
+    fields.set_item("activation", word.number)?;
+    fields.set_item("p_wake_word", word.p_wake_word)?;
+    fields.set_item("wake_word", &manifest.wake_word)?;
+    fields.set_item("start_s", seconds(word.start_sample))?;
+    fields.set_item("end_s", seconds(word.end_sample))?;
+    fields.set_item("word_decided_s", seconds(word.decided_sample))?;
+    fields.set_item("model", manifest.id())?;
+    WORD.import(py, "wakegate._results", "Word")?.call((), Some(&fields))
+}
+
 fn fields<'py>(py: Python<'py>, record: &Record) -> PyResult<Bound<'py, PyDict>> {
     let fields = PyDict::new(py);
     fields.set_item("path", &record.path)?;
@@ -53,6 +74,7 @@ fn fields<'py>(py: Python<'py>, record: &Record) -> PyResult<Bound<'py, PyDict>>
     fields.set_item("start_s", record.start_s)?;
     fields.set_item("end_s", record.end_s)?;
     fields.set_item("decided_s", record.decided_s)?;
+    fields.set_item("word_decided_s", record.word_decided_s)?;
     fields.set_item("model", &record.model)?;
     fields.set_item("schema", record.schema)?;
     fields.set_item("error", record.error.as_deref())?;

@@ -87,3 +87,22 @@ def test_threads_with_a_listener_each(gate, stream):
     for activations in found.values():
         same([activation.as_dict() for activation in activations], expected)
     assert len(found) == 3
+
+
+def test_the_word_comes_before_its_verdict(gate, stream):
+    samples, path, expected = stream
+    listener = gate.listener(path=str(path))
+    words, activations = {}, []
+    for at in range(0, len(samples), 320):
+        activations += listener.push(samples[at : at + 320])
+        words |= {word.activation: (word, at + 320) for word in listener.words}
+    activations += listener.finish()
+    assert [a.activation for a in activations] == [line["activation"] for line in expected]
+    said = [a for a in activations if a.word_decided_s is not None]
+    assert {a.activation for a in said} == set(words) and len(said) > 5
+    for activation in said:
+        word, pushed_samples = words[activation.activation]
+        assert word.word_decided_s == activation.word_decided_s <= activation.decided_s
+        assert word.end_s < word.word_decided_s <= pushed_samples / 16_000
+        assert word.wake_word == activation.wake_word == "alexa"
+        assert 0 < word.p_wake_word <= 1

@@ -1,4 +1,4 @@
-//! Posteriors to candidates to verdicts. Pure: sample time only, never a wall clock.
+//! Posteriors to candidates to word decisions and verdicts. Pure: sample time only, never a wall clock.
 //!
 //! ```
 //! use wakegate::decision::{Reason, Thresholds, Verdict, decide};
@@ -12,7 +12,9 @@
 mod detector;
 mod early;
 mod verdict;
+mod word;
 
 pub use detector::{Candidate, Detector, DetectorSettings};
 pub use early::{Early, Streak};
 pub use verdict::{Reason, Thresholds, Verdict, decide};
+pub use word::WordRule;

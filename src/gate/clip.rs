@@ -14,6 +14,14 @@ pub struct Heard {
     pub activation: Activation,
 }
 
+impl Heard {
+    /// Whether both are about one activation of one stream.
+    pub(super) fn is_of_the_activation_of(&self, other: &Self) -> bool {
+        let key = |heard: &Self| heard.activation.number;
+        key(self) == key(other) && self.wake_word == other.wake_word && self.model == other.model
+    }
+}
+
 /// A stretch of the stream, in memory that wipes itself.
 pub struct LiveAudio {
     /// 16 kHz mono.

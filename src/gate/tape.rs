@@ -102,6 +102,34 @@ impl Tape {
         self.forget(activation.decided_sample);
     }
 
+    /// Takes what was said later of an activation whose clip may still wait: the last word
+    /// counts. Where that is not intended the clip is withdrawn as if it had never been, and the
+    /// answer is `true`.
+    pub fn settle(&mut self, heard: Heard, ready: &mut dyn FnMut(Heard, LiveAudio)) -> bool {
+        let same = |waiting: &Waiting| waiting.heard.is_of_the_activation_of(&heard);
+        let Some(index) = self.waiting.iter().position(same) else { return false };
+        if intended(&heard.activation).is_ok() {
+            self.waiting[index].heard = heard;
+            return false;
+        }
+        self.waiting.remove(index);
+        let activation = heard.activation;
+        let starts = self.waiting.iter().map(|waiting| waiting.heard.activation.start_sample);
+        match starts.filter(|&start| start > activation.start_sample).min() {
+            None => self.take(heard, ready),
+            Some(next) => {
+                // A later word waits: it keeps its own audio, and nothing of this one's.
+                for waiting in &mut self.waiting {
+                    if waiting.heard.activation.start_sample < next {
+                        waiting.end = waiting.end.min(activation.start_sample);
+                    }
+                }
+                self.forget(activation.decided_sample.min(next));
+            }
+        }
+        true
+    }
+
     /// Ends the stream: gives the clips that still wait, with what was heard of them, and
     /// wipes the tape.
     pub fn finish(&mut self, ready: &mut dyn FnMut(Heard, LiveAudio)) {

@@ -5,6 +5,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::manifest_checks::{file_name, in_range, one_line, refused, sha256, stated};
 use crate::frontend::Settings;
 use crate::{Error, ErrorKind, Result};
 
@@ -33,6 +34,9 @@ pub struct Manifest {
     pub version: u32,
     /// The wake word it listens for, as reports show it.
     pub wake_word: String,
+    /// Languages in which it is said, as BCP 47 tags such as `en`; empty where nobody says.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub languages: Vec<String>,
     /// SPDX expression of the weights' licence.
     pub licence: String,
     /// Settings of the front end that the networks were trained behind.
@@ -83,9 +87,23 @@ pub struct Verifier {
     pub after_s: f64,
     /// Classes of the output `posteriors`; [`LABELS`].
     pub labels: Vec<String>,
+    /// When the word itself is decided; without it, with the verdict.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub word: Option<Word>,
     /// When a verdict may come before the window's end; without it none does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub early: Option<Early>,
+}
+
+/// When the wake word counts as said, whatever it was meant for: an assistant waits for that.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Word {
+    /// Seconds behind the word's end, as the verifier hears it, that have to be heard.
+    pub after_s: f64,
+    /// Posterior of the wake word from which it is said: of the window whose rest is the last
+    /// frame heard again.
+    pub at: f32,
 }
 
 /// Moments at which a candidate is judged by what was heard until then, and how sure the
@@ -242,6 +260,14 @@ impl Manifest {
         in_range("version", f64::from(self.version), 1.0, 1e6)?;
         stated("wake_word", &self.wake_word)?;
         stated("licence", &self.licence)?;
+        for language in &self.languages {
+            let tag = |c: char| c.is_ascii_alphanumeric() || c == '-';
+            if !(2..=35).contains(&language.len()) || !language.chars().all(tag) {
+                return Err(refused("languages")
+                    .expected("BCP 47 tags, such as \"en\" or \"pt-BR\"")
+                    .found(format!("{:?}", language.chars().take(40).collect::<String>())));
+            }
+        }
         self.frontend.validate().map_err(|error| error.context("manifest [frontend]"))?;
         self.validate_spotter()?;
         self.validate_verifier()?;
@@ -259,6 +285,10 @@ impl Manifest {
             let (field, least) =
                 ("decision.sensitivity.high", f64::from(decision.accidental_below));
             in_range(field, f64::from(points.high), least, default)?;
+        }
+        if let Some(word) = &self.verifier.word {
+            in_range("verifier.word.after_s", word.after_s, 0.0, self.verifier.after_s)?;
+            in_range("verifier.word.at", f64::from(word.at), 0.001, 1.0)?;
         }
         self.verifier.early.as_ref().map_or(Ok(()), |early| self.validate_early(early))
     }
@@ -332,59 +362,5 @@ impl Manifest {
         Err(refused(field)
             .expected(format!("a whole number of hops of {} ms", self.frontend.hop_ms))
             .found(format!("{seconds} s, {hops} hops")))
-    }
-}
-
-fn refused(field: &str) -> Error {
-    Error::new(ErrorKind::Model, format!("manifest value {field} is refused"))
-}
-
-fn in_range(field: &str, value: f64, low: f64, high: f64) -> Result<()> {
-    // A NaN lies in no range, so it is refused here too.
-    if (low..=high).contains(&value) {
-        return Ok(());
-    }
-    // f32 values arrive widened; six digits show what the manifest says.
-    let shown = |v: f64| ((v * 1e6).round() / 1e6).to_string();
-    Err(refused(field).expected(format!("{} to {}", shown(low), shown(high))).found(shown(value)))
-}
-
-fn stated(field: &str, text: &str) -> Result<()> {
-    if !text.trim().is_empty() && text.len() <= 200 && !text.chars().any(char::is_control) {
-        return Ok(());
-    }
-    Err(refused(field)
-        .expected("1 to 200 printable characters")
-        .found(format!("{:?}", text.chars().take(40).collect::<String>())))
-}
-
-/// A package never reaches outside its own directory.
-fn file_name(field: &str, name: &str) -> Result<()> {
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    if !name.is_empty() && !name.starts_with('.') && name.chars().all(plain) {
-        return Ok(());
-    }
-    Err(refused(field)
-        .expected("a file name without a folder")
-        .found(format!("{name:?}"))
-        .hint("put the file beside the manifest"))
-}
-
-fn sha256(field: &str, digits: &str) -> Result<()> {
-    if digits.len() == 64 && digits.chars().all(|c| matches!(c, '0'..='9' | 'a'..='f')) {
-        return Ok(());
-    }
-    Err(refused(field)
-        .expected("64 lower-case hexadecimal digits")
-        .found(format!("{digits:?}"))
-        .hint("take them from `sha256sum FILE`"))
-}
-
-/// The parser's message on one line, with the line number it refers to.
-fn one_line(error: &toml::de::Error, text: &str) -> String {
-    let message = error.message().split_whitespace().collect::<Vec<_>>().join(" ");
-    match error.span().and_then(|span| text.get(..span.start)) {
-        Some(before) => format!("line {}: {message}", before.matches('\n').count() + 1),
-        None => message,
     }
 }

@@ -5,6 +5,7 @@
 //! manifest, hashes, names, shapes and labels have been checked: what disagrees is an error.
 
 pub mod manifest;
+mod manifest_checks;
 mod onnx;
 mod package;
 mod posteriors;

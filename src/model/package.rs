@@ -176,6 +176,13 @@ impl Model {
         VerifierSession::load(&self.manifest, &self.verifier)
     }
 
+    /// The same model for a wake word of another name.
+    #[cfg(test)]
+    pub(crate) fn named(mut self, wake_word: &str) -> Self {
+        self.manifest.wake_word = wake_word.to_owned();
+        self
+    }
+
     fn checked(self) -> Result<Self> {
         let manifest = &self.manifest;
         check_hash(&manifest.spotter.file, &self.spotter, &manifest.spotter.sha256)?;

@@ -1,5 +1,6 @@
 //! Activations, and where they lie in the stream.
 
+use super::word::Watch;
 use crate::decision::{Reason, Streak, Verdict};
 use crate::model::{Manifest, Posteriors, Verification, WakeScores};
 
@@ -9,6 +10,9 @@ const RATE: f64 = 16_000.0;
 /// A moment where the wake word may have been said, judged.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Activation {
+    /// Its number, from 1, in the stream; over several streams where they share
+    /// [`Numbers`](super::Numbers).
+    pub number: u64,
     /// What was decided.
     pub verdict: Verdict,
     /// Why.
@@ -24,6 +28,9 @@ pub struct Activation {
     /// Samples that the decision needed. Beyond the end of the audio where the window reached
     /// into the silence that closes a stream.
     pub decided_sample: u64,
+    /// Samples after which it was decided that the word was said, whatever it was meant for;
+    /// `None` where it was not.
+    pub word_decided_sample: Option<u64>,
     /// The spotter's highest posterior; `None` where something else proposed the candidate.
     pub spotter_peak: Option<f32>,
 }
@@ -35,19 +42,26 @@ impl Activation {
         self.start_sample += samples;
         self.end_sample += samples;
         self.decided_sample += samples;
+        self.word_decided_sample = self.word_decided_sample.map(|decided| decided + samples);
         self
     }
+}
+
+/// The verifier's window around the end of a word.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Window {
+    /// Estimated end of the word in samples; before the stream's start for an early peak.
+    pub(super) anchor: i64,
+    /// First frame.
+    pub(super) first: i64,
+    /// Frame after the last one.
+    pub(super) end: i64,
 }
 
 /// A candidate that waits for the end of its window.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Pending {
-    /// Estimated end of the word in samples; before the stream's start for an early peak.
-    pub(super) anchor: i64,
-    /// First frame of the verifier's window.
-    pub(super) first: i64,
-    /// Frame after the last of it.
-    pub(super) end: i64,
+    pub(super) window: Window,
     /// Sample at which the candidate was found.
     pub(super) found: u64,
     pub(super) peak: Option<f32>,
@@ -55,6 +69,8 @@ pub(super) struct Pending {
     pub(super) moment: usize,
     /// How long its moments have agreed.
     pub(super) streak: Streak,
+    /// Its number, and its word.
+    pub(super) word: Watch,
 }
 
 /// The manifest's times in frames and samples.
@@ -118,45 +134,47 @@ impl Timing {
         self.before + self.after.max((behind / self.hop) as usize) + 2 * self.frames_per_step
     }
 
-    /// A candidate of the spotter.
-    pub(super) fn spotted(&self, peak_sample: u64, found: u64, peak: f32) -> Pending {
-        self.pending(peak_sample as i64 - self.end_offset, found, Some(peak))
+    /// The window of a step of the spotter that ends at `peak_sample`.
+    pub(super) fn spotted(&self, peak_sample: u64) -> Window {
+        self.around(peak_sample as i64 - self.end_offset)
     }
 
-    /// A candidate whose word ends at sample `anchor`.
-    pub(super) fn pending(&self, anchor: i64, found: u64, peak: Option<f32>) -> Pending {
+    /// The window of a word that ends at sample `anchor`.
+    pub(super) fn around(&self, anchor: i64) -> Window {
         let hop = self.hop as i64;
         let centre = (anchor + hop / 2).div_euclid(hop);
         let (before, after) = (self.before as i64, self.after as i64);
-        let (first, end) = (centre - before, centre + after);
-        Pending { anchor, first, end, found, peak, moment: 0, streak: Streak::default() }
+        Window { anchor, first: centre - before, end: centre + after }
     }
 
     /// Start and end of the word in samples: the verifier's span inside what it heard, the frames
     /// of the window before frame `end`, or the spotter's estimate where that leaves nothing.
     pub(super) fn span(
         &self,
-        pending: &Pending,
+        window: &Window,
         end: i64,
         verification: &Verification,
     ) -> (u64, u64) {
         let hop = self.hop as i64;
-        let (low, high) = ((pending.first * hop).max(0), (end * hop).max(1));
-        let at = |seconds: f32| {
-            pending.anchor.saturating_add((f64::from(seconds) * RATE).round() as i64)
-        };
+        let (low, high) = ((window.first * hop).max(0), (end * hop).max(1));
+        let at =
+            |seconds: f32| window.anchor.saturating_add((f64::from(seconds) * RATE).round() as i64);
         let clamp = |start: i64, end: i64| (start.clamp(low, high), end.clamp(low, high));
         let [start_s, end_s] = verification.span_s;
         let (mut start, mut end) = clamp(at(start_s), at(end_s));
         if start >= end {
-            (start, end) = clamp(pending.anchor - self.word, pending.anchor);
+            (start, end) = clamp(window.anchor - self.word, window.anchor);
         }
         (start.unsigned_abs(), end.max(start).unsigned_abs())
     }
 
-    /// Samples that a decision on `pending` from the frames before `end` needs.
-    pub(super) fn decided(&self, pending: &Pending, end: i64) -> u64 {
-        let last = u64::try_from(end - 1).map_or(0, |last| self.frame_end(last));
-        last.max(pending.found)
+    /// The first frame before which `sample` samples are heard.
+    pub(super) fn frames_until(&self, sample: u64) -> i64 {
+        sample.saturating_sub(self.window).div_ceil(self.hop) as i64 + 1
+    }
+
+    /// Samples that the frames before `end` need.
+    pub(super) fn heard(&self, end: i64) -> u64 {
+        u64::try_from(end - 1).map_or(0, |last| self.frame_end(last))
     }
 }

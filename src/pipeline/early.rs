@@ -66,6 +66,8 @@ impl EarlyMoments {
 mod tests {
     use super::*;
     use crate::decision::{Streak, Verdict};
+    use crate::pipeline::activation::Window;
+    use crate::pipeline::word::Watch;
 
     fn moments() -> EarlyMoments {
         EarlyMoments {
@@ -115,8 +117,9 @@ mod tests {
         let mut moments = moments();
         moments.heard = vec![230, 240, 250];
         let streak = Streak::default();
-        let mut pending =
-            Pending { anchor: 0, first: 0, end: 280, found: 0, peak: None, moment: 0, streak };
+        let window = Window { anchor: 0, first: 0, end: 280 };
+        let word = Watch::of_number(1);
+        let mut pending = Pending { window, found: 0, peak: None, moment: 0, streak, word };
         assert_eq!(moments.next(&pending), Some(230));
         pending.moment = 2;
         assert_eq!(moments.next(&pending), None, "one moment is not two in a row");

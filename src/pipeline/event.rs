@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::Activation;
+use super::{Activation, WordDecision};
 use crate::decision::Verdict;
 
 /// Sample rate of the stream in Hz.
@@ -12,8 +12,6 @@ const RATE: f64 = 16_000.0;
 /// that goes to the gate alone.
 #[derive(Debug, Clone, Copy)]
 pub struct Event<'a> {
-    /// Number of the activation, from 1, since the stream's owner started.
-    pub number: u64,
     /// Where the audio came from: a sound card, a client.
     pub source: &'a str,
     /// The wake word that was listened for.
@@ -24,6 +22,19 @@ pub struct Event<'a> {
     pub activation: &'a Activation,
 }
 
+/// A word with what it belongs to, as [`Event`] has an activation.
+#[derive(Debug, Clone, Copy)]
+pub struct WordEvent<'a> {
+    /// As in [`Event::source`].
+    pub source: &'a str,
+    /// As in [`Event::wake_word`].
+    pub wake_word: &'a str,
+    /// As in [`Event::model`].
+    pub model: &'a str,
+    /// The decision that it was said. Its samples count from the start of the source's stream.
+    pub word: &'a WordDecision,
+}
+
 /// Somebody who acts on activations: a line on stdout, a hook, a queue, a client.
 ///
 /// Each observer has a thread and a bounded queue of its own, so a slow one delays nobody else;
@@ -31,6 +42,16 @@ pub struct Event<'a> {
 pub trait Observer: Send {
     /// Takes one event.
     fn on_activation(&mut self, event: &Event<'_>);
+
+    /// Takes a word, before anyone knows what it was meant for.
+    fn on_word(&mut self, event: &WordEvent<'_>) {
+        let _ = event;
+    }
+
+    /// Whether words are for this observer; asked once, before the first.
+    fn wants_words(&self) -> bool {
+        false
+    }
 
     /// Whether events with this verdict are for this observer; asked once, before the first.
     fn wants(&self, verdict: Verdict) -> bool {
@@ -47,7 +68,7 @@ pub trait Observer: Send {
 /// An event for JSON: what stdout, hooks and messages carry.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Report<'a> {
-    /// As in [`Event::number`].
+    /// As in [`Activation::number`].
     pub activation: u64,
     /// As in [`Event::source`].
     pub source: &'a str,
@@ -69,16 +90,58 @@ pub struct Report<'a> {
     pub end_s: f64,
     /// Up to where audio was needed for the decision.
     pub decided_s: f64,
+    /// The same for the word alone; none where it was not said.
+    pub word_decided_s: Option<f64>,
     /// As in [`Event::model`].
     pub model: &'a str,
+}
+
+/// A word for JSON: what hooks and messages carry.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct WordReport<'a> {
+    /// As in [`WordDecision::number`]: its verdict will have the same.
+    pub activation: u64,
+    /// As in [`Event::source`].
+    pub source: &'a str,
+    /// Posterior that it was the wake word.
+    pub p_wake_word: f32,
+    /// As in [`Event::wake_word`].
+    pub wake_word: &'a str,
+    /// Start of the word in seconds from the start of the source's stream.
+    pub start_s: f64,
+    /// End of the word.
+    pub end_s: f64,
+    /// Up to where audio was needed for the decision.
+    pub word_decided_s: f64,
+    /// As in [`Event::model`].
+    pub model: &'a str,
+}
+
+fn seconds(samples: u64) -> f64 {
+    samples as f64 / RATE
+}
+
+impl<'a> From<&WordEvent<'a>> for WordReport<'a> {
+    fn from(event: &WordEvent<'a>) -> Self {
+        let word = event.word;
+        Self {
+            activation: word.number,
+            source: event.source,
+            p_wake_word: word.p_wake_word,
+            wake_word: event.wake_word,
+            start_s: seconds(word.start_sample),
+            end_s: seconds(word.end_sample),
+            word_decided_s: seconds(word.decided_sample),
+            model: event.model,
+        }
+    }
 }
 
 impl<'a> From<&Event<'a>> for Report<'a> {
     fn from(event: &Event<'a>) -> Self {
         let activation = event.activation;
-        let seconds = |samples: u64| samples as f64 / RATE;
         Self {
-            activation: event.number,
+            activation: activation.number,
             source: event.source,
             verdict: activation.verdict.as_str(),
             reason: activation.reason.as_str(),
@@ -89,6 +152,7 @@ impl<'a> From<&Event<'a>> for Report<'a> {
             start_s: seconds(activation.start_sample),
             end_s: seconds(activation.end_sample),
             decided_s: seconds(activation.decided_sample),
+            word_decided_s: activation.word_decided_sample.map(seconds),
             model: event.model,
         }
     }

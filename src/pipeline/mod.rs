@@ -1,27 +1,66 @@
 //! Front end, models and decision joined: the same code in `listen`, `score` and `bench`.
 //!
-//! Samples go in, in chunks of any size; activations come out. The chunks' sizes change
-//! nothing, not even the last bit of a posterior. A candidate is judged at the end of the
-//! verifier's window, or before that where the model's rule of early verdicts allows it. Any
-//! error stops the pipeline until [`reset`](Pipeline::reset): after one there is no verdict.
+//! Samples go in, in chunks of any size; decisions come out. The chunks' sizes change nothing,
+//! not even the last bit of a posterior. A candidate is asked two questions at two moments: was
+//! it the word, some tenths of a second after its end; and was it meant for the device, at the
+//! end of the verifier's window, or before that where the model's rule of early verdicts allows
+//! it. Any error stops the pipeline until [`reset`](Pipeline::reset): after one there is no verdict.
 
 mod activation;
 mod early;
 mod event;
 mod history;
+mod numbers;
 mod part;
 mod shared;
+mod spotting;
 mod stages;
+mod word;
 
 pub use activation::Activation;
-pub use event::{Event, Observer, Report};
+pub use event::{Event, Observer, Report, WordEvent, WordReport};
+pub use numbers::Numbers;
 pub use part::Part;
 pub use shared::SharedVerifier;
+pub use word::WordDecision;
 
 use crate::frontend::FrontEnd;
 use crate::model::{Model, Verification};
 use crate::{Error, ErrorKind, Result};
 use stages::Stages;
+
+/// What a stream has decided.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Decision {
+    /// The wake word was said, whatever it was meant for. It comes at most once for an
+    /// activation, before its verdict, and always before one of intended.
+    Word(WordDecision),
+    /// The verdict on an activation: once for each, and what everybody acts on.
+    Verdict(Activation),
+    /// What the verifier says at the end of the window of an activation whose verdict was an
+    /// early one of intended: for those who still hold its audio, and for nobody else.
+    Settled(Activation),
+}
+
+impl Decision {
+    /// The verdict that it is; none of a word or a later look.
+    pub fn verdict(self) -> Option<Activation> {
+        match self {
+            Self::Verdict(activation) => Some(activation),
+            Self::Word(_) | Self::Settled(_) => None,
+        }
+    }
+
+    /// The same decision in a stream that had `samples` samples before this one's first.
+    #[must_use]
+    pub fn shifted(self, samples: u64) -> Self {
+        match self {
+            Self::Word(word) => Self::Word(word.shifted(samples)),
+            Self::Verdict(activation) => Self::Verdict(activation.shifted(samples)),
+            Self::Settled(activation) => Self::Settled(activation.shifted(samples)),
+        }
+    }
+}
 
 /// Samples of silence that closing a stream feeds at a time.
 const CLOSING_CHUNK: usize = 160;
@@ -84,33 +123,50 @@ impl Pipeline {
         Ok(Self { frontend, stages, samples: 0, stopped: None })
     }
 
+    /// The same pipeline, its activations numbered by `numbers`.
+    #[must_use]
+    pub fn numbered_by(mut self, numbers: &Numbers) -> Self {
+        self.stages.number_by(numbers.clone());
+        self
+    }
+
     /// Takes samples, -1 to 1 and finite, and gives the activations that they decide.
     ///
     /// # Errors
-    /// [`ErrorKind::Audio`] for a sample that is not a finite number, [`ErrorKind::Posterior`]
-    /// and [`ErrorKind::Runtime`] from the networks. What was decided before that point has
-    /// been given; after it the pipeline is stopped.
+    /// As [`push_marked`](Self::push_marked).
     pub fn push(
         &mut self,
         samples: &[f32],
         on_activation: &mut dyn FnMut(Activation),
     ) -> Result<()> {
-        self.push_marked(samples, on_activation, |_| {})
+        self.decide(samples, &mut |decision| {
+            decision.verdict().into_iter().for_each(&mut *on_activation)
+        })
     }
 
-    /// As [`push`](Self::push); `mark` is told each time the work goes over to another part.
+    /// As [`push`](Self::push), and gives the words and the later looks as well.
+    ///
+    /// # Errors
+    /// As [`push_marked`](Self::push_marked).
+    pub fn decide(&mut self, samples: &[f32], on_decision: &mut dyn FnMut(Decision)) -> Result<()> {
+        self.push_marked(samples, on_decision, |_| {})
+    }
+
+    /// As [`decide`](Self::decide); `mark` is told each time the work goes over to another part.
     /// It begins in [`Part::FrontEnd`] and ends in [`Part::Decision`].
     ///
     /// # Errors
-    /// As [`push`](Self::push).
+    /// [`ErrorKind::Audio`] for a sample that is not a finite number, [`ErrorKind::Posterior`]
+    /// and [`ErrorKind::Runtime`] from the networks. What was decided before that point has
+    /// been given; after it the pipeline is stopped.
     pub fn push_marked(
         &mut self,
         samples: &[f32],
-        on_activation: &mut dyn FnMut(Activation),
+        on_decision: &mut dyn FnMut(Decision),
         mut mark: impl FnMut(Part),
     ) -> Result<()> {
         self.check_running()?;
-        let result = self.feed(samples, on_activation, &mut mark);
+        let result = self.feed(samples, on_decision, &mut mark);
         self.stop_on_error(result)
     }
 
@@ -118,22 +174,33 @@ impl Pipeline {
     /// samples that did not come. After it the pipeline is stopped.
     ///
     /// # Errors
-    /// As [`push`](Self::push).
+    /// As [`push_marked`](Self::push_marked).
     pub fn finish(&mut self, on_activation: &mut dyn FnMut(Activation)) -> Result<()> {
-        self.finish_marked(on_activation, |_| {})
+        self.decide_rest(&mut |decision| {
+            decision.verdict().into_iter().for_each(&mut *on_activation)
+        })
     }
 
-    /// As [`finish`](Self::finish), with the marks of [`push_marked`](Self::push_marked).
+    /// As [`finish`](Self::finish), and gives the words and the later looks as well.
     ///
     /// # Errors
-    /// As [`push`](Self::push).
+    /// As [`push_marked`](Self::push_marked).
+    pub fn decide_rest(&mut self, on_decision: &mut dyn FnMut(Decision)) -> Result<()> {
+        self.finish_marked(on_decision, |_| {})
+    }
+
+    /// As [`decide_rest`](Self::decide_rest), with the marks of
+    /// [`push_marked`](Self::push_marked).
+    ///
+    /// # Errors
+    /// As [`push_marked`](Self::push_marked).
     pub fn finish_marked(
         &mut self,
-        on_activation: &mut dyn FnMut(Activation),
+        on_decision: &mut dyn FnMut(Decision),
         mut mark: impl FnMut(Part),
     ) -> Result<()> {
         self.check_running()?;
-        let result = self.close(on_activation, &mut mark);
+        let result = self.close(on_decision, &mut mark);
         self.stop_on_error(result)?;
         self.stopped = Some(Error::new(ErrorKind::Audio, "the stream has ended"));
         Ok(())
@@ -141,11 +208,11 @@ impl Pipeline {
 
     /// Judges a candidate whose word ended at sample `word_end` by someone else's account.
     /// Its activation comes from [`push`](Self::push), which may be one of no samples, or
-    /// [`finish`](Self::finish).
+    /// [`finish`](Self::finish), with the number that this gives.
     ///
     /// # Errors
     /// [`ErrorKind::Settings`] where the samples around it are no longer at hand.
-    pub fn judge_at(&mut self, word_end: u64) -> Result<()> {
+    pub fn judge_at(&mut self, word_end: u64) -> Result<u64> {
         self.check_running()?;
         self.stages.judge_at(word_end)
     }
@@ -155,7 +222,7 @@ impl Pipeline {
     /// no samples at all, or no spotter.
     ///
     /// # Errors
-    /// As [`push`](Self::push); also where the pipeline stopped before its end.
+    /// As [`push_marked`](Self::push_marked); also where the pipeline stopped before its end.
     pub fn highest_moment(&mut self) -> Result<Option<(Verification, f32)>> {
         self.stages.highest_moment()
     }
@@ -199,12 +266,12 @@ impl Pipeline {
     fn feed(
         &mut self,
         samples: &[f32],
-        on_activation: &mut dyn FnMut(Activation),
+        on_decision: &mut dyn FnMut(Decision),
         mark: &mut impl FnMut(Part),
     ) -> Result<()> {
         let bad = samples.iter().position(|sample| !sample.is_finite());
         let good = &samples[..bad.unwrap_or(samples.len())];
-        self.run(good, on_activation, mark)?;
+        self.run(good, on_decision, mark)?;
         self.samples += good.len() as u64;
         match bad {
             None => Ok(()),
@@ -220,7 +287,7 @@ impl Pipeline {
     fn run(
         &mut self,
         samples: &[f32],
-        on_activation: &mut dyn FnMut(Activation),
+        on_decision: &mut dyn FnMut(Decision),
         mark: &mut impl FnMut(Part),
     ) -> Result<()> {
         let mut result = Ok(());
@@ -229,18 +296,18 @@ impl Pipeline {
         self.frontend.process_with(samples, |frame| {
             mark(Part::Decision);
             if result.is_ok() {
-                result = stages.take(frame, on_activation, mark);
+                result = stages.take(frame, on_decision, mark);
             }
             mark(Part::FrontEnd);
         });
         mark(Part::Decision);
         // A candidate from outside may be older than the frames that it needs.
-        result.and_then(|()| self.stages.settle(on_activation, mark))
+        result.and_then(|()| self.stages.settle(on_decision, mark))
     }
 
     fn close(
         &mut self,
-        on_activation: &mut dyn FnMut(Activation),
+        on_decision: &mut dyn FnMut(Decision),
         mark: &mut impl FnMut(Part),
     ) -> Result<()> {
         if self.samples == 0 {
@@ -250,13 +317,13 @@ impl Pipeline {
         let mut tail = self.stages.tail();
         while tail > 0 {
             let count = tail.min(CLOSING_CHUNK as u64);
-            self.run(&silence[..count as usize], on_activation, mark)?;
+            self.run(&silence[..count as usize], on_decision, mark)?;
             tail -= count;
         }
         // From here on a new candidate would rest on silence alone; only the open ones go on.
         self.stages.stop_listening();
         while self.stages.is_waiting() {
-            self.run(&silence, on_activation, mark)?;
+            self.run(&silence, on_decision, mark)?;
         }
         Ok(())
     }

@@ -5,9 +5,12 @@ use std::collections::VecDeque;
 use super::activation::{Pending, Timing};
 use super::early::EarlyMoments;
 use super::history::History;
-use super::{Activation, Part, SharedVerifier};
-use crate::decision::{Candidate, Detector, DetectorSettings, Thresholds, Verdict, decide};
-use crate::model::{Model, SpotterSession, Verification};
+use super::numbers::Numbers;
+use super::spotting::Spotting;
+use super::word::{Watch, WordMoments};
+use super::{Activation, Decision, Part, SharedVerifier, WordDecision};
+use crate::decision::{Reason, Streak, Thresholds, Verdict, decide};
+use crate::model::{Model, Verification};
 use crate::{Error, ErrorKind, Result};
 
 /// Most candidates that may wait for their windows; the refractory time keeps the spotter far
@@ -22,35 +25,18 @@ const OUTSIDE_LATENESS_S: f64 = 10.0;
 pub(super) struct Stages {
     timing: Timing,
     thresholds: Thresholds,
+    words: Option<WordMoments>,
     early: Option<EarlyMoments>,
     spotting: Option<Spotting>,
     verifier: SharedVerifier,
     history: History,
     /// Candidates in the order in which their windows end.
     pending: VecDeque<Pending>,
+    /// Those with an early verdict of intended, until their windows end.
+    told: VecDeque<Pending>,
+    numbers: Numbers,
     window: Vec<f32>,
     listening: bool,
-}
-
-/// The spotter with what gathers its input and follows its output.
-struct Spotting {
-    session: SpotterSession,
-    detector: Detector,
-    /// Frames of the step that is being gathered, row-major.
-    step: Vec<f32>,
-    filled: usize,
-    /// The highest moment, as long as no candidate was found.
-    highest: Option<Highest>,
-    /// The window around the highest moment, once that is complete.
-    snapshot: Vec<f32>,
-    found_any: bool,
-}
-
-/// The spotter's highest moment so far.
-struct Highest {
-    pending: Pending,
-    posterior: f32,
-    complete: bool,
 }
 
 impl Stages {
@@ -66,42 +52,33 @@ impl Stages {
         let decision = &manifest.decision;
         let lateness = if spotter { 0.0 } else { OUTSIDE_LATENESS_S };
         let lateness = (lateness * 1_000.0 / manifest.frontend.hop_ms).ceil() as usize;
-        let spotting = if spotter {
-            Some(Spotting {
-                session: model.spotter()?,
-                detector: Detector::new(DetectorSettings {
-                    threshold: manifest.spotter.threshold,
-                    patience_steps: manifest.spotter.patience_steps,
-                    peak_search_samples: timing.peak_search,
-                    refractory_samples: timing.refractory,
-                })?,
-                step: vec![0.0; timing.frames_per_step * bands],
-                filled: 0,
-                highest: None,
-                snapshot: vec![0.0; manifest.window_frames() * bands],
-                found_any: false,
-            })
-        } else {
-            None
-        };
+        let spotting = spotter.then(|| Spotting::new(model, &timing)).transpose()?;
         Ok(Self {
             timing,
             thresholds: Thresholds::new(decision.intended_at, decision.accidental_below)?,
+            words: WordMoments::new(manifest)?,
             early: EarlyMoments::new(manifest)?,
             spotting,
             verifier: verifier()?,
             history: History::new(timing.history() + lateness, bands, silence),
             pending: VecDeque::new(),
+            told: VecDeque::new(),
+            numbers: Numbers::default(),
             window: vec![0.0; manifest.window_frames() * bands],
             listening: true,
         })
+    }
+
+    /// Numbers activations by `numbers` from now on.
+    pub(super) fn number_by(&mut self, numbers: Numbers) {
+        self.numbers = numbers;
     }
 
     /// Takes the next frame.
     pub(super) fn take(
         &mut self,
         frame: &[f32],
-        on_activation: &mut dyn FnMut(Activation),
+        on_decision: &mut dyn FnMut(Decision),
         mark: &mut impl FnMut(Part),
     ) -> Result<()> {
         // A network may turn an infinite feature into a plausible posterior.
@@ -116,21 +93,23 @@ impl Stages {
         }
         self.history.push(frame);
         self.spot(frame, mark)?;
-        self.settle(on_activation, mark)
+        self.settle(on_decision, mark)
     }
 
-    /// Judges the candidates whose windows are complete, or sure before that, in their order.
+    /// Looks at the words that are due, and judges the candidates whose windows are complete, or
+    /// sure before that, in their order.
     pub(super) fn settle(
         &mut self,
-        on_activation: &mut dyn FnMut(Activation),
+        on_decision: &mut dyn FnMut(Decision),
         mark: &mut impl FnMut(Part),
     ) -> Result<()> {
+        self.look_at_words(on_decision, mark)?;
         while let Some(mut pending) = self.pending.front().copied() {
             let early = self.judge_early(&mut pending, mark)?;
             let activation = match early {
                 Some(activation) => activation,
-                None if pending.end <= self.history.count() as i64 => {
-                    self.judge(&pending, pending.end, mark)?
+                None if pending.window.end <= self.history.count() as i64 => {
+                    self.judge(&pending, pending.window.end, mark)?
                 }
                 None => {
                     if let Some(front) = self.pending.front_mut() {
@@ -140,9 +119,90 @@ impl Stages {
                 }
             };
             self.pending.pop_front();
-            on_activation(activation);
+            let activation = self.with_word(activation, on_decision);
+            if early.is_some() && activation.verdict == Verdict::Intended {
+                pending.word.decided_sample = activation.word_decided_sample;
+                insert(&mut self.told, pending);
+            }
+            on_decision(Decision::Verdict(activation));
+        }
+        while let Some(told) = self.told.front().copied()
+            && told.window.end <= self.history.count() as i64
+        {
+            self.told.pop_front();
+            let activation = self.judge(&told, told.window.end, mark)?;
+            on_decision(Decision::Settled(activation));
         }
         Ok(())
+    }
+
+    /// Looks at the words of the candidates, of the one first whose peak is still looked for.
+    fn look_at_words(
+        &mut self,
+        on_decision: &mut dyn FnMut(Decision),
+        mark: &mut impl FnMut(Part),
+    ) -> Result<()> {
+        if self.words.is_none() {
+            return Ok(());
+        }
+        if let Some(mut word) = self.spotting.as_ref().and_then(|spotting| spotting.word) {
+            self.look_at(&mut word, on_decision, mark)?;
+            if let Some(spotting) = &mut self.spotting {
+                spotting.word = Some(word);
+            }
+        }
+        for index in 0..self.pending.len() {
+            let mut word = self.pending[index].word;
+            self.look_at(&mut word, on_decision, mark)?;
+            self.pending[index].word = word;
+        }
+        Ok(())
+    }
+
+    fn look_at(
+        &mut self,
+        word: &mut Watch,
+        on_decision: &mut dyn FnMut(Decision),
+        mark: &mut impl FnMut(Part),
+    ) -> Result<()> {
+        let Some(WordMoments { rule }) = self.words else { return Ok(()) };
+        while let Some((window, end)) = word.due(&self.timing, self.history.count() as i64) {
+            // What an engine reports late may reach back too far; its verdict brings the word.
+            if !self.history.holds(window.first) {
+                break;
+            }
+            let verification = self.verify(window.first, end, mark)?;
+            if let Some(decision) = word.take(&verification, &self.timing, &rule) {
+                on_decision(Decision::Word(decision));
+            }
+        }
+        Ok(())
+    }
+
+    /// The activation with its word: one that was not decided before is decided with the verdict.
+    fn with_word(
+        &self,
+        mut activation: Activation,
+        on_decision: &mut dyn FnMut(Decision),
+    ) -> Activation {
+        let said = match &self.words {
+            Some(WordMoments { rule }) => {
+                rule.is_sure(activation.scores.wake_word())
+                    || activation.verdict == Verdict::Intended
+            }
+            None => activation.reason != Reason::NotWakeWord,
+        };
+        if activation.word_decided_sample.is_none() && said {
+            activation.word_decided_sample = Some(activation.decided_sample);
+            on_decision(Decision::Word(WordDecision {
+                number: activation.number,
+                p_wake_word: activation.scores.wake_word(),
+                start_sample: activation.start_sample,
+                end_sample: activation.end_sample,
+                decided_sample: activation.decided_sample,
+            }));
+        }
+        activation
     }
 
     /// Judges `pending` at each early moment that has come. A moment sees nothing of what was
@@ -154,15 +214,15 @@ impl Stages {
     ) -> Result<Option<Activation>> {
         while let Some(moments) = &self.early
             && let Some(heard) = moments.next(pending)
-            && pending.first + heard <= self.history.count() as i64
+            && pending.window.first + heard <= self.history.count() as i64
         {
             pending.moment += 1;
             let rule = moments.rule;
-            let end = pending.first + heard;
+            let end = pending.window.first + heard;
             let activation = self.judge(pending, end, mark)?;
             let mut stands = rule.allows(activation.posteriors.intended());
             if stands == Some(Verdict::Intended)
-                && !(self.is_pause(pending.first, heard)
+                && !(self.is_pause(pending.window.first, heard)
                     && rule.confirms(self.judge_moved(end, mark)?))
             {
                 stands = None;
@@ -206,7 +266,7 @@ impl Stages {
             spotting.detector.is_searching()
                 || spotting.highest.as_ref().is_some_and(|highest| !highest.complete)
         });
-        spotting || !self.pending.is_empty()
+        spotting || !self.pending.is_empty() || !self.told.is_empty()
     }
 
     /// Candidates that wait for their windows, and the one whose peak is still looked for.
@@ -215,13 +275,13 @@ impl Stages {
         self.pending.len() + usize::from(searching)
     }
 
-    pub(super) fn judge_at(&mut self, word_end: u64) -> Result<()> {
+    pub(super) fn judge_at(&mut self, word_end: u64) -> Result<u64> {
         let refused = Error::new(ErrorKind::Settings, format!("cannot judge at sample {word_end}"));
         let Ok(anchor) = i64::try_from(word_end) else {
             return Err(refused.expected("a sample number"));
         };
-        let pending = self.timing.pending(anchor, 0, None);
-        if !self.history.holds(pending.first) {
+        let window = self.timing.around(anchor);
+        if !self.history.holds(window.first) {
             return Err(refused
                 .expected("a moment whose window is still at hand")
                 .found(format!("a stream that has come to frame {}", self.history.count())));
@@ -231,8 +291,14 @@ impl Stages {
                 .expected(format!("at most {MOST_PENDING} candidates at a time"))
                 .found("one more"));
         }
+        let centre = window.end - self.timing.after as i64;
+        let heard = centre.max(self.history.count() as i64);
+        let number = self.numbers.next();
+        let word = Watch::new(number, anchor, heard, &self.timing, true);
+        let streak = Streak::default();
+        let pending = Pending { window, found: 0, peak: None, moment: 0, streak, word };
         insert(&mut self.pending, pending);
-        Ok(())
+        Ok(number)
     }
 
     pub(super) fn highest_moment(&mut self) -> Result<Option<(Verification, f32)>> {
@@ -249,40 +315,23 @@ impl Stages {
     pub(super) fn reset(&mut self) -> Result<()> {
         self.history.reset();
         self.pending.clear();
+        self.told.clear();
+        self.numbers.restart();
         self.window.fill(0.0);
         self.listening = true;
         let Some(spotting) = &mut self.spotting else { return Ok(()) };
-        spotting.detector.reset();
-        spotting.step.fill(0.0);
-        spotting.filled = 0;
-        spotting.highest = None;
-        spotting.snapshot.fill(0.0);
-        spotting.found_any = false;
-        spotting.session.reset()
+        spotting.reset()
     }
 
-    /// Gathers the spotter's step, and runs it when it is complete.
+    /// Feeds the spotter, and keeps the candidate that it finds.
     fn spot(&mut self, frame: &[f32], mark: &mut impl FnMut(Part)) -> Result<()> {
         let Some(spotting) = &mut self.spotting else { return Ok(()) };
-        let step_end = self.timing.frame_end(self.history.count() - 1);
         if spotting.gather(frame) && (self.listening || spotting.detector.is_searching()) {
-            mark(Part::Spotter);
-            let posterior = spotting.session.step(&spotting.step)?;
-            mark(Part::Decision);
-            spotting.raise(posterior, &self.timing.spotted(step_end, step_end, posterior));
-            if let Some(found) = spotting.detector.push(step_end, posterior)? {
-                spotting.highest = None;
-                spotting.found_any = true;
-                let Candidate { peak_sample, peak, found_sample } = found;
-                insert(&mut self.pending, self.timing.spotted(peak_sample, found_sample, peak));
-            }
+            let heard = self.history.count();
+            let found = spotting.step(heard, &self.timing, &self.numbers, mark)?;
+            found.into_iter().for_each(|pending| insert(&mut self.pending, pending));
         }
-        if let Some(highest) = &mut spotting.highest
-            && !highest.complete
-        {
-            let first = highest.pending.first;
-            highest.complete = self.history.copy_window(first, &mut spotting.snapshot);
-        }
+        spotting.snap(&self.history);
         Ok(())
     }
 
@@ -293,18 +342,21 @@ impl Stages {
         end: i64,
         mark: &mut impl FnMut(Part),
     ) -> Result<Activation> {
-        let verification = self.verify(pending.first, end, mark)?;
+        let Pending { window, found, peak, word, .. } = pending;
+        let verification = self.verify(window.first, end, mark)?;
         let (verdict, reason) = decide(verification.posteriors.to_array(), &self.thresholds)?;
-        let (start_sample, end_sample) = self.timing.span(pending, end, &verification);
+        let (start_sample, end_sample) = self.timing.span(window, end, &verification);
         Ok(Activation {
+            number: word.number,
             verdict,
             reason,
             posteriors: verification.posteriors,
             scores: verification.scores,
             start_sample,
             end_sample,
-            decided_sample: self.timing.decided(pending, end),
-            spotter_peak: pending.peak,
+            decided_sample: self.timing.heard(end).max(*found),
+            word_decided_sample: word.decided_sample,
+            spotter_peak: *peak,
         })
     }
 
@@ -328,29 +380,8 @@ impl Stages {
     }
 }
 
-impl Spotting {
-    /// Adds a frame; `true` when it was the last of a step.
-    fn gather(&mut self, frame: &[f32]) -> bool {
-        self.step[self.filled..self.filled + frame.len()].copy_from_slice(frame);
-        self.filled += frame.len();
-        if self.filled < self.step.len() {
-            return false;
-        }
-        self.filled = 0;
-        true
-    }
-
-    /// Keeps the highest moment, the earliest of equal ones, until there is a candidate.
-    fn raise(&mut self, posterior: f32, pending: &Pending) {
-        let risen = self.highest.as_ref().is_none_or(|highest| posterior > highest.posterior);
-        if risen && !self.found_any {
-            self.highest = Some(Highest { pending: *pending, posterior, complete: false });
-        }
-    }
-}
-
 /// Keeps the candidates in the order in which their windows end.
 fn insert(waiting: &mut VecDeque<Pending>, pending: Pending) {
-    let place = waiting.partition_point(|other| other.end <= pending.end);
+    let place = waiting.partition_point(|other| other.window.end <= pending.window.end);
     waiting.insert(place, pending);
 }

@@ -56,6 +56,7 @@ pub(super) fn noise(seed: u64) -> Vec<f32> {
 
 pub(super) fn clip(seed: u64) -> IntendedClip {
     let activation = Activation {
+        number: 1,
         verdict: Verdict::Intended,
         reason: Reason::Intended,
         posteriors: Posteriors::new([0.97, 0.01, 0.02]).unwrap(),
@@ -63,6 +64,7 @@ pub(super) fn clip(seed: u64) -> IntendedClip {
         start_sample: 4_000,
         end_sample: 9_000,
         decided_sample: 15_000,
+        word_decided_sample: None,
         spotter_peak: None,
     };
     let heard = Heard { wake_word: "alexa".into(), model: "tiny-1".into(), activation };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::recorder::Recorder;
 use crate::gate::{Heard, LiveAudio, Stop, Tape, intended};
-use crate::pipeline::Activation;
+use crate::pipeline::{Activation, Decision};
 
 /// Samples of which it is known when they came: more than the longest clip and its waiting.
 const KNOWN: u64 = 60 * 16_000;
@@ -69,6 +69,22 @@ impl Feed {
             activation: *activation,
         };
         self.tape.take(heard, &mut offering(&self.recorder, &self.arrivals));
+    }
+
+    /// Takes a decision of the stream: its verdict, and what was said of it later.
+    pub fn decide(&mut self, decision: &Decision, wake_word: &str, model: &str) {
+        match decision {
+            Decision::Word(_) => {}
+            Decision::Verdict(activation) => self.take(activation, wake_word, model),
+            Decision::Settled(activation) => {
+                let (wake_word, model) = (wake_word.to_owned(), model.to_owned());
+                let heard = Heard { wake_word, model, activation: *activation };
+                let offer = &mut offering(&self.recorder, &self.arrivals);
+                if self.tape.settle(heard, offer) {
+                    self.recorder.note(activation);
+                }
+            }
+        }
     }
 
     /// Ends the stream, all of which was judged: what waits is offered as far as it was heard.

@@ -41,6 +41,7 @@ fn lines_have_the_documented_keys_and_the_stream_s_times() {
             "start_s",
             "verdict",
             "wake_word",
+            "word_decided_s",
         ];
         assert_eq!(keys, documented);
         assert_eq!(line["end_s"], activation.end_sample as f64 / RATE as f64);
@@ -83,6 +84,28 @@ fn a_hook_gets_the_event_on_its_stdin_and_in_its_environment() {
         let other = if verdict == "intended" { "accidental" } else { "intended" };
         assert!(!folder.path().join(format!("{other}-1.json")).exists());
     }
+}
+
+#[test]
+fn a_word_has_its_hook_before_its_verdict_has() {
+    let note = |name: &str| {
+        format!("cat > {name}-$WAKEGATE_ACTIVATION.json; echo {name} $WAKEGATE_ACTIVATION >> order")
+    };
+    let (word, intended) = (note("word"), note("intended"));
+    let folder = folder(&format!("[hooks]\non_word = '{word}'\non_intended = '{intended}'\n"));
+    let mut live = Live::start(folder.path());
+    live.feed(&speech_like(12.0, 3));
+    let first = live.next();
+    drop(live.stdin.take());
+    assert_eq!(live.end().code(), Some(0));
+    let read = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
+    let given: Value = serde_json::from_str(&read("word-1.json")).unwrap();
+    for key in ["activation", "source", "wake_word", "word_decided_s", "model"] {
+        assert_eq!(given[key], first[key], "{key}");
+    }
+    assert!(given.get("verdict").is_none(), "nobody knows it yet: {given}");
+    let order = read("order");
+    assert!(order.contains("word 1\n") && order.contains("intended 1\n"), "{order}");
 }
 
 #[test]

@@ -21,8 +21,13 @@ fn at(seconds: f64) -> usize {
     (seconds * RATE as f64) as usize
 }
 
+/// What was told, by the numbers of a stream that had nothing abandoned.
 fn activations(told: &[crate::daemon_support::Told]) -> Vec<Activation> {
-    told.iter().map(|told| told.activation).collect()
+    told.iter().map(|told| told.activation).map(unnumbered).collect()
+}
+
+fn unnumbered(activation: Activation) -> Activation {
+    Activation { number: 0, ..activation }
 }
 
 #[test]
@@ -50,6 +55,7 @@ fn nothing_is_judged_across_lost_audio() {
     let fake = Fake { ends: true, ring_frames: RING, ..Fake::new([play]) };
     let (ended, told, counters) = Rig::start(fake, ear(&model)).end();
     assert_eq!(ended, Ended::SourceEnded);
+    let expected: Vec<Activation> = expected.into_iter().map(unnumbered).collect();
     assert_eq!(activations(&told), expected);
     assert_eq!((counters.gaps.get(), counters.overruns.get()), (1, 1));
     assert_eq!(counters.lost_frames.get(), RING as u64 + 1);
@@ -78,6 +84,7 @@ fn an_overrun_of_the_device_is_a_gap_and_what_waited_is_abandoned() {
     let fake = Fake { ends: true, ..Fake::new([play]) };
     let (ended, told, counters) = Rig::start(fake, ear(&model)).end();
     assert_eq!(ended, Ended::SourceEnded);
+    let expected: Vec<Activation> = expected.into_iter().map(unnumbered).collect();
     assert_eq!(activations(&told), expected);
     assert_eq!((counters.gaps.get(), counters.xruns.get()), (1, 1));
     let abandoned = counters.ears()[0].abandoned.get();
@@ -101,6 +108,7 @@ fn a_sample_that_is_no_number_costs_its_block_and_nothing_else() {
     let fake = Fake { ends: true, ..Fake::new([plays(samples)]) };
     let (ended, told, counters) = Rig::start(fake, ear(&model)).end();
     assert_eq!(ended, Ended::SourceEnded);
+    let expected: Vec<Activation> = expected.into_iter().map(unnumbered).collect();
     assert_eq!(activations(&told), expected);
     assert_eq!((counters.audio_errors.get(), counters.gaps.get()), (1, 1));
 }
@@ -149,6 +157,7 @@ fn a_panic_costs_what_was_heard_and_the_pipeline_is_built_anew() {
     let (ended, told, counters) = Rig::start(fake, bomb(panicked, 1)).end();
     assert_eq!(ended, Ended::SourceEnded);
     assert_eq!((counters.panics.get(), counters.gaps.get()), (1, 1));
+    let expected: Vec<Activation> = expected.into_iter().map(unnumbered).collect();
     assert_eq!(activations(&told), expected);
 }
 
@@ -187,6 +196,7 @@ fn a_card_that_is_unplugged_is_opened_again() {
     rig.worker.order(Order::Stop);
     let (ended, told, counters) = rig.end();
     assert_eq!(ended, Ended::Stopped);
+    let expected: Vec<Activation> = expected.into_iter().map(unnumbered).collect();
     assert_eq!(activations(&told), expected);
     assert_eq!(counters.opened.get(), 2);
     assert_eq!(counters.device_faults.get(), 3);

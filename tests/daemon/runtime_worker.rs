@@ -6,7 +6,7 @@ use crate::cli_support::{RATE, speech_like};
 use crate::daemon_support::{Fake, Opening, Rig, ear, feed, offline, plays, tiny};
 use wakegate::audio::Resampler;
 use wakegate::decision::Verdict;
-use wakegate::pipeline::{Activation, Event, Observer};
+use wakegate::pipeline::{Activation, Decision, Event, Observer};
 use wakegate_cli::daemon::{Ear, Ended, Fanout, Order};
 
 #[test]
@@ -138,10 +138,10 @@ fn wake_words_can_be_changed_while_the_stream_runs() {
 struct Deaf;
 
 impl wakegate_cli::daemon::Judge for Deaf {
-    fn push(&mut self, _: &[f32], _: &mut dyn FnMut(Activation)) -> wakegate::Result<()> {
+    fn decide(&mut self, _: &[f32], _: &mut dyn FnMut(Decision)) -> wakegate::Result<()> {
         Ok(())
     }
-    fn finish(&mut self, _: &mut dyn FnMut(Activation)) -> wakegate::Result<()> {
+    fn decide_rest(&mut self, _: &mut dyn FnMut(Decision)) -> wakegate::Result<()> {
         Ok(())
     }
     fn reset(&mut self) -> wakegate::Result<()> {

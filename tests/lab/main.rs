@@ -22,3 +22,4 @@ mod eval_blocks;
 mod eval_certify;
 mod eval_golden;
 mod eval_properties;
+mod pipeline_word;

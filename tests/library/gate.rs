@@ -250,3 +250,27 @@ fn a_stream_of_several_words_gives_each_its_own_audio() {
         assert!(first + samples.len() as u64 >= word.end_sample);
     }
 }
+
+#[test]
+fn the_last_verdict_before_a_clip_is_given_is_the_one_that_counts() {
+    let mut tape = Tape::new(&Policy { after_s: 1.0, ..Policy::default() });
+    let mut clips = Vec::new();
+    let mut keep = |heard: Heard, _audio| clips.push(heard);
+    tape.push(&noise(48_000, 1), &mut keep);
+    let (first, second) = (intended(1.0, 1.5), intended(2.0, 2.5));
+    tape.take(first.clone(), &mut keep);
+    tape.take(second.clone(), &mut keep);
+    // The first is taken back, the second stands with another score.
+    let mut surer = second;
+    surer.activation.decided_sample += 6_400;
+    assert!(!tape.settle(surer.clone(), &mut keep));
+    let mut taken_back = heard(Verdict::Accidental, 0.1, 1.0, 1.5);
+    taken_back.activation.number = first.activation.number;
+    assert!(tape.settle(taken_back.clone(), &mut keep));
+    assert!(!tape.settle(taken_back, &mut keep), "once");
+    tape.push(&noise(64_000, 2), &mut keep);
+    tape.finish(&mut keep);
+    // One whose clip is given already does not come back.
+    assert!(!tape.settle(surer.clone(), &mut keep));
+    assert_eq!(clips, [surer]);
+}

@@ -125,7 +125,7 @@ fn a_late_account_of_another_engine_gets_the_verdict_of_one_in_time() {
         let mut found = Vec::new();
         let (before, after) = SAMPLES.split_at(heard);
         pipeline.push(before, &mut |_| panic!("nothing was proposed")).unwrap();
-        ends.iter().for_each(|&end| pipeline.judge_at(end).unwrap());
+        ends.iter().for_each(|&end| assert!(pipeline.judge_at(end).is_ok()));
         pipeline.push(after, &mut |activation| found.push(activation)).unwrap();
         pipeline.finish(&mut |activation| found.push(activation)).unwrap();
         found

@@ -10,8 +10,10 @@ mod skip;
 mod wyoming_support;
 
 mod wyoming_hardening;
+mod wyoming_names;
 mod wyoming_proxy;
 mod wyoming_real;
 mod wyoming_review;
 mod wyoming_server;
 mod wyoming_transcripts;
+mod wyoming_word;

@@ -37,7 +37,7 @@ fn info_is_the_engines_with_our_mark_and_the_words_that_we_can_judge() {
     client.send("describe", json!({}));
     let info = client.read_kind("info", &[]);
     let program = &info.data["wake"][0];
-    assert_eq!(program["name"], "openwakeword");
+    assert_eq!(program["name"], "openwakeword (wakegate)");
     let description = format!("An engine; judged by wakegate {}", env!("CARGO_PKG_VERSION"));
     assert_eq!(program["description"], description);
     assert_eq!(program["models"].as_array().unwrap().len(), 1);
@@ -152,7 +152,7 @@ fn detections_that_can_not_be_judged_are_dropped() {
     client.send("detect", json!({"names": ["alexa"]}));
     client.stream(&lights[..40_000]);
     let (mut theirs, first) = engine.session();
-    assert_eq!(first.data["names"], json!(["alexa"]));
+    assert_eq!(first.data["names"], json!(["alexa_v0.1"]));
     let old = theirs.read_kind("audio-chunk", &[]).data["timestamp"].clone();
     client.send("detect", json!({"names": ["alexa"]}));
     client.stream(&lights[..20_000]);
@@ -234,7 +234,7 @@ fn an_engine_that_dies_is_told_and_found_again_and_its_last_word_is_still_judged
     assert_eq!((details["verdict"].as_str(), before.len()), (Some("intended"), 1));
     // The new connection knows what to listen for, and gets the audio from here on.
     let (mut theirs, first) = engine.session();
-    assert_eq!((first.kind.as_str(), &first.data["names"]), ("detect", &json!(["alexa"])));
+    assert_eq!((first.kind.as_str(), &first.data["names"]), ("detect", &json!(["alexa_v0.1"])));
     theirs.read_kind("audio-start", &[]);
     theirs.read_kind("audio-chunk", &[]);
     client.drain();

@@ -105,7 +105,8 @@ fn the_daemon_serves_what_its_configuration_says_and_reloads_it() {
         get(page, "GET /healthz HTTP/1.1\r\n\r\n").is_some_and(|(head, _)| head.contains("200"))
     });
     until_detected(&mut Client::connect(&format!("tcp://127.0.0.1:{port}")), "alexa_lights");
-    let line = live.next();
+    let mut line = live.next();
+    line.as_object_mut().unwrap().remove("at");
     assert_eq!((&line["verdict"], &line["wake_word"]), (&json!("intended"), &json!("alexa")));
     assert!(line["source"].as_str().unwrap().starts_with("wyoming:1:127.0.0.1:"), "{line}");
     live.wait_until("the hook", || {

@@ -31,7 +31,27 @@ fn describe_says_what_is_served() {
         assert!(artifact["attribution"]["name"].is_string());
         assert!(artifact["attribution"]["url"].is_string());
     }
-    assert!(program["models"][0].get("phrase").is_some());
+    let model = &program["models"][0];
+    assert_eq!((&model["phrase"], &model["description"]), (&json!("Alexa"), &json!("Alexa")));
+    assert_eq!(model["languages"], json!(["en"]));
+    for artifact in [program, model] {
+        let url = artifact["attribution"]["url"].as_str().unwrap();
+        assert!(url.starts_with("https://spdx.org/licenses/"), "{url}");
+    }
+}
+
+#[test]
+fn a_detection_has_the_name_that_was_asked_for() {
+    let daemon = Daemon::start(&[]);
+    let mut client = daemon.client();
+    for name in ["alexa_v0.1", "Alexa", "alexa"] {
+        client.send("detect", json!({"names": [name]}));
+        let events = judge(&mut client, "alexa_lights");
+        assert_eq!(of_kind(&events, "detection")[0].data["name"], name);
+    }
+    client.send("detect", json!({"names": null}));
+    let events = judge(&mut client, "alexa_lights");
+    assert_eq!(of_kind(&events, "detection")[0].data["name"], "alexa");
 }
 
 #[test]
@@ -250,7 +270,10 @@ fn names_that_are_not_served_are_told_and_never_detected() {
     client.send("detect", json!({"names": ["okay_nabu", "alexa"]}));
     client.read_kind("error", &[]);
     assert_eq!(of_kind(&judge(&mut client, "alexa_lights"), "detection").len(), 1);
-    assert_eq!(daemon.stop().count("unknown_names_total"), 3);
+    let ended = daemon.stop();
+    assert_eq!(ended.count("unknown_names_total"), 3);
+    let told = |name: &str| ended.stderr.lines().filter(|line| line.contains(name)).count();
+    assert_eq!((told("okay_nabu"), told("hey_jarvis")), (1, 1), "{}", ended.stderr);
 }
 
 #[test]

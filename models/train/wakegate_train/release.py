@@ -19,6 +19,7 @@ schema = 1
 name = "{name}"
 version = {version}
 wake_word = "{word}"
+languages = ["en"]
 licence = "{licence}"
 
 {frontend}
@@ -39,6 +40,10 @@ sha256 = "{verifier_sha256}"
 before_s = {before_s}
 after_s = {after_s}
 labels = ["intended", "not_wake_word", "not_addressed"]
+
+[verifier.word]
+after_s = 0.05
+at = 0.95
 
 [decision]
 intended_at = {intended_at}

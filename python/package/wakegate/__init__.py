@@ -19,7 +19,7 @@ from wakegate._errors import (
     RuntimeFailure,
     SettingsError,
 )
-from wakegate._results import Activation, ModelInfo, Reason, Score, Verdict
+from wakegate._results import Activation, ModelInfo, Reason, Score, Verdict, Word
 from wakegate._wakegate import SCHEMA, Gate, Listener, Scores, __version__, features
 
 __all__ = [
@@ -41,6 +41,7 @@ __all__ = [
     "Scores",
     "SettingsError",
     "Verdict",
+    "Word",
     "__version__",
     "features",
 ]

@@ -27,6 +27,7 @@ class _Judged:
     start_s: float | None
     end_s: float | None
     decided_s: float | None
+    word_decided_s: float | None
     model: str
     schema: int
     error: str | None
@@ -45,6 +46,7 @@ class _Judged:
             "start_s": self.start_s,
             "end_s": self.end_s,
             "decided_s": self.decided_s,
+            "word_decided_s": self.word_decided_s,
             "model": self.model,
             "schema": self.schema,
             "error": self.error,
@@ -70,6 +72,8 @@ class Activation(_Judged):
         wake_word: the wake word that was listened for.
         start_s, end_s: where the word is, in seconds from the start.
         decided_s: up to where audio had to be heard for the verdict, in seconds.
+        word_decided_s: the same for the word alone, whatever it was meant for; None where it was
+            not said.
         model: the model that judged, name-version.
         schema: version of these fields.
         error: None.
@@ -84,11 +88,35 @@ class Activation(_Judged):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Word:
+    """A wake word that was said, before anyone knows what it was meant for.
+
+    Attributes:
+        path: what the stream is called.
+        activation: number of the activation whose verdict follows, from 1.
+        p_wake_word: whether it was the wake word; a 32-bit value, 0 to 1.
+        wake_word: the wake word that was listened for.
+        start_s, end_s: where the word is, in seconds from the start.
+        word_decided_s: up to where audio had to be heard for it, in seconds.
+        model: the model that judged, name-version.
+    """
+
+    path: str
+    activation: int
+    p_wake_word: float
+    wake_word: str
+    start_s: float
+    end_s: float
+    word_decided_s: float
+    model: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Score(_Judged):
     """What is said about a recording: its best activation, the one of the highest p_intended.
 
     Where the spotter proposed none, it is accidental, with the verifier's scores at the spotter's
-    highest moment, and start_s, end_s and decided_s are None. Where it could not be scored,
+    highest moment, and start_s, end_s, decided_s and word_decided_s are None. Where it could not be scored,
     `error` says why, and there is no verdict.
 
     Attributes:

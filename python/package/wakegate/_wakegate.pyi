@@ -7,7 +7,7 @@ from typing import Any, final
 import numpy as np
 import numpy.typing as npt
 
-from wakegate._results import Activation, ModelInfo, Score
+from wakegate._results import Activation, ModelInfo, Score, Word
 
 # float32 with full scale at 1, or int16; shape [n] or [n, channels].
 _Samples = npt.NDArray[np.float32] | npt.NDArray[np.int16]
@@ -84,6 +84,8 @@ class Listener:
     def push(self, chunk: _Samples) -> list[Activation]: ...
     def finish(self) -> list[Activation]: ...
     def reset(self) -> None: ...
+    @property
+    def words(self) -> list[Word]: ...
     @property
     def rate(self) -> int: ...
     @property

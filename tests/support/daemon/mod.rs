@@ -13,7 +13,7 @@ use crossbeam_channel::{Receiver, Sender, unbounded};
 use wakegate::audio::ring::{Channel, Writer, ring};
 use wakegate::audio::{FaultSender, Input, Stream, faults};
 use wakegate::model::Model;
-use wakegate::pipeline::{Activation, Event, Observer, Pipeline, Report};
+use wakegate::pipeline::{Activation, Decision, Event, Observer, Pipeline, Report};
 use wakegate::review::Feed;
 use wakegate::{Error, ErrorKind, Result};
 use wakegate_cli::config::Audio;
@@ -211,13 +211,13 @@ pub struct Bomb {
 }
 
 impl Judge for Bomb {
-    fn push(&mut self, samples: &[f32], on: &mut dyn FnMut(Activation)) -> Result<()> {
+    fn decide(&mut self, samples: &[f32], on: &mut dyn FnMut(Decision)) -> Result<()> {
         self.heard += samples.len();
         assert!(self.heard < self.at, "a bomb, for the test");
-        self.inner.push(samples, on)
+        self.inner.decide(samples, on)
     }
-    fn finish(&mut self, on: &mut dyn FnMut(Activation)) -> Result<()> {
-        self.inner.finish(on)
+    fn decide_rest(&mut self, on: &mut dyn FnMut(Decision)) -> Result<()> {
+        self.inner.decide_rest(on)
     }
     fn reset(&mut self) -> Result<()> {
         self.inner.reset()

@@ -78,6 +78,8 @@ pub fn heard(verdict: Verdict, p_intended: f32, start_s: f64, end_s: f64) -> Hea
         wake_word: "alexa".to_owned(),
         model: "tiny-1".to_owned(),
         activation: Activation {
+            // One number for each word.
+            number: at(start_s),
             verdict,
             reason,
             posteriors: Posteriors::new([p_intended, rest / 4.0, rest * 3.0 / 4.0]).unwrap(),
@@ -85,6 +87,7 @@ pub fn heard(verdict: Verdict, p_intended: f32, start_s: f64, end_s: f64) -> Hea
             start_sample: at(start_s),
             end_sample: at(end_s),
             decided_sample: at(end_s + 0.8),
+            word_decided_sample: Some(at(end_s + 0.1)),
             spotter_peak: Some(0.75),
         },
     }

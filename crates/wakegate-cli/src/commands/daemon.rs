@@ -27,6 +27,9 @@ pub struct DaemonArguments {
     /// Input device: an identifier, a name or a part of one, or - for raw PCM on stdin
     #[arg(long, value_name = "NAME", conflicts_with = "input", allow_hyphen_values = true)]
     device: Option<String>,
+    /// Shell command for each wake word, before it is known what it was meant for
+    #[arg(long, value_name = "CMD", conflicts_with = "input")]
+    on_word: Option<String>,
     /// Shell command for each intended activation, with the event on its stdin
     #[arg(long, value_name = "CMD", conflicts_with = "input")]
     on_intended: Option<String>,
@@ -86,7 +89,7 @@ pub fn run(arguments: DaemonArguments, engine: Engine) -> Result<Outcome> {
 
 /// The configuration: the file's, and before it what the command line says.
 pub fn read(arguments: &DaemonArguments, engine: &Engine) -> Result<Config> {
-    let DaemonArguments { place, device, on_intended, on_accidental, wyoming } = arguments;
+    let DaemonArguments { place, device, on_word, on_intended, on_accidental, wyoming } = arguments;
     let mut config = place.config(Some(engine))?;
     if place.file().is_none() && wyoming.is_asked_for() {
         // Who asks for clients alone gets clients alone, and is at a terminal.
@@ -99,6 +102,7 @@ pub fn read(arguments: &DaemonArguments, engine: &Engine) -> Result<Config> {
         }
     };
     replace(&mut config.audio.device, device);
+    replace(&mut config.hooks.on_word, on_word);
     replace(&mut config.hooks.on_intended, on_intended);
     replace(&mut config.hooks.on_accidental, on_accidental);
     wyoming.apply(&mut config)?;

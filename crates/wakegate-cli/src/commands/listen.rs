@@ -9,7 +9,7 @@ use clap::Args;
 use wakegate::audio::{Channel, RawPcm, SAMPLE_RATE, Source};
 use wakegate::gate::{Heard, Tape};
 use wakegate::model::Model;
-use wakegate::pipeline::{Activation, Pipeline};
+use wakegate::pipeline::{Activation, Decision, Pipeline};
 use wakegate::{Error, ErrorKind, Result};
 use wakegate_lab::corpus::Choice;
 use wakegate_lab::decode::FileSource;
@@ -163,12 +163,13 @@ impl Take {
             }
             let mut found = Vec::new();
             if count == 0 {
-                self.pipeline.finish(&mut |activation| found.push(activation))?;
+                self.pipeline.decide_rest(&mut |decision| found.push(decision))?;
             } else {
-                self.pipeline.push(&block[..count], &mut |activation| found.push(activation))?;
+                self.pipeline.decide(&block[..count], &mut |decision| found.push(decision))?;
             }
             self.keep(&block[..count], &found)?;
-            if !found.into_iter().all(&mut *on_activation) || count == 0 {
+            let mut verdicts = found.into_iter().filter_map(Decision::verdict);
+            if !verdicts.all(&mut *on_activation) || count == 0 {
                 return Ok(());
             }
         }
@@ -176,19 +177,35 @@ impl Take {
 
     /// Hands the next samples and what they decided to the tape, and its clips to the gate. No
     /// samples are the end.
-    fn keep(&mut self, samples: &[f32], found: &[Activation]) -> Result<()> {
+    fn keep(&mut self, samples: &[f32], found: &[Decision]) -> Result<()> {
         let Some((tape, sink)) = &mut self.review else { return Ok(()) };
         let mut clips = Vec::new();
         let mut keep = |heard, audio| clips.push((heard, audio));
         tape.push(samples, &mut keep);
-        for &activation in found {
-            let (wake_word, model) = (self.wake_word.clone(), self.model.clone());
-            tape.take(Heard { wake_word, model, activation }, &mut keep);
+        let heard = |activation| Heard {
+            wake_word: self.wake_word.clone(),
+            model: self.model.clone(),
+            activation,
+        };
+        let mut counted = Vec::new();
+        for decision in found {
+            match *decision {
+                Decision::Word(_) => {}
+                Decision::Verdict(activation) => {
+                    tape.take(heard(activation), &mut keep);
+                    counted.push(activation);
+                }
+                Decision::Settled(activation) => {
+                    if tape.settle(heard(activation), &mut keep) {
+                        counted.push(activation);
+                    }
+                }
+            }
         }
         if samples.is_empty() {
             tape.finish(&mut keep);
         }
-        sink.put(found, clips)
+        sink.put(counted.iter(), clips)
     }
 
     /// Samples so far.

@@ -43,9 +43,9 @@ impl Sink {
 
     /// Puts the excerpts of one recording through the gate, and counts the activations of it
     /// that got none.
-    pub fn put(
+    pub fn put<'a>(
         &mut self,
-        activations: &[Activation],
+        activations: impl Iterator<Item = &'a Activation>,
         excerpts: Vec<(Heard, LiveAudio)>,
     ) -> Result<()> {
         for (heard, audio) in excerpts {
@@ -58,7 +58,7 @@ impl Sink {
                 },
             }
         }
-        for stop in activations.iter().filter_map(|activation| intended(activation).err()) {
+        for stop in activations.filter_map(|activation| intended(activation).err()) {
             self.count(stop, 1);
         }
         Ok(())

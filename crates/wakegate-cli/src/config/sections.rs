@@ -67,6 +67,9 @@ impl WakeWord {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Hooks {
+    /// Shell command for each wake word, before it is known what it was meant for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub on_word: Option<String>,
     /// Shell command for each intended activation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub on_intended: Option<String>,
@@ -81,7 +84,7 @@ pub struct Hooks {
 
 impl Default for Hooks {
     fn default() -> Self {
-        Self { on_intended: None, on_accidental: None, timeout_s: 10.0, queue: 16 }
+        Self { on_word: None, on_intended: None, on_accidental: None, timeout_s: 10.0, queue: 16 }
     }
 }
 

@@ -9,30 +9,33 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use tracing::warn;
 
 use super::metrics::{Counters, SinkCounters, VERDICTS};
-use wakegate::decision::Verdict;
-use wakegate::pipeline::{Activation, Event, Observer};
+use wakegate::pipeline::{Decision, Event, Observer, WordEvent};
 use wakegate::{Error, ErrorKind, Result};
 
 /// How often a thread that ends is looked at.
 const LOOK: Duration = Duration::from_millis(10);
 
-/// An activation on its way.
+/// A word or a verdict on its way.
 pub struct Decided {
-    pub(super) number: u64,
     pub(super) source: Arc<str>,
     pub(super) wake_word: Arc<str>,
     pub(super) model: Arc<str>,
-    pub(super) activation: Activation,
+    pub(super) decision: Decision,
 }
 
 impl Decided {
-    fn event(&self) -> Event<'_> {
-        Event {
-            number: self.number,
-            source: &self.source,
-            wake_word: &self.wake_word,
-            model: &self.model,
-            activation: &self.activation,
+    /// Tells `observer`.
+    fn tell(&self, observer: &mut dyn Observer) {
+        let Self { source, wake_word, model, decision } = self;
+        match decision {
+            Decision::Word(word) => {
+                observer.on_word(&WordEvent { source, wake_word, model, word });
+            }
+            Decision::Verdict(activation) => {
+                observer.on_activation(&Event { source, wake_word, model, activation });
+            }
+            // It is between the pipeline and the gate alone.
+            Decision::Settled(_) => {}
         }
     }
 }
@@ -48,11 +51,19 @@ struct Way {
     queue: Sender<Arc<Decided>>,
     counters: Arc<SinkCounters>,
     wanted: [bool; VERDICTS.len()],
+    words: bool,
 }
 
 impl Way {
-    fn wants(&self, verdict: Verdict) -> bool {
-        VERDICTS.iter().zip(self.wanted).any(|(&v, wanted)| wanted && v == verdict)
+    fn wants(&self, decision: &Decision) -> bool {
+        match decision {
+            Decision::Word(_) => self.words,
+            Decision::Verdict(activation) => {
+                let wanted = |(&v, wanted)| wanted && v == activation.verdict;
+                VERDICTS.iter().zip(self.wanted).any(wanted)
+            }
+            Decision::Settled(_) => false,
+        }
     }
 }
 
@@ -77,12 +88,13 @@ impl Fanout {
         let (queue, waiting) = bounded(room);
         let counters = counters.sink(name);
         let wanted = VERDICTS.map(|verdict| observer.wants(verdict));
+        let words = observer.wants_words();
         let theirs = Arc::clone(&counters);
         let thread = thread::Builder::new()
             .name(name.to_owned())
             .spawn(move || deliver(&waiting, observer, &theirs))
             .map_err(|e| Error::new(ErrorKind::Io, "cannot start a thread").found(e.to_string()))?;
-        self.ways.push(Way { queue, counters, wanted });
+        self.ways.push(Way { queue, counters, wanted, words });
         Ok(Sink { name, thread })
     }
 
@@ -96,8 +108,7 @@ impl Fanout {
     /// Hands `decided` to all receivers; whose queue is full misses it, and that is counted.
     pub(super) fn send(&self, decided: Decided) {
         let decided = Arc::new(decided);
-        let verdict = decided.activation.verdict;
-        for way in self.ways.iter().filter(|way| way.wants(verdict)) {
+        for way in self.ways.iter().filter(|way| way.wants(&decided.decision)) {
             if way.queue.try_send(Arc::clone(&decided)).is_err() {
                 way.counters.dropped.up();
             }
@@ -107,9 +118,8 @@ impl Fanout {
 
 fn deliver(waiting: &Receiver<Arc<Decided>>, mut observer: Box<dyn Observer>, own: &SinkCounters) {
     for decided in waiting {
-        let event = decided.event();
         // One event that a receiver can't take is no reason to miss the next.
-        match catch_unwind(AssertUnwindSafe(|| observer.on_activation(&event))) {
+        match catch_unwind(AssertUnwindSafe(|| decided.tell(&mut *observer))) {
             Ok(()) if observer.counts_deliveries() => {}
             Ok(()) => own.delivered.up(),
             Err(_) => own.failed.up(),

@@ -17,13 +17,14 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use serde::Serialize;
 use serde_json::{Map, Value};
 use tracing::warn;
 
 use super::log_limit::Seldom;
 use super::metrics::SinkCounters;
 use wakegate::decision::Verdict;
-use wakegate::pipeline::{Event, Observer, Report};
+use wakegate::pipeline::{Event, Observer, Report, WordEvent, WordReport};
 
 /// How often a running command is looked at.
 const LOOK: Duration = Duration::from_millis(10);
@@ -42,6 +43,8 @@ static RUNS: AtomicU64 = AtomicU64::new(0);
 /// Which activations start the command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum When {
+    /// Each word, before anyone knows what it was meant for.
+    Word,
     /// Those judged intended.
     Intended,
     /// All others.
@@ -70,8 +73,17 @@ impl Hook {
         Self { when, command, timeout, counters, ending, said: Seldom::default() }
     }
 
+    /// Runs the command on `report`, and counts where it did not go well.
+    fn start(&mut self, report: &impl Serialize) {
+        if let Err(reason) = self.run(report) {
+            self.counters.failed.up();
+            let receiver = self.counters.name;
+            self.said.say(|hidden| warn!(receiver, reason, hidden, "a command failed"));
+        }
+    }
+
     /// Runs the command on `report`; the reason where it did not go well.
-    fn run(&self, report: &Report<'_>) -> std::result::Result<(), String> {
+    fn run(&self, report: &impl Serialize) -> std::result::Result<(), String> {
         let text = serde_json::to_string(report).map_err(|error| error.to_string())?;
         let mut command = Command::new("/bin/sh");
         command.arg("-c").arg(&self.command).stdin(Stdio::piped()).process_group(0);
@@ -189,15 +201,23 @@ fn has(pid: Pid, variable: &[u8]) -> bool {
 
 impl Observer for Hook {
     fn on_activation(&mut self, event: &Event<'_>) {
-        if let Err(reason) = self.run(&Report::from(event)) {
-            self.counters.failed.up();
-            let receiver = self.counters.name;
-            self.said.say(|hidden| warn!(receiver, reason, hidden, "a command failed"));
-        }
+        self.start(&Report::from(event));
+    }
+
+    fn on_word(&mut self, event: &WordEvent<'_>) {
+        self.start(&WordReport::from(event));
     }
 
     fn wants(&self, verdict: Verdict) -> bool {
-        (verdict == Verdict::Intended) == (self.when == When::Intended)
+        match self.when {
+            When::Word => false,
+            When::Intended => verdict == Verdict::Intended,
+            When::Accidental => verdict != Verdict::Intended,
+        }
+    }
+
+    fn wants_words(&self) -> bool {
+        self.when == When::Word
     }
 }
 

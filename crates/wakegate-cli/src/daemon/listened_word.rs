@@ -5,21 +5,21 @@ use std::sync::Arc;
 use super::metrics::{Counters, EarCounters};
 use wakegate::Result;
 use wakegate::model::Model;
-use wakegate::pipeline::{Activation, Pipeline};
+use wakegate::pipeline::{Decision, Pipeline};
 
 /// What turns samples into activations: the pipeline, or a stand-in in a test.
 pub trait Judge: Send {
-    /// As [`Pipeline::push`].
+    /// As [`Pipeline::decide`].
     ///
     /// # Errors
     /// Whatever stops it until a [`reset`](Self::reset).
-    fn push(&mut self, samples: &[f32], on_activation: &mut dyn FnMut(Activation)) -> Result<()>;
+    fn decide(&mut self, samples: &[f32], on_decision: &mut dyn FnMut(Decision)) -> Result<()>;
 
-    /// As [`Pipeline::finish`].
+    /// As [`Pipeline::decide_rest`].
     ///
     /// # Errors
-    /// As [`push`](Self::push).
-    fn finish(&mut self, on_activation: &mut dyn FnMut(Activation)) -> Result<()>;
+    /// As [`decide`](Self::decide).
+    fn decide_rest(&mut self, on_decision: &mut dyn FnMut(Decision)) -> Result<()>;
 
     /// As [`Pipeline::reset`].
     ///
@@ -32,12 +32,12 @@ pub trait Judge: Send {
 }
 
 impl Judge for Pipeline {
-    fn push(&mut self, samples: &[f32], on_activation: &mut dyn FnMut(Activation)) -> Result<()> {
-        self.push(samples, on_activation)
+    fn decide(&mut self, samples: &[f32], on_decision: &mut dyn FnMut(Decision)) -> Result<()> {
+        self.decide(samples, on_decision)
     }
 
-    fn finish(&mut self, on_activation: &mut dyn FnMut(Activation)) -> Result<()> {
-        self.finish(on_activation)
+    fn decide_rest(&mut self, on_decision: &mut dyn FnMut(Decision)) -> Result<()> {
+        self.decide_rest(on_decision)
     }
 
     fn reset(&mut self) -> Result<()> {
@@ -70,7 +70,11 @@ impl Ear {
     /// As [`Pipeline::new`].
     pub fn new(model: Model, counters: &Counters) -> Result<Self> {
         let (word, id) = (model.manifest().wake_word.clone(), model.manifest().id());
-        let make = move || Ok(Box::new(Pipeline::new(&model)?) as Box<dyn Judge>);
+        let numbers = counters.numbers().clone();
+        let make = move || {
+            let pipeline = Pipeline::new(&model)?.numbered_by(&numbers);
+            Ok(Box::new(pipeline) as Box<dyn Judge>)
+        };
         Self::with(&word, &id, counters, Box::new(make))
     }
 

@@ -12,7 +12,7 @@ use super::log_limit::Seldom;
 use super::metrics::Counters;
 use wakegate::audio::ring::Block;
 use wakegate::audio::{Resampler, SAMPLE_RATE};
-use wakegate::pipeline::Activation;
+use wakegate::pipeline::Decision;
 use wakegate::review::Feed;
 use wakegate::{Error, ErrorKind, Result};
 
@@ -29,7 +29,7 @@ pub struct Hearing {
     /// The way to the review queue, where there is one.
     feed: Option<Feed>,
     mono: Zeroizing<Vec<f32>>,
-    found: Vec<(usize, Activation)>,
+    found: Vec<(usize, Decision)>,
     gaps: Seldom,
     errors: Seldom,
 }
@@ -119,7 +119,7 @@ impl Hearing {
         let mut failure = None;
         for (index, ear) in self.ears.iter_mut().enumerate() {
             let (base, found) = (ear.base, &mut self.found);
-            let result = ear.judge.finish(&mut |a| found.push((index, a.shifted(base))));
+            let result = ear.judge.decide_rest(&mut |d| found.push((index, d.shifted(base))));
             failure = result.err().or(failure);
         }
         self.emit(0);
@@ -234,7 +234,8 @@ impl Hearing {
         let mut failure = None;
         for (index, ear) in self.ears.iter_mut().enumerate() {
             let (base, found) = (ear.base, &mut self.found);
-            let result = ear.judge.push(&self.mono, &mut |a| found.push((index, a.shifted(base))));
+            let result =
+                ear.judge.decide(&self.mono, &mut |d| found.push((index, d.shifted(base))));
             if let Err(error) = result {
                 let restarted = ear.restart(self.position);
                 failure = Some(error);
@@ -259,29 +260,39 @@ impl Hearing {
     /// Hands on what was found.
     fn emit(&mut self, waiting: u64) {
         let mut found = std::mem::take(&mut self.found);
-        for (index, activation) in found.drain(..) {
+        for (index, decision) in found.drain(..) {
             let ear = &self.ears[index];
-            ear.counters.candidates.up();
-            ear.counters.verdicts(activation.verdict, activation.reason).up();
-            let late = (self.position + waiting).saturating_sub(activation.end_sample);
-            let late_s = late as f64 / f64::from(SAMPLE_RATE);
-            self.counters.delay.observe(Duration::from_secs_f64(late_s));
-            debug!(
-                wake_word = &*ear.wake_word,
-                verdict = activation.verdict.as_str(),
-                reason = activation.reason.as_str(),
-                end_sample = activation.end_sample,
-                "activation"
-            );
             if let Some(feed) = &mut self.feed {
-                feed.take(&activation, &ear.wake_word, &ear.model);
+                feed.decide(&decision, &ear.wake_word, &ear.model);
+            }
+            let late = |end_sample: u64| {
+                let late = (self.position + waiting).saturating_sub(end_sample);
+                Duration::from_secs_f64(late as f64 / f64::from(SAMPLE_RATE))
+            };
+            match decision {
+                Decision::Word(word) => {
+                    ear.counters.words.up();
+                    self.counters.word_delay.observe(late(word.end_sample));
+                }
+                Decision::Verdict(activation) => {
+                    ear.counters.candidates.up();
+                    ear.counters.verdicts(activation.verdict, activation.reason).up();
+                    self.counters.delay.observe(late(activation.end_sample));
+                    debug!(
+                        wake_word = &*ear.wake_word,
+                        verdict = activation.verdict.as_str(),
+                        reason = activation.reason.as_str(),
+                        end_sample = activation.end_sample,
+                        "activation"
+                    );
+                }
+                Decision::Settled(_) => continue,
             }
             self.fanout.send(Decided {
-                number: self.counters.next_activation(),
                 source: Arc::clone(&self.source),
                 wake_word: Arc::clone(&ear.wake_word),
                 model: Arc::clone(&ear.model),
-                activation,
+                decision,
             });
         }
         self.found = found;

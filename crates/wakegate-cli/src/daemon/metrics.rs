@@ -8,10 +8,14 @@ use std::time::Duration;
 
 use crate::wyoming;
 use wakegate::decision::{Reason, Verdict};
+use wakegate::pipeline::Numbers;
 use wakegate::{ErrorKind, review};
 
 /// Upper ends of the buckets of the time that a block takes, in microseconds.
 const STEP_US: [u64; 10] = [100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000];
+/// Upper ends of the buckets of the delay from a word's end to its decision, in microseconds.
+const WORD_US: [u64; 8] =
+    [50_000, 100_000, 150_000, 200_000, 250_000, 500_000, 1_000_000, 2_500_000];
 /// Upper ends of the buckets of the delay from a word's end to its verdict, in microseconds.
 const DELAY_US: [u64; 8] =
     [250_000, 500_000, 750_000, 900_000, 1_000_000, 1_500_000, 2_500_000, 5_000_000];
@@ -95,6 +99,8 @@ pub struct EarCounters {
     pub wake_word: Arc<str>,
     /// Candidates that the first stage proposed.
     pub candidates: Count,
+    /// Words decided as said, whatever they were meant for.
+    pub words: Count,
     /// Candidates that never got a verdict: audio was lost, an error, a stop. Nothing passes.
     pub abandoned: Count,
     verdicts: [[Count; 3]; 3],
@@ -105,6 +111,7 @@ impl EarCounters {
         Self {
             wake_word: Arc::clone(wake_word),
             candidates: Count::default(),
+            words: Count::default(),
             abandoned: Count::default(),
             verdicts: Default::default(),
         }
@@ -212,9 +219,11 @@ pub struct Counters {
     pub waiting_frames: Count,
     /// Time to take one block of the device through all wake words.
     pub step: Histogram,
+    /// Audio time from a word's end to its decision, with what waited in the ring.
+    pub word_delay: Histogram,
     /// Audio time from a word's end to its verdict, with what waited in the ring.
     pub delay: Histogram,
-    activations: AtomicU64,
+    numbers: Numbers,
     flowing: AtomicBool,
     healthy: AtomicBool,
     ears: Mutex<Vec<Arc<EarCounters>>>,
@@ -241,8 +250,9 @@ impl Default for Counters {
             reloads_refused: Count::default(),
             waiting_frames: Count::default(),
             step: Histogram::new(&STEP_US),
+            word_delay: Histogram::new(&WORD_US),
             delay: Histogram::new(&DELAY_US),
-            activations: AtomicU64::new(0),
+            numbers: Numbers::default(),
             flowing: AtomicBool::new(false),
             healthy: AtomicBool::new(false),
             ears: Mutex::default(),
@@ -296,9 +306,9 @@ impl Counters {
         self.ears().iter().map(|ear| ear.verdict(verdict)).sum()
     }
 
-    /// The number of the next activation, from 1.
-    pub(super) fn next_activation(&self) -> u64 {
-        self.activations.fetch_add(1, Ordering::Relaxed) + 1
+    /// The numbers of all activations, whoever hears them.
+    pub fn numbers(&self) -> &Numbers {
+        &self.numbers
     }
 
     /// Shows what another module counts, in place of what it showed before.

@@ -22,7 +22,7 @@ use tracing::{info, warn};
 use super::log_limit::Seldom;
 use super::metrics::{Counters, SinkCounters, VERDICTS};
 use crate::config::Mqtt;
-use wakegate::pipeline::{Event, Observer, Report};
+use wakegate::pipeline::{Event, Observer, Report, WordEvent, WordReport};
 use wakegate::review::open_secret;
 use wakegate::{Error, ErrorKind, Result};
 
@@ -36,6 +36,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 const MOST_PASSWORD: u64 = 4_096;
 /// Longest time without a look at what is due.
 const LOOK: Duration = Duration::from_millis(250);
+
+/// The type of the event that is a word.
+const WORD: &str = "word";
 
 /// Publishes what it is told.
 pub struct Publisher {
@@ -94,11 +97,11 @@ impl Publisher {
 
 /// An event as it is published.
 #[derive(Serialize)]
-struct Message<'a> {
+struct Message<T> {
     /// What Home Assistant reads of an event.
     event_type: &'static str,
     #[serde(flatten)]
-    report: Report<'a>,
+    report: T,
 }
 
 /// The password in the file of the settings, which nobody else may read.
@@ -117,6 +120,16 @@ fn password(settings: &Mqtt) -> Result<String> {
 }
 
 impl Observer for Publisher {
+    fn on_word(&mut self, event: &WordEvent<'_>) {
+        let message = Message { event_type: WORD, report: WordReport::from(event) };
+        let Ok(text) = serde_json::to_string(&message) else { return self.desk.own.failed.up() };
+        self.desk.publish("event", false, text);
+    }
+
+    fn wants_words(&self) -> bool {
+        true
+    }
+
     fn on_activation(&mut self, event: &Event<'_>) {
         let report = Report::from(event);
         let message = Message { event_type: report.verdict, report };
@@ -283,9 +296,10 @@ fn entities(topic: &str) -> Vec<(&'static str, &'static str, Value)> {
         });
         ("sensor", key, shared(key, name, own))
     };
+    let types = [WORD].into_iter().chain(VERDICTS.map(|verdict| verdict.as_str()));
     let activation = json!({
         "state_topic": format!("{topic}/event"),
-        "event_types": VERDICTS.map(|verdict| verdict.as_str()),
+        "event_types": types.collect::<Vec<_>>(),
     });
     let last = json!({
         "state_topic": format!("{topic}/last"),

@@ -42,6 +42,8 @@ fn write(out: &mut String, c: &Counters) -> fmt::Result {
     others(out, c)?;
     let help = "Time to take one block of the device through all wake words";
     histogram(out, "step_seconds", help, &c.step)?;
+    let help = "Audio time from the end of the word to the decision that it was said";
+    histogram(out, "word_delay_seconds", help, &c.word_delay)?;
     let help = "Audio time from the end of the word to its verdict";
     histogram(out, "verdict_delay_seconds", help, &c.delay)
 }
@@ -52,6 +54,11 @@ fn ears(out: &mut String, counters: &Counters) -> fmt::Result {
     for ear in &ears {
         let word = Label(&ear.wake_word);
         writeln!(out, "wakegate_candidates_total{{wake_word={word}}} {}", ear.candidates.get())?;
+    }
+    head(out, "words_total", "counter", "Wake words said, whatever they were meant for")?;
+    for ear in &ears {
+        let word = Label(&ear.wake_word);
+        writeln!(out, "wakegate_words_total{{wake_word={word}}} {}", ear.words.get())?;
     }
     head(out, "candidates_abandoned_total", "counter", "Candidates that got no verdict")?;
     for ear in &ears {

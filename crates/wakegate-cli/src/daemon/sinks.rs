@@ -77,6 +77,7 @@ fn configured(config: &Config, counters: &Arc<Counters>) -> Result<(Configured, 
     let (mut fanout, mut sinks) = (Fanout::default(), Vec::new());
     let hooks = &config.hooks;
     for (name, when, command) in [
+        ("on_word", When::Word, &hooks.on_word),
         ("on_intended", When::Intended, &hooks.on_intended),
         ("on_accidental", When::Accidental, &hooks.on_accidental),
     ] {

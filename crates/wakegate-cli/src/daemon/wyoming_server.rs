@@ -7,6 +7,7 @@ use super::metrics::Counters;
 use crate::wyoming::{Judged, Observer, Server, Settings, Uri};
 use wakegate::Result;
 use wakegate::model::Model;
+use wakegate::pipeline::Decision;
 use wakegate::review::Recorder;
 
 /// A server whose verdicts go where those of the sound card go. Dropping it closes it.
@@ -30,7 +31,8 @@ impl Satellites {
         let way = Arc::new(Mutex::new(fanout));
         let (to, count) = (Arc::clone(&way), Arc::clone(counters));
         let observer: Observer = Arc::new(move |judged| hand_on(judged, &to, &count));
-        let server = Server::start(settings, models, Some(observer), recorder.cloned())?;
+        let numbers = counters.numbers().clone();
+        let server = Server::start(settings, models, numbers, Some(observer), recorder.cloned())?;
         let theirs = Arc::clone(server.counters());
         counters.show("wyoming", move || theirs.metrics().into_iter().map(Into::into).collect());
         Ok(Self { server, way })
@@ -47,19 +49,24 @@ impl Satellites {
     }
 }
 
-/// Counts a client's activation as one of a sound card is counted, and hands it on.
+/// Counts a client's word or verdict as one of a sound card is counted, and hands it on.
 fn hand_on(judged: Judged, way: &Mutex<Fanout>, counters: &Counters) -> bool {
-    let Judged { client, peer, wake_word, model, activation, .. } = judged;
+    let Judged { client, peer, wake_word, model, decision, .. } = judged;
     let wake_word: Arc<str> = wake_word.into();
     let ear = counters.ear(&wake_word);
-    ear.candidates.up();
-    ear.verdicts(activation.verdict, activation.reason).up();
+    match &decision {
+        Decision::Word(_) => ear.words.up(),
+        Decision::Verdict(activation) => {
+            ear.candidates.up();
+            ear.verdicts(activation.verdict, activation.reason).up();
+        }
+        Decision::Settled(_) => return true,
+    }
     let decided = Decided {
-        number: counters.next_activation(),
         source: format!("wyoming:{client}:{peer}").into(),
         wake_word,
         model: model.into(),
-        activation,
+        decision,
     };
     // What a receiver can't take is counted as its own.
     way.lock().unwrap_or_else(PoisonError::into_inner).send(decided);

@@ -79,6 +79,7 @@ counters! {
     events counter "events_total" "Events that clients sent."
     samples counter "samples_total" "Samples judged, at 16 kHz."
     unknown_names counter "unknown_names_total" "Wake words asked for that are not served."
+    words counter "words_total" "Wake words said, whatever they were meant for."
     intended counter "activations_intended_total" "Activations judged intended."
     not_wake_word counter "activations_not_wake_word_total"
         "Activations judged accidental: another word, or noise."

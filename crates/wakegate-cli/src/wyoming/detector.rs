@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use super::message;
-use super::observer::{Heard, Reporter};
+use super::observer::{End, Heard, Reporter, keep_heard};
 use super::pcm::{Converter, Format};
 use super::protocol::{Event, found_of};
 use super::server::{Client, Service, Session};
-use super::wake_words::{Lease, WakeWords};
-use wakegate::decision::Verdict;
-use wakegate::pipeline::Activation;
+use super::settings::Detect;
+use super::wake_words::{Chosen, Lease, WakeWords};
+use wakegate::pipeline::Decision;
 use wakegate::review::Feed;
 use wakegate::{Error, ErrorKind, Result};
 
@@ -29,7 +29,7 @@ impl Service for Own {
             client,
             words: Arc::clone(&self.words),
             reporter: self.reporter.clone(),
-            chosen: (0..self.words.count()).collect(),
+            chosen: self.words.all(),
             start_format: None,
             stream: None,
         })
@@ -41,7 +41,7 @@ struct OwnSession {
     words: Arc<WakeWords>,
     reporter: Reporter,
     /// The words that the client asked for; at first all of them.
-    chosen: Vec<usize>,
+    chosen: Vec<Chosen>,
     /// What `audio-start` said of the chunks that follow.
     start_format: Option<Format>,
     /// The stream that is heard, from its first chunk on.
@@ -63,7 +63,7 @@ impl Session for OwnSession {
         match event.kind.as_str() {
             "detect" => {
                 self.end_stream();
-                self.chosen = choose(&event, &self.words, &self.client)?.0;
+                self.chosen = choose(&event, &self.words, &self.client)?;
                 Ok(())
             }
             "audio-start" => {
@@ -81,29 +81,34 @@ impl Session for OwnSession {
 
 impl Stream {
     /// Takes `samples` through every pipeline, and to the end of the stream where it is that.
-    fn judge(&mut self, words: &WakeWords, ends: bool) -> Result<Vec<(usize, Activation)>> {
+    fn judge(&mut self, words: &WakeWords, end: End) -> Result<Vec<(usize, Decision)>> {
         let mut found = Vec::new();
         if let Some(feed) = &mut self.feed {
             feed.push(&self.samples);
         }
         for Lease { word, pipeline, .. } in &mut self.leases {
-            let mut keep = |activation| found.push((*word, activation));
-            pipeline.push(&self.samples, &mut keep)?;
-            if ends {
-                pipeline.finish(&mut keep)?;
+            let mut keep = |decision| found.push((*word, decision));
+            pipeline.decide(&self.samples, &mut keep)?;
+            if end == End::Open {
+                continue;
             }
+            let heard = pipeline.samples();
+            pipeline.decide_rest(&mut |decision| match end {
+                End::Cut => keep_heard(decision, heard).into_iter().for_each(&mut keep),
+                End::Open | End::Stop => keep(decision),
+            })?;
         }
         if let Some(feed) = &mut self.feed {
-            for (word, activation) in &found {
+            for (word, decision) in &found {
                 let manifest = words.manifest(*word);
-                feed.take(activation, &manifest.wake_word, &manifest.id());
+                feed.decide(decision, &manifest.wake_word, &manifest.id());
             }
-            if ends {
+            if end != End::Open {
                 feed.finish();
             }
         }
         // A stream ends once.
-        self.feed = self.feed.take().filter(|_| !ends);
+        self.feed = self.feed.take().filter(|_| end == End::Open);
         Ok(found)
     }
 }
@@ -114,7 +119,7 @@ impl OwnSession {
         let stream = match &mut self.stream {
             Some(stream) => stream,
             None => {
-                let leases = self.chosen.iter().map(|&word| self.words.lease(word));
+                let leases = self.chosen.iter().map(|chosen| self.words.lease(chosen.word));
                 self.stream.insert(Stream {
                     leases: leases.collect::<Result<_>>()?,
                     converter: Converter::default(),
@@ -128,7 +133,7 @@ impl OwnSession {
         let timestamp = chunk.get("timestamp");
         stream.converter.push(format, &chunk.payload, timestamp, &mut stream.samples)?;
         self.client.counters.samples.add(stream.samples.len() as u64);
-        let found = stream.judge(&self.words, false)?;
+        let found = stream.judge(&self.words, End::Open)?;
         self.report(&found)
     }
 
@@ -138,7 +143,7 @@ impl OwnSession {
         if let Some(stream) = &mut self.stream {
             stream.samples.clear();
             stream.converter.finish(&mut stream.samples)?;
-            found = stream.judge(&self.words, true)?;
+            found = stream.judge(&self.words, End::Stop)?;
         }
         self.report(&found)?;
         let detected = self.stream.as_ref().is_some_and(|stream| stream.detected);
@@ -150,40 +155,57 @@ impl OwnSession {
         self.client.out.send(&Event::new("not-detected"))
     }
 
-    fn report(&mut self, found: &[(usize, Activation)]) -> Result<()> {
+    fn report(&mut self, found: &[(usize, Decision)]) -> Result<()> {
         let Some(stream) = &mut self.stream else { return Ok(()) };
-        for (word, activation) in found {
+        for (word, decision) in found {
             let manifest = self.words.manifest(*word);
-            let intended = activation.verdict == Verdict::Intended;
-            if intended {
+            if let Some(end_sample) = self.reporter.detect.ends(decision) {
                 // The word's last sample, not the one after it: that may be the next chunk's.
-                let last = activation.end_sample.saturating_sub(1);
-                let timestamp = stream.converter.timestamp(last);
+                let timestamp = stream.converter.timestamp(end_sample.saturating_sub(1));
                 stream.detected = true;
-                self.client.out.send(&message::detection(&manifest.wake_word, timestamp))?;
+                let asked = self.chosen.iter().find(|chosen| chosen.word == *word);
+                let name = asked.and_then(|chosen| chosen.name.as_deref());
+                let name = name.unwrap_or(&manifest.wake_word);
+                self.client.out.send(&message::detection(name, timestamp))?;
                 self.client.counters.detections.one();
             }
-            self.reporter.report(
-                &self.client,
-                manifest,
-                Heard { activation: *activation, upstream: None },
-            )?;
+            let heard = Heard { decision: *decision, upstream: None };
+            self.reporter.report(&self.client, manifest, heard)?;
         }
         Ok(())
     }
 
-    /// Ends the stream without a word to the client. Satellites fall silent once they have
-    /// their detection: a clip that waits is cut there, once all of it has been judged.
+    /// Ends the stream without a detection. Satellites fall silent once they have theirs: a clip
+    /// that waits is cut there, once all of it has been judged, and what was detected at its word
+    /// gets the verdict that what was heard allows.
     fn end_stream(&mut self) {
         let Some(mut stream) = self.stream.take() else { return };
-        if stream.feed.is_some() {
+        let by_word = self.reporter.detect == Detect::Word;
+        if stream.feed.is_some() || by_word {
             stream.samples.clear();
             let judged = stream.converter.finish(&mut stream.samples);
-            if let Err(error) = judged.and_then(|()| stream.judge(&self.words, true)) {
-                tracing::debug!(%error, "the end of a stream was not judged: nothing of it is kept");
+            match judged.and_then(|()| stream.judge(&self.words, End::Cut)) {
+                Err(error) => {
+                    tracing::debug!(%error, "the end of a stream was not judged: nothing of it is kept");
+                }
+                Ok(found) if by_word => self.report_late(&found),
+                Ok(_) => {}
             }
         }
         stream.leases.into_iter().for_each(|lease| self.words.give_back(lease));
+    }
+
+    /// Reports the verdicts of a stream that is over; the client need not be there any more.
+    fn report_late(&self, found: &[(usize, Decision)]) {
+        let verdicts = found.iter().filter(|(_, decision)| decision.verdict().is_some());
+        for (word, decision) in verdicts {
+            let heard = Heard { decision: *decision, upstream: None };
+            if let Err(error) =
+                self.reporter.report(&self.client, self.words.manifest(*word), heard)
+            {
+                tracing::debug!(%error, "a client left before its verdict");
+            }
+        }
     }
 }
 
@@ -196,18 +218,14 @@ impl Drop for OwnSession {
     }
 }
 
-/// The words that a `detect` asks for, and its names for them; all words where it names none.
+/// The words that a `detect` asks for, by its own names for them; all words where it names none.
 /// Names that are not served are told to the client.
 ///
 /// # Errors
 /// [`ErrorKind::Protocol`] where the names are no list of texts; what sending gives.
-pub(super) fn choose(
-    detect: &Event,
-    words: &WakeWords,
-    client: &Client,
-) -> Result<(Vec<usize>, Vec<String>)> {
+pub(super) fn choose(detect: &Event, words: &WakeWords, client: &Client) -> Result<Vec<Chosen>> {
     let names = match detect.get("names") {
-        None => return Ok(((0..words.count()).collect(), Vec::new())),
+        None => return Ok(words.all()),
         Some(names) => names.as_array().and_then(|names| {
             names.iter().map(|name| name.as_str().map(str::to_owned)).collect::<Option<Vec<_>>>()
         }),
@@ -218,18 +236,17 @@ pub(super) fn choose(
             .found(found_of(detect.get("names")))
     })?;
     if names.is_empty() {
-        return Ok(((0..words.count()).collect(), Vec::new()));
+        return Ok(words.all());
     }
-    let (mut chosen, mut known, mut unknown) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut chosen, mut unknown) = (Vec::<Chosen>::new(), Vec::new());
     for name in names {
         match words.find(&name) {
-            Some(word) => {
-                if !chosen.contains(&word) {
-                    chosen.push(word);
-                }
-                known.push(name);
+            Some(word) if chosen.iter().any(|chosen| chosen.word == word) => {}
+            Some(word) => chosen.push(Chosen { word, name: Some(name) }),
+            None => {
+                words.tell_unknown(&name);
+                unknown.push(name);
             }
-            None => unknown.push(name),
         }
     }
     if !unknown.is_empty() {
@@ -240,5 +257,5 @@ pub(super) fn choose(
             .hint("send describe to see what is served");
         client.out.send(&message::error_with("unknown-wake-word", error.to_string()))?;
     }
-    Ok((chosen, known))
+    Ok(chosen)
 }

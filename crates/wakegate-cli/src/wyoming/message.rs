@@ -24,7 +24,7 @@ pub(super) fn info(words: &WakeWords) -> Event {
     let program = json!({
         "name": "wakegate",
         "description": "Detects the wake word only where it was said to the device",
-        "attribution": {"name": "wakegate", "url": ""},
+        "attribution": attribution("wakegate", env!("CARGO_PKG_LICENSE")),
         "installed": true,
         "version": env!("CARGO_PKG_VERSION"),
         "models": models,
@@ -37,15 +37,31 @@ pub(super) fn info(words: &WakeWords) -> Event {
 }
 
 fn info_model(manifest: &Manifest) -> Value {
+    let phrase = capitalised(&manifest.wake_word);
     json!({
         "name": manifest.wake_word,
-        "description": manifest.wake_word,
-        "phrase": manifest.wake_word,
-        "attribution": {"name": format!("wakegate, {}", manifest.licence), "url": ""},
+        "description": phrase,
+        "phrase": phrase,
+        "attribution": attribution(&format!("wakegate, {}", manifest.licence), &manifest.licence),
         "installed": true,
-        "languages": [],
+        "languages": manifest.languages,
         "version": manifest.version.to_string(),
     })
+}
+
+/// Whose it is, with the licence's page; of several licences that of the first.
+fn attribution(name: &str, licence: &str) -> Value {
+    let first = licence.trim_start_matches('(').split([' ', ')']).next().unwrap_or_default();
+    json!({"name": name, "url": format!("https://spdx.org/licenses/{first}.html")})
+}
+
+/// A wake word as one writes it: each word with a capital.
+fn capitalised(wake_word: &str) -> String {
+    let capital = |word: &str| {
+        let mut chars = word.chars();
+        chars.next().map_or(String::new(), |c| c.to_uppercase().chain(chars).collect())
+    };
+    wake_word.split(' ').map(capital).collect::<Vec<_>>().join(" ")
 }
 
 /// A detection; `timestamp` is that of the client's chunk.
@@ -60,6 +76,7 @@ pub(super) fn detection(name: &str, timestamp: Value) -> Event {
 pub(super) fn verdict(manifest: &Manifest, activation: &Activation) -> Event {
     let six_digits = |value: f32| (f64::from(value) * 1e6).round() / 1e6;
     let details = json!({
+        "activation": activation.number,
         "wake_word": manifest.wake_word,
         "model": manifest.id(),
         "verdict": activation.verdict.as_str(),
@@ -70,6 +87,7 @@ pub(super) fn verdict(manifest: &Manifest, activation: &Activation) -> Event {
         "start_ms": milliseconds(activation.start_sample),
         "end_ms": milliseconds(activation.end_sample),
         "decided_ms": milliseconds(activation.decided_sample),
+        "word_decided_ms": activation.word_decided_sample.map(milliseconds),
     });
     Event::new("user-event").with("name", VERDICT_EVENT).with("data", details)
 }

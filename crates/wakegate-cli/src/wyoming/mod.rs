@@ -40,7 +40,7 @@ use std::sync::Arc;
 pub use counters::{Counter, Counters, Metric};
 pub use message::VERDICT_EVENT;
 pub use observer::{Judged, Observer};
-pub use settings::Settings;
+pub use settings::{Detect, Settings};
 pub use transport::Uri;
 
 use detector::Own;
@@ -50,6 +50,7 @@ use server::{Running, Service};
 use upstream::Engine;
 use wake_words::WakeWords;
 use wakegate::model::Model;
+use wakegate::pipeline::Numbers;
 use wakegate::review::Recorder;
 use wakegate::{Error, ErrorKind, Result};
 
@@ -57,10 +58,11 @@ use wakegate::{Error, ErrorKind, Result};
 ///
 /// ```no_run
 /// use wakegate::model::Model;
+/// use wakegate::pipeline::Numbers;
 /// use wakegate_cli::wyoming::{Server, Settings};
 ///
 /// let settings = Settings { listen: Some("tcp://127.0.0.1:10400".into()), ..Settings::default() };
-/// let server = Server::start(&settings, vec![Model::embedded()?], None, None)?;
+/// let server = Server::start(&settings, vec![Model::embedded()?], Numbers::default(), None, None)?;
 /// println!("{}: {} clients", server.address(), server.counters().clients.value());
 /// # Ok::<(), wakegate::Error>(())
 /// ```
@@ -70,7 +72,8 @@ pub struct Server {
 
 impl Server {
     /// Listens on `settings.listen` and serves the wake words of `models`; with
-    /// `settings.upstream`, judges that engine's detections of them. The clips of intended ones
+    /// `settings.upstream`, judges that engine's detections of them. Activations are numbered by
+    /// `numbers`. The clips of intended ones
     /// are offered to `recorder`.
     ///
     /// # Errors
@@ -79,6 +82,7 @@ impl Server {
     pub fn start(
         settings: &Settings,
         models: Vec<Model>,
+        numbers: Numbers,
         observer: Option<Observer>,
         recorder: Option<Arc<Recorder>>,
     ) -> Result<Self> {
@@ -88,21 +92,29 @@ impl Server {
                 .expected("wyoming.listen, such as tcp://127.0.0.1:10400")
         })?;
         let counters = Arc::new(Counters::default());
-        let reporter = Reporter { observer, recorder, verdict_events: settings.verdict_events };
+        let Settings { verdict_events, detect, .. } = *settings;
+        let reporter = Reporter { observer, recorder, verdict_events, detect };
         let upstream = settings.upstream_uri()?;
+        if let Some(upstream) = upstream.as_ref().filter(|upstream| uri.leads_to(upstream)) {
+            return Err(Error::new(ErrorKind::Settings, "wyoming.upstream is refused")
+                .expected("another service than this one")
+                .found(format!("{upstream}, where wyoming.listen serves"))
+                .hint("give the wake-word engine's own address, or another one to listen at"));
+        }
         let words = WakeWords::new(
             models,
             upstream.is_none(),
             settings.most_clients,
             &settings.upstream_names,
         )?;
-        let words = Arc::new(words);
+        let words = Arc::new(words.numbered_by(numbers));
         let service: Box<dyn Service> = match upstream {
             None => Box::new(Own { words, reporter }),
             Some(uri) => {
                 let counters = Arc::clone(&counters);
                 let engine = Engine { uri, settings: settings.clone(), counters };
-                let proxy = Proxy { words, reporter, engine, known: Arc::default() };
+                let (known, asking) = (Arc::default(), Arc::default());
+                let proxy = Proxy { words, reporter, engine, known, asking };
                 // An engine that is not there yet may come later; it is told in the log.
                 drop(proxy.info());
                 Box::new(proxy)

@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use super::message;
 use super::server::Client;
+use super::settings::Detect;
 use wakegate::Result;
+use wakegate::decision::Verdict;
 use wakegate::model::Manifest;
-use wakegate::pipeline::Activation;
+use wakegate::pipeline::Decision;
 use wakegate::review::{Feed, Recorder};
 
-/// One judged activation of a client's stream.
+/// A word or a verdict of a client's stream.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Judged {
     /// The client's number, from 1.
@@ -20,20 +22,48 @@ pub struct Judged {
     pub wake_word: String,
     /// Name and version of the model.
     pub model: String,
-    /// The verdict with its reason; times are in samples from the start of the stream.
-    pub activation: Activation,
+    /// The word, or the verdict with its reason; times are in samples from the start of the
+    /// stream.
+    pub decision: Decision,
     /// The upstream engine's name for the word, where it proposed the candidate.
     pub upstream: Option<String>,
 }
 
-/// Gets every judged activation, intended or not. Called from the clients' threads: it must
+/// Gets every word and every verdict, intended or not. Called from the clients' threads: it must
 /// not block, and returns whether it could take it.
 pub type Observer = Arc<dyn Fn(Judged) -> bool + Send + Sync>;
 
-/// An activation, and who proposed it.
+/// A decision, and who proposed its candidate.
 pub(super) struct Heard {
-    pub(super) activation: Activation,
+    pub(super) decision: Decision,
     pub(super) upstream: Option<String>,
+}
+
+/// How far a stream goes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// There is more.
+    Open,
+    /// The client says that it ends here.
+    Stop,
+    /// The client sends no more, as satellites do after a detection.
+    Cut,
+}
+
+/// What stands of a decision when a stream is cut off after `heard` samples. Nobody knows what
+/// came then: a verdict of intended that takes it for silence is unsure, and a later look at one
+/// that was given before is none.
+pub(super) fn keep_heard(decision: Decision, heard: u64) -> Option<Decision> {
+    match decision {
+        Decision::Verdict(mut activation) => {
+            if activation.decided_sample > heard && activation.verdict == Verdict::Intended {
+                activation.verdict = Verdict::Unsure;
+            }
+            Some(Decision::Verdict(activation))
+        }
+        Decision::Settled(activation) if activation.decided_sample > heard => None,
+        Decision::Word(_) | Decision::Settled(_) => Some(decision),
+    }
 }
 
 /// Where verdicts go besides the detections.
@@ -44,6 +74,8 @@ pub(super) struct Reporter {
     pub(super) recorder: Option<Arc<Recorder>>,
     /// Whether clients get them too.
     pub(super) verdict_events: bool,
+    /// When clients get their detections.
+    pub(super) detect: Detect,
 }
 
 impl Reporter {
@@ -52,28 +84,37 @@ impl Reporter {
         self.recorder.as_ref().and_then(Feed::new)
     }
 
-    /// Counts a verdict, hands it to the observer and sends it to the client.
+    /// Counts a word or a verdict, hands it to the observer, and sends a verdict to the client.
     ///
     /// # Errors
     /// What sending gives.
     pub(super) fn report(&self, client: &Client, manifest: &Manifest, heard: Heard) -> Result<()> {
-        let Heard { activation, upstream } = heard;
-        client.counters.judged(activation.verdict, activation.reason);
+        let Heard { decision, upstream } = heard;
+        match &decision {
+            Decision::Word(_) => client.counters.words.one(),
+            Decision::Verdict(activation) => {
+                client.counters.judged(activation.verdict, activation.reason);
+            }
+            // It is between the pipeline and the gate alone.
+            Decision::Settled(_) => return Ok(()),
+        }
         if let Some(observer) = &self.observer {
             let taken = observer(Judged {
                 client: client.number,
                 peer: client.peer.clone(),
                 wake_word: manifest.wake_word.clone(),
                 model: manifest.id(),
-                activation,
+                decision,
                 upstream,
             });
             if !taken {
                 client.counters.dropped_verdicts.one();
             }
         }
-        if self.verdict_events {
-            client.out.send(&message::verdict(manifest, &activation))?;
+        if let Decision::Verdict(activation) = &decision
+            && self.verdict_events
+        {
+            client.out.send(&message::verdict(manifest, activation))?;
         }
         Ok(())
     }

@@ -1,7 +1,10 @@
 //! Another engine detects; we pass on what was intended.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
+use crossbeam_channel::bounded;
 use serde_json::Value;
 
 use super::detector::choose;
@@ -10,14 +13,19 @@ use super::observer::{Heard, Reporter};
 use super::pcm::Format;
 use super::protocol::Event;
 use super::proxy_judge::{Decided, Judge};
-use super::server::{Client, Service, Session};
+use super::server::{Client, Service, Session, spawn};
 use super::upstream::{Engine, Link, News};
-use super::wake_words::{WakeWords, lock};
+use super::wake_words::{Chosen, WakeWords, lock};
 use wakegate::{Error, ErrorKind, Result};
 
 /// Longest piece of audio that the engine gets at once, in ms: a detection says in which piece
 /// the word was found, no more.
 const PIECE_MS: usize = 80;
+/// How long an engine whose last answer is known may take for a new one: Home Assistant gives a
+/// service one second.
+const PATIENCE: Duration = Duration::from_millis(300);
+/// What a judged engine's name ends in.
+const NAME_MARK: &str = " (wakegate)";
 
 /// Judges the detections of another engine.
 pub(super) struct Proxy {
@@ -26,21 +34,45 @@ pub(super) struct Proxy {
     pub(super) engine: Engine,
     /// The engine's latest answer to `describe`.
     pub(super) known: Arc<Mutex<Option<Event>>>,
+    /// Whether it is being asked again.
+    pub(super) asking: Arc<AtomicBool>,
 }
 
 impl Service for Proxy {
+    /// The engine's answer; its last one where it takes its time, so that a client need not.
     fn info(&self) -> Result<Event> {
-        match self.engine.info() {
-            Ok(info) => {
-                let info = marked(info, &self.words);
-                *lock(&self.known) = Some(info.clone());
-                Ok(info)
+        let last = lock(&self.known).clone();
+        let patience = match &last {
+            Some(_) => PATIENCE,
+            None => 2 * self.engine.settings.upstream_timeout(),
+        };
+        let (sender, answer) = bounded(1);
+        if !self.asking.swap(true, Ordering::AcqRel) {
+            let (engine, words) = (self.engine.clone(), Arc::clone(&self.words));
+            let (known, asking) = (Arc::clone(&self.known), Arc::clone(&self.asking));
+            let asked = spawn("wyoming-describe", move || {
+                let info = engine.info().map(|info| marked(info, &words));
+                match &info {
+                    Ok(info) => *lock(&known) = Some(info.clone()),
+                    Err(error) => {
+                        engine.counters.upstream_failures.one();
+                        tracing::warn!(%error, "no answer from the wake-word engine");
+                    }
+                }
+                asking.store(false, Ordering::Release);
+                // Nobody may wait any more.
+                let _ = sender.send(info);
+            });
+            if let Err(error) = asked {
+                self.asking.store(false, Ordering::Release);
+                return last.ok_or(error);
             }
-            Err(error) => {
-                self.engine.counters.upstream_failures.one();
-                tracing::warn!(%error, "no answer from the wake-word engine");
-                lock(&self.known).clone().ok_or(error)
-            }
+        }
+        match (answer.recv_timeout(patience), last) {
+            (Ok(Ok(info)), _) | (_, Some(info)) => Ok(info),
+            (Ok(Err(error)), None) => Err(error),
+            (Err(_), None) => Err(Error::new(ErrorKind::Io, "the wake-word engine is silent")
+                .hint("ask again once it has started")),
         }
     }
 
@@ -48,7 +80,7 @@ impl Service for Proxy {
         let lag = self.engine.settings.upstream_lag_ms;
         let recorder = self.reporter.recorder.clone();
         let (words, counters) = (Arc::clone(&self.words), Arc::clone(&client.counters));
-        let judge = Judge::new(words, counters, lag, recorder);
+        let judge = Judge::new(words, counters, lag, self.reporter.detect, recorder);
         Box::new(ProxySession {
             teller: Teller {
                 client,
@@ -60,7 +92,6 @@ impl Service for Proxy {
             judge: Arc::new(Mutex::new(judge)),
             link: None,
             told: 0,
-            names: Vec::new(),
             start: None,
             start_format: None,
         })
@@ -77,6 +108,10 @@ fn marked(mut info: Event, words: &WakeWords) -> Event {
         let said = program.get("description").and_then(Value::as_str).unwrap_or_default();
         let description = format!("{said}; judged by {}", message::mark());
         program.insert("description".to_owned(), description.into());
+        if let Some(name) = program.get("name").and_then(Value::as_str) {
+            let name = format!("{}{NAME_MARK}", name.trim_end_matches(NAME_MARK));
+            program.insert("name".to_owned(), name.into());
+        }
         if let Some(models) = program.get_mut("models").and_then(Value::as_array_mut) {
             models.retain(|model| name_of(model).is_some_and(|name| words.find(name).is_some()));
         }
@@ -103,8 +138,6 @@ struct ProxySession {
     link: Option<Link>,
     /// Number of the connection that has been told what to listen for.
     told: u64,
-    /// The client's names for what it wants; all where there are none.
-    names: Vec<String>,
     /// The stream's `audio-start`, for an engine that comes back in the middle of it.
     start: Option<Event>,
     start_format: Option<Format>,
@@ -114,9 +147,9 @@ impl Session for ProxySession {
     fn handle(&mut self, event: Event) -> Result<()> {
         match event.kind.as_str() {
             "detect" => {
-                let (chosen, names) = choose(&event, &self.teller.words, &self.teller.client)?;
-                self.names = names;
+                let chosen = choose(&event, &self.teller.words, &self.teller.client)?;
                 self.start = None;
+                self.cut();
                 lock(&self.judge).choose(chosen);
                 // The engine hears of it before the next audio.
                 self.told = 0;
@@ -124,7 +157,7 @@ impl Session for ProxySession {
             }
             "audio-start" => {
                 self.start_format = Some(Format::of(&event, None)?);
-                lock(&self.judge).end();
+                self.cut();
                 self.start = Some(event);
                 self.told = 0;
                 self.connect()
@@ -154,6 +187,14 @@ impl ProxySession {
         };
         link.ready();
         Ok(())
+    }
+
+    /// Ends the stream where the client just stopped sending; it need not be there any more.
+    fn cut(&self) {
+        let decided = lock(&self.judge).cut();
+        if let Err(error) = self.teller.settle(&decided) {
+            tracing::debug!(%error, "a client left before its verdict");
+        }
     }
 
     fn hear(&mut self, chunk: &Event) -> Result<()> {
@@ -206,14 +247,23 @@ impl ProxySession {
         }
     }
 
-    /// What the engine is asked to listen for.
+    /// What the engine is asked to listen for: the words that the client wants, by the engine's
+    /// own names, which alone it knows. The client's stand in for those of an engine that offers
+    /// none.
     fn request(&self) -> Event {
-        let names = if self.names.is_empty() {
-            // Engines have defaults of their own where no name is given.
-            lock(&self.known).as_ref().map(offered).unwrap_or_default()
-        } else {
-            self.names.clone()
-        };
+        let offered = lock(&self.known).as_ref().map(offered).unwrap_or_default();
+        let judge = lock(&self.judge);
+        let mut names = Vec::new();
+        for Chosen { word, name } in judge.chosen() {
+            let means = |name: &&String| self.teller.words.find(name) == Some(*word);
+            let theirs: Vec<String> = offered.iter().filter(means).cloned().collect();
+            match name {
+                Some(name) if theirs.is_empty() || theirs.contains(name) => {
+                    names.push(name.clone());
+                }
+                _ => names.extend(theirs),
+            }
+        }
         let names = if names.is_empty() { Value::Null } else { Value::from(names) };
         Event::new("detect").with("names", names)
     }
@@ -264,15 +314,15 @@ impl Teller {
         }
     }
 
-    /// Forwards what was intended, and reports everything.
+    /// Forwards what is to be detected now, and reports everything.
     fn settle(&self, decided: &[Decided]) -> Result<()> {
-        for Decided { word, activation, detection, forward } in decided {
+        for Decided { word, decision, detection, forward } in decided {
             if *forward {
                 self.client.out.send(detection)?;
                 self.client.counters.detections.one();
             }
             let heard = Heard {
-                activation: *activation,
+                decision: *decision,
                 upstream: Some(detection.text("name").unwrap_or_default().to_owned()),
             };
             self.reporter.report(&self.client, self.words.manifest(*word), heard)?;
@@ -297,7 +347,7 @@ impl Drop for ProxySession {
         self.link = None;
         // A panic may have left a pipeline in any state.
         if !std::thread::panicking() {
-            lock(&self.judge).end();
+            self.cut();
         }
     }
 }

@@ -6,12 +6,15 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::counters::Counters;
+use super::observer::{End, keep_heard};
 use super::pcm::{Converter, Format};
 use super::protocol::{Event, name_or_length};
-use super::wake_words::{Lease, WakeWords};
+use super::settings::Detect;
+use super::wake_words::{Chosen, Lease, WakeWords};
 use wakegate::Result;
 use wakegate::decision::Verdict;
-use wakegate::pipeline::Activation;
+use wakegate::model::Manifest;
+use wakegate::pipeline::Decision;
 use wakegate::review::{Feed, Recorder};
 
 /// Chunks of which it is known where they lie; at 80 ms each about 80 s.
@@ -25,8 +28,9 @@ pub(super) struct Judge {
     counters: Arc<Counters>,
     /// How long after the word's end the engine reports it, in samples.
     lag: u64,
-    chosen: Vec<usize>,
+    chosen: Vec<Chosen>,
     stream: Option<Stream>,
+    detect: Detect,
     /// What takes the audio of each stream for review, where that is on.
     recorder: Option<Arc<Recorder>>,
     /// Number of the stream, so that a late detection of the one before is known as such.
@@ -40,20 +44,28 @@ pub(super) struct Judge {
 
 struct Stream {
     leases: Vec<Lease>,
-    /// Detections that wait for their verdicts, by lease, in the order of the verdicts.
-    waiting: Vec<VecDeque<Waiting>>,
+    /// Detections that wait for their verdicts, by lease.
+    waiting: Vec<Vec<Waiting>>,
     converter: Converter,
     samples: Vec<f32>,
     forwarded: bool,
-    /// End of the last word that was forwarded, by lease.
-    last: Vec<Option<u64>>,
+    /// End of the last word that was told, and of the last one that was meant, by lease.
+    last: Vec<Last>,
     /// The way into the review queue, where there is one.
     feed: Option<Feed>,
 }
 
 struct Waiting {
+    /// Number of the activation.
+    number: u64,
     anchor: u64,
     detection: Event,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Last {
+    word: Option<u64>,
+    intended: Option<u64>,
 }
 
 #[derive(Clone, Copy)]
@@ -64,11 +76,11 @@ struct Sent {
     end: u64,
 }
 
-/// A verdict on a detection of the engine.
+/// A word or a verdict on a detection of the engine.
 pub(super) struct Decided {
     pub(super) word: usize,
-    pub(super) activation: Activation,
-    /// The engine's event, with the client's own timestamp.
+    pub(super) decision: Decision,
+    /// The engine's event, with the client's own timestamp and name.
     pub(super) detection: Event,
     /// Whether it goes to the client.
     pub(super) forward: bool,
@@ -79,16 +91,18 @@ impl Judge {
         words: Arc<WakeWords>,
         counters: Arc<Counters>,
         lag_ms: u32,
+        detect: Detect,
         recorder: Option<Arc<Recorder>>,
     ) -> Self {
         let lag = u64::from(lag_ms) * RATE / 1_000;
-        let chosen = (0..words.count()).collect();
+        let chosen = words.all();
         Self {
             words,
             counters,
             lag,
             chosen,
             stream: None,
+            detect,
             recorder,
             streams: 0,
             sent: VecDeque::new(),
@@ -97,10 +111,14 @@ impl Judge {
         }
     }
 
-    /// Ends the stream without judging what is open, and listens for `chosen` from now on.
-    pub(super) fn choose(&mut self, chosen: Vec<usize>) {
-        self.end();
+    /// Listens for `chosen` from now on.
+    pub(super) fn choose(&mut self, chosen: Vec<Chosen>) {
         self.chosen = chosen;
+    }
+
+    /// What is listened for.
+    pub(super) fn chosen(&self) -> &[Chosen] {
+        &self.chosen
     }
 
     /// Whether there is anything to listen for.
@@ -125,12 +143,12 @@ impl Judge {
         timestamp: Option<&Value>,
     ) -> Result<(u64, Vec<Decided>)> {
         if self.stream.is_none() {
-            let leases = self.chosen.iter().map(|&word| self.words.lease(word));
+            let leases = self.chosen.iter().map(|chosen| self.words.lease(chosen.word));
             let leases: Vec<Lease> = leases.collect::<Result<_>>()?;
             self.streams += 1;
             self.stream = Some(Stream {
-                waiting: leases.iter().map(|_| VecDeque::new()).collect(),
-                last: vec![None; leases.len()],
+                waiting: leases.iter().map(|_| Vec::new()).collect(),
+                last: vec![Last::default(); leases.len()],
                 leases,
                 converter: Converter::default(),
                 samples: Vec::new(),
@@ -149,7 +167,7 @@ impl Judge {
             self.sent.pop_front();
         }
         self.sent.push_back(Sent { stamp: self.stamp, stream: self.streams, start, end });
-        let decided = stream.run(&self.words, false)?;
+        let decided = stream.run(&self.words, self.detect, End::Open)?;
         Ok((self.stamp, decided))
     }
 
@@ -175,7 +193,7 @@ impl Judge {
         }
         let Some(stream) = &mut self.stream else { return Ok(Vec::new()) };
         stream.samples.clear();
-        stream.run(&self.words, false)
+        stream.run(&self.words, self.detect, End::Open)
     }
 
     fn place(&mut self, mut detection: Event) -> std::result::Result<(), String> {
@@ -201,12 +219,15 @@ impl Judge {
             None => (stream.converter.position(), stream.converter.position()),
         };
         let anchor = end.saturating_sub(self.lag);
-        stream.leases[lease].pipeline.judge_at(anchor).map_err(|error| error.to_string())?;
+        let pipeline = &mut stream.leases[lease].pipeline;
+        let number = pipeline.judge_at(anchor).map_err(|error| error.to_string())?;
         let timestamp = stream.converter.timestamp(start);
         detection.data.insert("timestamp".to_owned(), timestamp);
-        let waiting = &mut stream.waiting[lease];
-        let place = waiting.partition_point(|other| other.anchor <= anchor);
-        waiting.insert(place, Waiting { anchor, detection });
+        // The leases stand in the order of the chosen words.
+        if let Some(name) = self.chosen.get(lease).and_then(|chosen| chosen.name.clone()) {
+            detection.data.insert("name".to_owned(), name.into());
+        }
+        stream.waiting[lease].push(Waiting { number, anchor, detection });
         Ok(())
     }
 
@@ -219,7 +240,7 @@ impl Judge {
         let Some(stream) = &mut self.stream else { return Ok((Vec::new(), false)) };
         stream.samples.clear();
         stream.converter.finish(&mut stream.samples)?;
-        let decided = stream.run(&self.words, true)?;
+        let decided = stream.run(&self.words, self.detect, End::Stop)?;
         if let Some(mut feed) = stream.feed.take() {
             feed.finish();
         }
@@ -228,11 +249,29 @@ impl Judge {
         Ok((decided, forwarded))
     }
 
+    /// Ends the stream where the client just stopped sending: what was detected at its word gets
+    /// the verdict that what was heard allows, anything else gets none.
+    pub(super) fn cut(&mut self) -> Vec<Decided> {
+        let mut decided = Vec::new();
+        if let Some(stream) = self.stream.as_mut().filter(|_| self.detect == Detect::Word) {
+            stream.samples.clear();
+            let run = stream.converter.finish(&mut stream.samples);
+            let run = run.and_then(|()| stream.run(&self.words, self.detect, End::Cut));
+            match run {
+                Ok(found) => decided = found,
+                Err(error) => tracing::debug!(%error, "the end of a stream was not judged"),
+            }
+            decided.iter_mut().for_each(|decided| decided.forward = false);
+        }
+        self.end();
+        decided
+    }
+
     /// Ends the stream; what waits for a verdict gets none. A clip that waits for its end is cut
     /// here, unless something in it may still wait for a verdict.
     pub(super) fn end(&mut self) {
         let Some(mut stream) = self.stream.take() else { return };
-        let open: usize = stream.waiting.iter().map(VecDeque::len).sum();
+        let open: usize = stream.waiting.iter().map(Vec::len).sum();
         if let Some(feed) = stream.feed.as_mut().filter(|_| open == 0) {
             feed.finish();
         }
@@ -242,40 +281,84 @@ impl Judge {
 }
 
 impl Stream {
-    /// Feeds the samples to every pipeline, and matches verdicts with detections.
-    fn run(&mut self, words: &WakeWords, finish: bool) -> Result<Vec<Decided>> {
+    /// Feeds the samples to every pipeline, and matches decisions with detections.
+    fn run(&mut self, words: &WakeWords, detect: Detect, end: End) -> Result<Vec<Decided>> {
         let mut decided = Vec::new();
         if let Some(feed) = &mut self.feed {
             feed.push(&self.samples);
         }
-        for (index, Lease { word, pipeline, .. }) in self.leases.iter_mut().enumerate() {
+        for index in 0..self.leases.len() {
+            let Lease { word, pipeline, .. } = &mut self.leases[index];
+            let word = *word;
             let mut found = Vec::new();
-            pipeline.push(&self.samples, &mut |activation| found.push(activation))?;
-            if finish {
-                pipeline.finish(&mut |activation| found.push(activation))?;
+            let mut keep = |decision| found.push(decision);
+            pipeline.decide(&self.samples, &mut keep)?;
+            let heard = pipeline.samples();
+            match end {
+                End::Open => {}
+                End::Stop => pipeline.decide_rest(&mut keep)?,
+                End::Cut => pipeline.decide_rest(&mut |decision| {
+                    keep_heard(decision, heard).into_iter().for_each(&mut keep);
+                })?,
             }
-            let refractory = words.manifest(*word).spotter.refractory_s * RATE as f64;
-            for activation in found {
-                // The pipeline judges nothing else, and in this order.
-                let Some(Waiting { anchor, detection }) = self.waiting[index].pop_front() else {
-                    continue;
-                };
-                let intended = activation.verdict == Verdict::Intended;
-                // Engines fire more than once on a word.
-                let again = self.last[index]
-                    .is_some_and(|last| (anchor.saturating_sub(last) as f64) < refractory);
-                if let Some(feed) = self.feed.as_mut().filter(|_| !(intended && again)) {
-                    let manifest = words.manifest(*word);
-                    feed.take(&activation, &manifest.wake_word, &manifest.id());
-                }
-                if intended && !again {
-                    self.last[index] = Some(anchor);
-                    self.forwarded = true;
-                }
-                let forward = intended && !again;
-                decided.push(Decided { word: *word, activation, detection, forward });
+            for decision in found {
+                decided.extend(self.decide(words.manifest(word), word, index, detect, decision));
             }
         }
         Ok(decided)
+    }
+
+    /// What becomes of a decision about a detection; none where an engine fires again on a word.
+    fn decide(
+        &mut self,
+        manifest: &Manifest,
+        word: usize,
+        index: usize,
+        detect: Detect,
+        decision: Decision,
+    ) -> Option<Decided> {
+        let number = match &decision {
+            Decision::Word(word) => word.number,
+            Decision::Verdict(activation) | Decision::Settled(activation) => activation.number,
+        };
+        let place = self.waiting[index].iter().position(|waiting| waiting.number == number);
+        let last = &mut self.last[index];
+        let refractory = manifest.spotter.refractory_s * RATE as f64;
+        let again = |last: Option<u64>, anchor: u64| {
+            last.is_some_and(|last| (anchor.saturating_sub(last) as f64) < refractory)
+        };
+        let mut forward = detect.ends(&decision).is_some();
+        let (kept, detection) = match (&decision, place) {
+            (Decision::Word(_), Some(place)) => {
+                let Waiting { anchor, detection, .. } = &self.waiting[index][place];
+                if again(last.word, *anchor) {
+                    return None;
+                }
+                last.word = Some(*anchor);
+                (true, detection.clone())
+            }
+            (Decision::Verdict(activation), Some(place)) => {
+                let Waiting { anchor, detection, .. } = self.waiting[index].remove(place);
+                let intended = activation.verdict == Verdict::Intended;
+                let repeated = intended && again(last.intended, anchor);
+                if intended && !repeated {
+                    last.intended = Some(anchor);
+                }
+                forward &= !repeated;
+                (!repeated, detection)
+            }
+            (Decision::Settled(_), _) => {
+                if let Some(feed) = &mut self.feed {
+                    feed.decide(&decision, &manifest.wake_word, &manifest.id());
+                }
+                return None;
+            }
+            (_, None) => return None,
+        };
+        if let Some(feed) = self.feed.as_mut().filter(|_| kept) {
+            feed.decide(&decision, &manifest.wake_word, &manifest.id());
+        }
+        self.forwarded |= forward;
+        Some(Decided { word, decision, detection, forward })
     }
 }

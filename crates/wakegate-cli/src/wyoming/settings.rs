@@ -7,7 +7,33 @@ use serde::{Deserialize, Serialize};
 
 use super::protocol::Limits;
 use super::transport::Uri;
+use wakegate::decision::Verdict;
+use wakegate::pipeline::Decision;
 use wakegate::{Error, ErrorKind, Result};
+
+/// When a client gets its detection.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Detect {
+    /// At the end of the wake word, whatever it was meant for; the verdict follows.
+    Word,
+    /// With the verdict, and only where that is intended.
+    #[default]
+    Verdict,
+}
+
+impl Detect {
+    /// The end of the word, in samples, that `decision` is the time to detect.
+    pub(super) fn ends(self, decision: &Decision) -> Option<u64> {
+        match (self, decision) {
+            (Self::Word, Decision::Word(word)) => Some(word.end_sample),
+            (Self::Verdict, Decision::Verdict(activation)) => {
+                (activation.verdict == Verdict::Intended).then_some(activation.end_sample)
+            }
+            _ => None,
+        }
+    }
+}
 
 /// How the Wyoming server and the proxy behave. Unknown keys are refused; [`check`](Self::check)
 /// holds every value against its range.
@@ -17,6 +43,8 @@ pub struct Settings {
     /// Address to listen on: `tcp://HOST:PORT` or `unix://PATH`. Without it there is no server.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub listen: Option<String>,
+    /// When a client gets its detection.
+    pub detect: Detect,
     /// Address of the wake-word engine whose detections are judged. Without it the server
     /// detects by itself.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -65,6 +93,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             listen: None,
+            detect: Detect::default(),
             upstream: None,
             upstream_lag_ms: 150,
             upstream_names: BTreeMap::new(),

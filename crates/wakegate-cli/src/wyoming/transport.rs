@@ -3,7 +3,7 @@
 use std::fmt;
 use std::fs;
 use std::io::{self, Read, Write};
-use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream, ToSocketAddrs, UdpSocket};
 use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
@@ -53,6 +53,40 @@ impl fmt::Display for Uri {
         match self {
             Self::Tcp(address) => write!(f, "tcp://{address}"),
             Self::Unix(path) => write!(f, "unix://{}", path.display()),
+        }
+    }
+}
+
+impl Uri {
+    /// Whether a connection to `other` ends at what listens here.
+    pub(super) fn leads_to(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Unix(own), Self::Unix(other)) => {
+                let whole = |path: &Path| {
+                    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+                    let folder = fs::canonicalize(folder.unwrap_or(Path::new("."))).ok()?;
+                    Some(folder.join(path.file_name()?))
+                };
+                fs::canonicalize(other).ok().or_else(|| whole(other)) == whole(own)
+            }
+            (Self::Tcp(own), Self::Tcp(other)) => {
+                let all = |address: &str| -> Vec<SocketAddr> {
+                    address.to_socket_addrs().map(Iterator::collect).unwrap_or_default()
+                };
+                // Only an address of this machine can be bound.
+                let here = |ip: IpAddr| UdpSocket::bind((ip, 0)).is_ok();
+                let own = all(own);
+                all(other).iter().any(|other| {
+                    own.iter().any(|own| {
+                        let everywhere = own.ip().is_unspecified() && here(other.ip());
+                        // A connection to no address in particular ends at this machine.
+                        let any = other.ip().is_unspecified() && own.ip().is_loopback();
+                        let same = own.ip() == other.ip() || everywhere || any;
+                        own.port() == other.port() && own.port() != 0 && same
+                    })
+                })
+            }
+            _ => false,
         }
     }
 }
@@ -286,6 +320,38 @@ mod tests {
             let error = text.parse::<Uri>().unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Settings, "{text}");
             assert!(error.to_string().contains("tcp://HOST:PORT"), "{error}");
+        }
+    }
+
+    #[test]
+    fn an_address_that_leads_to_itself_is_known_by_every_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("w.sock");
+        let roundabout = folder.path().join("../").join(folder.path().file_name().unwrap());
+        let (unix, round) = (
+            format!("unix://{}", path.display()),
+            format!("unix://{}/w.sock", roundabout.display()),
+        );
+        let leads =
+            |own: &str, other: &str| own.parse::<Uri>().unwrap().leads_to(&other.parse().unwrap());
+        assert!(leads(&unix, &unix) && leads(&unix, &round));
+        for (own, other) in [
+            ("tcp://127.0.0.1:10400", "tcp://127.0.0.1:10400"),
+            ("tcp://127.0.0.1:10400", "tcp://localhost:10400"),
+            ("tcp://0.0.0.0:10400", "tcp://127.0.0.1:10400"),
+            ("tcp://0.0.0.0:10400", "tcp://localhost:10400"),
+            ("tcp://127.0.0.1:10400", "tcp://0.0.0.0:10400"),
+        ] {
+            assert!(leads(own, other), "{own} {other}");
+        }
+        for (own, other) in [
+            ("tcp://127.0.0.1:10400", "tcp://127.0.0.1:10401"),
+            ("tcp://127.0.0.1:0", "tcp://127.0.0.1:0"),
+            ("tcp://0.0.0.0:10400", "tcp://192.0.2.1:10400"),
+            ("tcp://127.0.0.1:10400", unix.as_str()),
+            ("unix:///nowhere/a", "unix:///nowhere/b"),
+        ] {
+            assert!(!leads(own, other), "{own} {other}");
         }
     }
 

@@ -1,11 +1,28 @@
 //! The wake words that are served: their names, and pipelines that are ready for the next stream.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
 use wakegate::model::{Manifest, Model};
-use wakegate::pipeline::{Pipeline, SharedVerifier};
+use wakegate::pipeline::{Numbers, Pipeline, SharedVerifier};
 use wakegate::{Error, ErrorKind, Result};
+
+/// Unknown names that are told in the log; a client may send any number of them.
+const MOST_TOLD: usize = 64;
+/// Longest part of a name that is told.
+const MOST_SHOWN: usize = 40;
+/// What is said before a name, and belongs to the engine's word more than to the name.
+const GREETINGS: [&str; 2] = ["hey ", "ok "];
+
+/// A wake word that a client asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Chosen {
+    /// Which word it is.
+    pub(super) word: usize,
+    /// What the client calls it: a client passes over detections by any other name. None where
+    /// it named none.
+    pub(super) name: Option<String>,
+}
 
 /// The wake words that are served.
 pub(super) struct WakeWords {
@@ -16,6 +33,9 @@ pub(super) struct WakeWords {
     most_waiting: usize,
     /// Other names, normalised, and what they stand for.
     aliases: BTreeMap<String, usize>,
+    /// Unknown names that the log has.
+    told: Mutex<BTreeSet<String>>,
+    numbers: Numbers,
 }
 
 struct Word {
@@ -66,10 +86,18 @@ impl WakeWords {
             return Err(Error::new(ErrorKind::Settings, "there is no wake word to serve")
                 .expected("at least one model"));
         }
-        let mut words = Self { words: Vec::new(), spotter, most_waiting, aliases: BTreeMap::new() };
+        let (aliased, told) = (BTreeMap::new(), Mutex::default());
+        let mut words = Self {
+            words: Vec::new(),
+            spotter,
+            most_waiting,
+            aliases: aliased,
+            told,
+            numbers: Numbers::default(),
+        };
         for model in models {
             let name = model.manifest().wake_word.clone();
-            if words.find(&name).is_some() {
+            if words.find_exactly(&normalised(&name)).is_some() {
                 return Err(Error::new(ErrorKind::Settings, "two models have one wake word")
                     .expected("a wake word for each model")
                     .found(format!("{name:?} twice"))
@@ -92,6 +120,12 @@ impl WakeWords {
         Ok(words)
     }
 
+    /// The same words, their activations numbered by `numbers`.
+    pub(super) fn numbered_by(mut self, numbers: Numbers) -> Self {
+        self.numbers = numbers;
+        self
+    }
+
     /// Number of wake words.
     pub(super) fn count(&self) -> usize {
         self.words.len()
@@ -102,14 +136,40 @@ impl WakeWords {
         self.words.iter().map(|word| word.model.manifest().wake_word.as_str()).collect()
     }
 
+    /// All words, for a client that named none.
+    pub(super) fn all(&self) -> Vec<Chosen> {
+        (0..self.words.len()).map(|word| Chosen { word, name: None }).collect()
+    }
+
     /// Which word `name` means: case, `_` and `-`, a version at its end and a model file's folder
-    /// and ending don't matter.
+    /// and ending don't matter. Where no word has it with its `hey` or `okay`, the one without
+    /// is meant: other engines have `hey_jarvis` alone.
     pub(super) fn find(&self, name: &str) -> Option<usize> {
         let key = normalised(name);
-        self.aliases
-            .get(&key)
-            .copied()
-            .or_else(|| self.words.iter().position(|word| word.key == key))
+        self.find_exactly(&key).or_else(|| {
+            let bare = GREETINGS.iter().find_map(|greeting| key.strip_prefix(greeting))?;
+            self.find_exactly(bare)
+        })
+    }
+
+    fn find_exactly(&self, key: &str) -> Option<usize> {
+        let alias = self.aliases.get(key).copied();
+        alias.or_else(|| self.words.iter().position(|word| word.key == key))
+    }
+
+    /// Says in the log that nobody serves `name`, once for each name.
+    pub(super) fn tell_unknown(&self, name: &str) {
+        let plain = |c: &char| c.is_alphanumeric() || matches!(c, ' ' | '_' | '-' | '.');
+        let shown: String = name.chars().filter(plain).take(MOST_SHOWN).collect();
+        let mut told = lock(&self.told);
+        if told.len() < MOST_TOLD && told.insert(shown.clone()) {
+            let served = self.names().join(", ");
+            tracing::warn!(
+                asked = shown,
+                served,
+                "a client asks for a wake word that is not served"
+            );
+        }
     }
 
     /// What the model of word `index` says about itself.
@@ -126,13 +186,11 @@ impl WakeWords {
         let mut waiting = lock(&word.waiting);
         // A fault in the verifier spoils all that rest on it.
         waiting.retain(|lease| lease.verifier.is_sound());
-        match waiting.pop() {
-            Some(lease) => Ok(lease),
-            None => {
-                drop(waiting);
-                word.load(index, self.spotter)
-            }
-        }
+        let found = waiting.pop();
+        drop(waiting);
+        let mut lease = found.map_or_else(|| word.load(index, self.spotter), Ok)?;
+        lease.pipeline = lease.pipeline.numbered_by(&self.numbers);
+        Ok(lease)
     }
 
     /// Takes a pipeline back: it forgets what it heard, and waits for the next stream.
@@ -152,7 +210,8 @@ fn normalised(name: &str) -> String {
     let file = name.rsplit(['/', '\\']).next().unwrap_or(name);
     let stem = [".tflite", ".onnx"].iter().find_map(|end| file.strip_suffix(end)).unwrap_or(file);
     let spaced = stem.to_lowercase().replace(['_', '-'], " ");
-    let spaced = spaced.split_whitespace().collect::<Vec<_>>().join(" ");
+    let words = spaced.split_whitespace().map(|word| if word == "okay" { "ok" } else { word });
+    let spaced = words.collect::<Vec<_>>().join(" ");
     let is_version = |text: &str| {
         text.chars().next().is_some_and(|c| c.is_ascii_digit())
             && text.chars().all(|c| c.is_ascii_digit() || c == '.')
@@ -201,9 +260,30 @@ mod tests {
         ] {
             assert_eq!(words.find(name), Some(0), "{name}");
         }
-        for name in ["alex", "", "alexa_vx", "alexa v", "hey alexa", "v1", "alexa1"] {
+        for name in
+            ["alex", "", "alexa_vx", "alexa v", "hi alexa", "heyalexa", "v1", "alexa1", "hey"]
+        {
             assert_eq!(words.find(name), None, "{name}");
         }
+    }
+
+    #[test]
+    fn a_greeting_counts_only_where_a_word_has_it() {
+        let model = || Model::embedded().unwrap();
+        let words = |wake_words: &[&str]| {
+            let named = wake_words.iter().map(|name| model().named(name)).collect();
+            WakeWords::new(named, true, 1, &BTreeMap::new()).unwrap()
+        };
+        let one = words(&["jarvis"]);
+        for name in ["jarvis", "hey_jarvis", "hey jarvis", "hey_jarvis_v0.1", "Okay Jarvis"] {
+            assert_eq!(one.find(name), Some(0), "{name}");
+        }
+        let both = words(&["jarvis", "hey jarvis", "okay nabu"]);
+        assert_eq!((both.find("jarvis"), both.find("hey_jarvis_v0.1")), (Some(0), Some(1)));
+        for name in ["okay_nabu", "ok_nabu_v0.1", "OK Nabu", "okay nabu"] {
+            assert_eq!(both.find(name), Some(2), "{name}");
+        }
+        assert_eq!(both.find("nabu"), None, "it was not asked for what is served");
     }
 
     #[test]

@@ -214,6 +214,7 @@ mod tests {
 
     fn judged(start: u64, end: u64, peak: Option<f32>, at_sample: f64) -> Judged {
         let activation = Activation {
+            number: 1,
             verdict: Verdict::Intended,
             reason: Reason::Intended,
             posteriors: Posteriors::new([1.0, 0.0, 0.0]).unwrap(),
@@ -221,6 +222,7 @@ mod tests {
             start_sample: start,
             end_sample: end,
             decided_sample: end + 12_800,
+            word_decided_sample: None,
             spotter_peak: peak,
         };
         Judged { activation, at_sample }

@@ -11,7 +11,7 @@ use wakegate::audio::ring::{Channel, ring};
 use wakegate::audio::{Resampler, SAMPLE_RATE};
 use wakegate::gate::{Heard, Policy, Tape};
 use wakegate::model::Model;
-use wakegate::pipeline::Pipeline;
+use wakegate::pipeline::{Activation, Decision, Pipeline};
 use wakegate::{Error, ErrorKind, Result};
 
 /// A hop of the table in ms: one step of the spotter.
@@ -253,6 +253,7 @@ struct Chain<'w> {
     raw: Vec<f32>,
     mono: Vec<f32>,
     found: Vec<Judged>,
+    settled: Vec<Activation>,
     words: Matcher<'w>,
     /// Candidates judged since the warm-up: each may cost several runs of the verifier.
     judged: u64,
@@ -278,6 +279,7 @@ impl<'w> Chain<'w> {
             raw: Vec::with_capacity(BLOCK * factor as usize),
             mono: Vec::with_capacity(16 * BLOCK),
             found: Vec::with_capacity(16),
+            settled: Vec::with_capacity(16),
             words: Matcher::new(workload, MOST_VERDICTS),
             judged: 0,
             proposed: 0,
@@ -312,10 +314,15 @@ impl<'w> Chain<'w> {
         self.tape.push(&self.mono, &mut |_, audio| drop(audio));
         let mut gate = watch.lap();
         let mut pipeline = Cost::default();
-        let (laps, found) = (&mut self.laps, &mut self.found);
+        let (laps, found, settled) = (&mut self.laps, &mut self.found, &mut self.settled);
         let result = self.pipeline.push_marked(
             &self.mono,
-            &mut |activation| {
+            &mut |decision| {
+                let activation = match decision {
+                    Decision::Verdict(activation) => activation,
+                    Decision::Settled(activation) => return settled.push(activation),
+                    Decision::Word(_) => return,
+                };
                 let after_ns = (meter.now() - start + lateness) as f64;
                 let after = after_ns / 1e9 * f64::from(SAMPLE_RATE);
                 found.push(Judged { activation, at_sample: recorded as f64 + after });
@@ -330,10 +337,15 @@ impl<'w> Chain<'w> {
         pipeline.add(cost);
         laps.end(cost, &mut *done);
         result?;
-        for judged in &self.found {
+        let heard = |activation| {
             let (wake_word, model) = (self.wake_word.clone(), self.model.clone());
-            let heard = Heard { wake_word, model, activation: judged.activation };
-            self.tape.take(heard, &mut |_, audio| drop(audio));
+            Heard { wake_word, model, activation }
+        };
+        for judged in &self.found {
+            self.tape.take(heard(judged.activation), &mut |_, audio| drop(audio));
+        }
+        for activation in self.settled.drain(..) {
+            self.tape.settle(heard(activation), &mut |_, audio| drop(audio));
         }
         gate.add(watch.lap());
         let mut whole = Cost::default();

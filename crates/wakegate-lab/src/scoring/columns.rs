@@ -78,6 +78,7 @@ impl Shape {
             ("start_s", Cell::Float(record.start_s)),
             ("end_s", Cell::Float(record.end_s)),
             ("decided_s", Cell::Float(record.decided_s)),
+            ("word_decided_s", Cell::Float(record.word_decided_s)),
             ("model", text(&record.model)),
             ("schema", Cell::Int(Some(i64::from(record.schema)))),
             ("error", Cell::Text(record.error.clone())),

@@ -20,4 +20,4 @@ mod scorer;
 
 pub use columns::{Cell, Shape};
 pub use record::{Carried, Named, Record, SCHEMA, seconds};
-pub use scorer::{Scored, Scorer, Spent, trigger_sample};
+pub use scorer::{Excerpts, Scored, Scorer, Spent, trigger_sample};

@@ -46,6 +46,9 @@ pub struct Record {
     pub end_s: Option<f64>,
     /// Up to where audio had to be heard for the verdict.
     pub decided_s: Option<f64>,
+    /// Up to where audio had to be heard to know that it was the word; none where it was not.
+    #[serde(default)]
+    pub word_decided_s: Option<f64>,
     /// The model that judged, `name-version`.
     pub model: String,
     /// [`SCHEMA`].
@@ -190,6 +193,7 @@ impl Record {
             start_s: Some(seconds(activation.start_sample)),
             end_s: Some(seconds(activation.end_sample)),
             decided_s: Some(seconds(activation.decided_sample)),
+            word_decided_s: activation.word_decided_sample.map(seconds),
             ..self
         }
     }

@@ -7,7 +7,7 @@ use crate::decode::FileSource;
 use wakegate::audio::{Channel, SAMPLE_RATE, Source, Warning};
 use wakegate::gate::{Heard, LiveAudio, Policy, Tape};
 use wakegate::model::{Model, Verification};
-use wakegate::pipeline::{Activation, Part, Pipeline, SharedVerifier};
+use wakegate::pipeline::{Activation, Decision, Part, Pipeline, SharedVerifier};
 use wakegate::{Error, ErrorKind, Result};
 
 /// What the pipeline says about one recording.
@@ -22,10 +22,19 @@ pub struct Scored {
     pub channel: Option<usize>,
     /// What the decoder found odd.
     pub warnings: Vec<Warning>,
-    /// For the gate: the activations with the audio around them; empty without a tape.
-    pub excerpts: Vec<(Heard, LiveAudio)>,
+    /// For the gate; empty without a tape.
+    pub excerpts: Excerpts,
     /// Where the time went.
     pub spent: Spent,
+}
+
+/// What a recording has for the gate.
+#[derive(Default)]
+pub struct Excerpts {
+    /// The activations with the audio around them.
+    pub clips: Vec<(Heard, LiveAudio)>,
+    /// Those whose early verdict of intended was taken back, so that they have no clip.
+    pub withdrawn: Vec<Activation>,
 }
 
 /// Where a thread's time went.
@@ -263,8 +272,8 @@ impl Scorer {
             pipeline.judge_at(sample)?;
         }
         let mut activations = Vec::new();
-        let mut excerpts = Vec::new();
-        let mut taken = 0;
+        let mut excerpts = Excerpts::default();
+        let mut found = Vec::new();
         let mut reading = Duration::ZERO;
         loop {
             let start = Instant::now();
@@ -274,14 +283,15 @@ impl Scorer {
                 break;
             }
             if let Some(tape) = &mut self.tape {
-                tape.push(&self.block[..count], &mut |heard, audio| excerpts.push((heard, audio)));
+                let clips = &mut excerpts.clips;
+                tape.push(&self.block[..count], &mut |heard, audio| clips.push((heard, audio)));
             }
             watch.start(Part::FrontEnd);
-            let (block, found) = (&self.block[..count], &mut activations);
-            pipeline.push_marked(block, &mut |a| found.push(a), |part| watch.mark(part))?;
+            let block = &self.block[..count];
+            pipeline.push_marked(block, &mut |d| found.push(d), |part| watch.mark(part))?;
             watch.mark(Part::Decision);
-            self.take(&activations[taken..], &mut excerpts);
-            taken = activations.len();
+            self.take(&found, &mut excerpts);
+            activations.extend(found.drain(..).filter_map(Decision::verdict));
         }
         let samples = pipeline.samples();
         if samples == 0 {
@@ -296,11 +306,12 @@ impl Scorer {
                 .found(format!("{} s", at(trigger))));
         }
         watch.start(Part::FrontEnd);
-        pipeline.finish_marked(&mut |a| activations.push(a), |part| watch.mark(part))?;
+        pipeline.finish_marked(&mut |d| found.push(d), |part| watch.mark(part))?;
         watch.mark(Part::Decision);
-        self.take(&activations[taken..], &mut excerpts);
+        self.take(&found, &mut excerpts);
+        activations.extend(found.into_iter().filter_map(Decision::verdict));
         if let Some(tape) = &mut self.tape {
-            tape.finish(&mut |heard, audio| excerpts.push((heard, audio)));
+            tape.finish(&mut |heard, audio| excerpts.clips.push((heard, audio)));
         }
         watch.start(Part::Verifier);
         let highest = pipeline.highest_moment()?.map(|(verification, _)| verification);
@@ -312,16 +323,24 @@ impl Scorer {
         Ok(Scored { samples, activations, highest, channel: None, warnings, excerpts, spent })
     }
 
-    /// Hands activations to the tape; those that were not intended leave it without audio.
-    fn take(&mut self, activations: &[Activation], excerpts: &mut Vec<(Heard, LiveAudio)>) {
+    /// Hands decisions to the tape; what was not intended leaves it without audio.
+    fn take(&mut self, found: &[Decision], excerpts: &mut Excerpts) {
         let Some(tape) = &mut self.tape else { return };
-        for &activation in activations {
-            let heard = Heard {
-                wake_word: self.wake_word.clone(),
-                model: self.model_id.clone(),
-                activation,
-            };
-            tape.take(heard, &mut |heard, audio| excerpts.push((heard, audio)));
+        let Excerpts { clips, withdrawn } = excerpts;
+        let mut keep = |heard, audio| clips.push((heard, audio));
+        let (wake_word, model) = (&self.wake_word, &self.model_id);
+        let heard =
+            |activation| Heard { wake_word: wake_word.clone(), model: model.clone(), activation };
+        for decision in found {
+            match *decision {
+                Decision::Word(_) => {}
+                Decision::Verdict(activation) => tape.take(heard(activation), &mut keep),
+                Decision::Settled(activation) => {
+                    if tape.settle(heard(activation), &mut keep) {
+                        withdrawn.push(activation);
+                    }
+                }
+            }
         }
     }
 }
