@@ -86,7 +86,10 @@ pub fn measure(
 fn read(path: &Path) -> Result<Vec<f32>> {
     let mut source = FileSource::open(path).map_err(|error| error.context(path.display()))?;
     let samples = read_all(&mut source).map_err(|error| error.context(path.display()))?;
-    source.warnings().iter().for_each(|text| output::warning(&path.to_string_lossy(), text));
+    source
+        .warnings()
+        .iter()
+        .for_each(|found| output::warning(&path.to_string_lossy(), &found.to_string()));
     Ok(samples)
 }
 
