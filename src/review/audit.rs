@@ -12,12 +12,13 @@ use std::str::FromStr;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 use serde::{Deserialize, Serialize};
 
+use super::altered::altered_clips;
 use super::crypto::{DeviceKey, HASH_BYTES, hex, sha256};
 use super::id::ClipId;
 use super::queue::Queue;
 use super::settings::Settings;
 use super::time::stamp;
-use super::{db, keyfile, reviewing, schema};
+use super::{db, keyfile, schema};
 use crate::{Error, ErrorKind, Result};
 
 /// What the first line is chained to.
@@ -318,7 +319,7 @@ fn verify(db: &Transaction<'_>, key_path: &Path) -> Result<Verified> {
     let key = keyfile::find(key_path, &wanted)?;
     let mut problems = schema::problems(db)?;
     problems.extend(damage(db)?);
-    let altered = reviewing::altered_clips(db, &key)?;
+    let altered = altered_clips(db, &key)?;
     problems.extend(altered.iter().map(|(id, error)| format!("clip {id}: {error}")));
     let mut chain = origin().to_vec();
     let mut expected = 0_i64;

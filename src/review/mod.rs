@@ -21,6 +21,7 @@
 //! # Ok::<(), wakegate::Error>(())
 //! ```
 
+mod altered;
 mod audit;
 #[cfg(test)]
 mod carve;

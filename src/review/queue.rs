@@ -12,7 +12,7 @@ use super::crypto::DeviceKey;
 use super::id::ClipId;
 use super::settings::Settings;
 use super::time::{Timekeeper, local_day};
-use super::{consent, db, fault, keyfile, reviewing, schema, stats};
+use super::{altered, consent, db, fault, keyfile, schema, stats};
 use crate::gate::{Clock, Moment};
 use crate::{Error, Result};
 
@@ -159,7 +159,7 @@ impl Queue {
     /// its device key gone, [`Io`](crate::ErrorKind::Io) where the key's file can't be used.
     pub fn sweep(&mut self) -> Result<u64> {
         let before = self.expired_count()?;
-        self.act(reviewing::remove_altered)?;
+        self.act(altered::remove_altered)?;
         Ok(before)
     }
 

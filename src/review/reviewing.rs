@@ -1,6 +1,6 @@
 //! What a reviewer does: gets a clip that nobody else has, labels it, gives it back, deletes it.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{OptionalExtension, params};
 
 use super::audit::Act;
 use super::crypto::{ClipKey, DeviceKey, clip_context};
@@ -290,7 +290,7 @@ fn decrypt(step: &Step<'_>, id: &ClipId) -> Result<Option<(Record, AudioBuffer)>
 }
 
 /// What the database holds of a clip beside its audio, from the second column on.
-struct Row {
+pub(super) struct Row {
     record: Vec<u8>,
     stored_ms: i64,
     expires_ms: i64,
@@ -298,7 +298,7 @@ struct Row {
 }
 
 impl Row {
-    fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Self> {
+    pub(super) fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Self> {
         Ok(Self {
             record: row.get(1)?,
             stored_ms: row.get(2)?,
@@ -308,31 +308,7 @@ impl Row {
     }
 }
 
-/// Every clip whose row is not the one that was stored under its name, and why. The audio is not
-/// looked at: that is held against the record when it is played.
-pub(super) fn altered_clips(db: &Connection, key: &DeviceKey) -> Result<Vec<(ClipId, Error)>> {
-    let mut query = db
-        .prepare("SELECT id, record, stored_ms, expires_ms, wrapped_key FROM clip NOT INDEXED")
-        .map_err(db::refused)?;
-    let mut rows = query.query([]).map_err(db::refused)?;
-    let mut altered = Vec::new();
-    while let Some(row) = rows.next().map_err(db::refused)? {
-        let id: ClipId = row.get::<_, String>(0).map_err(db::refused)?.parse()?;
-        let about = Row::read(row).map_err(db::refused)?;
-        if let Err(error) = record(key, &id, &about) {
-            altered.push((id, error));
-        }
-    }
-    Ok(altered)
-}
-
-/// Deletes those clips, and logs them as damaged.
-pub(super) fn remove_altered(step: &Step<'_>) -> Result<()> {
-    let altered = altered_clips(step.db, step.key)?;
-    altered.iter().try_for_each(|(id, error)| damaged(step, id, error))
-}
-
-fn damaged(step: &Step<'_>, id: &ClipId, error: &Error) -> Result<()> {
+pub(super) fn damaged(step: &Step<'_>, id: &ClipId, error: &Error) -> Result<()> {
     gone(step.erase(DEVICE, Act::Damaged, id, Some(error.to_string()))?)
 }
 
@@ -343,7 +319,7 @@ fn gone(erased: bool) -> Result<()> {
 
 /// A clip's key, and its record as text and in parts. The columns that the sweep and the order go
 /// by must be what the record says.
-fn record(key: &DeviceKey, id: &ClipId, row: &Row) -> Result<(ClipKey, String, Record)> {
+pub(super) fn record(key: &DeviceKey, id: &ClipId, row: &Row) -> Result<(ClipKey, String, Record)> {
     let key = key.unwrap_key(id, &row.wrapped)?;
     let text = key.open_record(id, &row.record)?;
     let record = Record::parse(&text)?;
