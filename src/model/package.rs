@@ -176,9 +176,10 @@ impl Model {
         VerifierSession::load(&self.manifest, &self.verifier)
     }
 
-    /// The same model for a wake word of another name.
-    #[cfg(test)]
-    pub(crate) fn named(mut self, wake_word: &str) -> Self {
+    /// The same model for a wake word of another name: for tests of what stands on it.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn named(mut self, wake_word: &str) -> Self {
         self.manifest.wake_word = wake_word.to_owned();
         self
     }
