@@ -174,7 +174,7 @@ impl Queue {
     /// is such a clip.
     ///
     /// # Errors
-    /// [`ErrorKind::Review`](crate::ErrorKind::Review) where no name or more than one begins so.
+    /// [`ErrorKind::Review`] where no name or more than one begins so.
     pub fn find(&mut self, prefix: &str) -> Result<ClipId> {
         let parsed = prefix.parse::<ClipId>();
         let digits = |b: u8| matches!(b, b'0'..=b'9' | b'a'..=b'f');

@@ -39,7 +39,7 @@ pub(super) fn own_folder(folder: &Path, what: &str) -> Result<PathBuf> {
 /// is fine.
 ///
 /// # Errors
-/// As [`own_folder`].
+/// As `own_folder`.
 pub(super) fn own_file_if_any(file: &Path, what: &str) -> Result<()> {
     let about = match fs::symlink_metadata(file) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -55,7 +55,7 @@ pub(super) fn own_file_if_any(file: &Path, what: &str) -> Result<()> {
 /// nobody else can change; `None` where there is no file.
 ///
 /// # Errors
-/// As [`own_folder`].
+/// As `own_folder`.
 pub fn open_secret(path: &Path, what: &str) -> Result<Option<File>> {
     let Some(path) = real(path, what)? else { return Ok(None) };
     // A link is refused by the system, and a pipe does not hold anybody up.

@@ -14,7 +14,7 @@ use super::{Engine, open_model, output};
 #[derive(Args)]
 pub struct Place {
     /// The settings; `wakegate config print` shows all of them. Of a recording only its wake word
-    /// and its [review] count
+    /// and its `[review]` count
     #[arg(long, value_name = "FILE", global = true)]
     config: Option<PathBuf>,
     /// Folder of the queue, in place of the settings' own. That alone keeps nothing: the settings
