@@ -86,10 +86,10 @@ impl Gate {
     ///
     /// Args:
     ///     model: folder of a model package; the model in the wheel where none is given.
-    ///     onnxruntime: shared library of ONNX Runtime to use in place of the embedded runtime.
+    ///     onnxruntime: shared library of ONNX Runtime to use instead of the embedded runtime.
     ///         One process uses one runtime, for good, and ORT_DISABLE_TELEMETRY=1 has to be in
     ///         the environment before the process starts.
-    ///     intended_at, accidental_below, spotter_threshold: thresholds in place of the model's
+    ///     intended_at, accidental_below, spotter_threshold: thresholds instead of the model's
     ///         own, 0 to 1.
     ///
     /// Raises:

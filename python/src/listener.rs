@@ -88,7 +88,7 @@ impl Listener {
         records.iter().map(|record| Ok(results::activation(py, record)?)).collect()
     }
 
-    /// Ends the stream and returns what was still undecided, with silence in place of the samples
+    /// Ends the stream and returns what was still undecided, with silence instead of the samples
     /// that did not come.
     ///
     /// Returns:

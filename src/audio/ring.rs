@@ -203,7 +203,7 @@ impl Writer {
 }
 
 impl Reader {
-    /// Moves the next block's samples to `out`, in place of what was there; `None` where there
+    /// Moves the next block's samples to `out`, instead of what was there; `None` where there
     /// is none yet.
     pub fn pop(&mut self, out: &mut Vec<f32>) -> Option<Block> {
         let block = self.blocks.pop().ok()?;

@@ -95,7 +95,7 @@ impl Model {
         self.with_thresholds(Some(intended_at), None, None)
     }
 
-    /// The same model with other thresholds, each in place of its own. Those of early verdicts
+    /// The same model with other thresholds, each instead of its own. Those of early verdicts
     /// follow where they would be the easier ones.
     ///
     /// # Errors

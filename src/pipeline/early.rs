@@ -14,7 +14,7 @@ pub(super) struct EarlyMoments {
     pause: usize,
     quiet_within: f32,
     bands: usize,
-    /// Loudness of the frames heard, in place of an allocation for each moment.
+    /// Loudness of the frames heard, instead of an allocation for each moment.
     levels: Vec<f32>,
 }
 

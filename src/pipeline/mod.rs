@@ -170,7 +170,7 @@ impl Pipeline {
         self.stop_on_error(result)
     }
 
-    /// Ends the stream: gives what is still undecided, with digital silence in place of the
+    /// Ends the stream: gives what is still undecided, with digital silence instead of the
     /// samples that did not come. After it the pipeline is stopped.
     ///
     /// # Errors

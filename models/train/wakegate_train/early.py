@@ -345,7 +345,7 @@ def shown(found: dict) -> str:
 
 
 def with_section(manifest: str, rule: Rule | None) -> str:
-    """The manifest with the rule's section in place of any other, or without one."""
+    """The manifest with the rule's section instead of any other, or without one."""
     bare = re.sub(r"\[verifier\.early\]\n(?:[^\[\n].*\n|\n)*", "", manifest)
     return bare if rule is None else bare.replace("[decision]\n", f"{rule.section()}\n[decision]\n")
 

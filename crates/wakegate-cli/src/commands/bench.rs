@@ -56,7 +56,7 @@ pub struct Bench {
     /// Sample rate of the device that is played: a multiple of 16000
     #[arg(long, value_name = "HZ", default_value_t = 48_000)]
     rate: u32,
-    /// Measure on this recording, in place of the built-in audio
+    /// Measure on this recording, instead of the built-in audio
     #[arg(long, value_name = "FILE", conflicts_with = "data")]
     input: Option<PathBuf>,
     /// Where the words of the recording are: start and end in seconds, a line each (Audacity)

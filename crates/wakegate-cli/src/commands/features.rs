@@ -30,7 +30,7 @@ pub struct Features {
     /// The file to write; its name ends in .npz
     #[arg(long, value_name = "FILE", alias = "out")]
     output: PathBuf,
-    /// Take the front-end settings from this model package, in place of the model in the binary
+    /// Take the front-end settings from this model package, instead of the model in the binary
     #[arg(long, value_name = "DIR", conflicts_with = "settings")]
     model: Option<PathBuf>,
     /// Take the front-end settings from this TOML file

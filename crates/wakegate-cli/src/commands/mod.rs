@@ -147,13 +147,13 @@ fn ended(result: Result<Outcome>) -> ExitCode {
 /// Which model judges, and which runtime runs it.
 #[derive(Args)]
 struct Engine {
-    /// Directory of a model package, in place of the model in the binary
+    /// Directory of a model package, instead of the model in the binary
     #[arg(long, value_name = "DIR")]
     model: Option<PathBuf>,
     /// One of the operating points that the model's card has figures for: low, default or high
     #[arg(long, value_name = "POINT")]
     sensitivity: Option<Sensitivity>,
-    /// Posterior from which an activation is intended, in place of the model's
+    /// Posterior from which an activation is intended, instead of the model's
     #[arg(long, value_name = "P", conflicts_with = "sensitivity")]
     intended_at: Option<f32>,
     #[command(flatten)]
@@ -180,7 +180,7 @@ impl Engine {
 
 #[derive(Args)]
 struct RuntimeChoice {
-    /// Shared library of ONNX Runtime to use in place of the runtime in the binary
+    /// Shared library of ONNX Runtime to use instead of the runtime in the binary
     #[arg(long, value_name = "LIB", env = "ORT_DYLIB_PATH")]
     onnxruntime: Option<PathBuf>,
 }

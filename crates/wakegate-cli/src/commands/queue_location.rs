@@ -17,11 +17,11 @@ pub struct Place {
     /// and its `[review]` count
     #[arg(long, value_name = "FILE", global = true)]
     config: Option<PathBuf>,
-    /// Folder of the queue, in place of the settings' own. That alone keeps nothing: the settings
+    /// Folder of the queue, instead of the settings' own. That alone keeps nothing: the settings
     /// have to say `enabled = true`, and `wakegate review consent` comes first
     #[arg(long, value_name = "DIR", global = true)]
     queue: Option<PathBuf>,
-    /// File with the device key, in place of the settings' own
+    /// File with the device key, instead of the settings' own
     #[arg(long, value_name = "FILE", global = true)]
     key_file: Option<PathBuf>,
 }

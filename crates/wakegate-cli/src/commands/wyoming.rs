@@ -12,7 +12,7 @@ use super::output;
 /// Options of the Wyoming server and proxy.
 #[derive(Args)]
 pub struct WyomingOptions {
-    /// Serve the Wyoming protocol at tcp://HOST:PORT or unix://PATH, in place of the microphone
+    /// Serve the Wyoming protocol at tcp://HOST:PORT or unix://PATH, instead of the microphone
     /// unless --config or --device names one
     #[arg(long = "wyoming", value_name = "URI", conflicts_with_all = ["input", "pace"])]
     listen: Option<String>,
@@ -36,7 +36,7 @@ impl WyomingOptions {
         self.listen.is_some()
     }
 
-    /// Puts what was given in place of what the file says.
+    /// Puts what was given instead of what the file says.
     pub fn apply(&self, config: &mut Config) -> Result<()> {
         if !self.wyoming_set.is_empty() {
             let refused = |error: toml::de::Error| {

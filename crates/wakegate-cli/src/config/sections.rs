@@ -12,14 +12,14 @@ use wakegate::model::{Model, Sensitivity};
 /// The port of a broker that is named without one.
 const MQTT_PORT: u16 = 1883;
 
-/// `[[wake_word]]`: a model, and thresholds in place of its own.
+/// `[[wake_word]]`: a model, and thresholds instead of its own.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct WakeWord {
     /// Folder of a model package; the model in the binary without it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<PathBuf>,
-    /// One of the model's operating points, in place of its own thresholds.
+    /// One of the model's operating points, instead of its own thresholds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sensitivity: Option<Sensitivity>,
     /// Posterior from which an activation is intended.

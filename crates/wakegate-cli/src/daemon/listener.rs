@@ -132,7 +132,7 @@ impl Hearing {
         }
     }
 
-    /// Listens for `ears` in place of those so far.
+    /// Listens for `ears` instead of those so far.
     pub fn listen_for(&mut self, mut ears: Vec<Ear>) {
         self.abandon();
         // A clip that waits may hold a candidate that is abandoned here.
@@ -141,7 +141,7 @@ impl Hearing {
         self.ears = ears;
     }
 
-    /// Hands activations to `fanout` in place of those so far.
+    /// Hands activations to `fanout` instead of those so far.
     pub fn report_to(&mut self, fanout: Fanout) {
         self.fanout = fanout;
     }
@@ -152,7 +152,7 @@ impl Hearing {
         self.source = source;
     }
 
-    /// Keeps audio for `feed` from now on, in place of the one so far; whatever that one still
+    /// Keeps audio for `feed` from now on, instead of the one so far; whatever that one still
     /// held is wiped.
     pub fn review_by(&mut self, feed: Option<Feed>) {
         self.feed = feed;

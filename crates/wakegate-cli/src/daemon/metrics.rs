@@ -311,7 +311,7 @@ impl Counters {
         &self.numbers
     }
 
-    /// Shows what another module counts, in place of what it showed before.
+    /// Shows what another module counts, instead of what it showed before.
     pub fn show(&self, module: &'static str, read: impl Fn() -> Vec<Shown> + Send + 'static) {
         self.lock_others().insert(module, Show(Box::new(read)));
     }

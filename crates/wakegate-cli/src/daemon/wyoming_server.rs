@@ -38,7 +38,7 @@ impl Satellites {
         Ok(Self { server, way })
     }
 
-    /// Hands verdicts to `fanout` in place of those so far.
+    /// Hands verdicts to `fanout` instead of those so far.
     pub fn report_to(&self, fanout: Fanout) {
         *self.way.lock().unwrap_or_else(PoisonError::into_inner) = fanout;
     }

@@ -49,7 +49,7 @@ pub(super) async fn log_in(
     }
 }
 
-/// Makes new links where they are due: in place of ones that are too old, and of the session
+/// Makes new links where they are due: instead of ones that are too old, and of the session
 /// whose cookie is shown. They appear in the terminal, so asking for them is of use only there.
 pub(super) async fn link(
     State(app): State<Arc<App>>,

@@ -62,7 +62,7 @@ fn secret() -> Result<(String, Hash)> {
     Ok((text, hash))
 }
 
-/// Hashes are compared in place of secrets: how long that takes says nothing about a secret.
+/// Hashes are compared instead of secrets: how long that takes says nothing about a secret.
 fn hash(secret: &str) -> Hash {
     Sha256::new().chain_update(b"wakegate page 1").chain_update(secret).finalize().into()
 }

@@ -73,7 +73,7 @@ def fetch(url: str, attempts: int) -> bytes:
 
 @contextmanager
 def whole_file(folder: str, name: str) -> Iterator[IO[bytes]]:
-    """A file that appears under its name when it is whole, in place of what was there.
+    """A file that appears under its name when it is whole, instead of what was there.
 
     Its name until then begins with an underscore: readers of Parquet folders pass over it.
     """
