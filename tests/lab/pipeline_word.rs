@@ -15,6 +15,9 @@ const LABELS: &str = "labels = [\"intended\", \"not_wake_word\", \"not_addressed
 fn tiny(word: Option<&str>) -> Model {
     let directory = tempfile::tempdir().unwrap();
     package(directory.path());
+    // What its verifier reaches.
+    let (from, to) = ("intended_at = 0.5", "intended_at = 0.31");
+    edit_manifest(directory.path(), from, to);
     if let Some(keys) = word {
         edit_manifest(directory.path(), LABELS, &format!("{LABELS}\n[verifier.word]\n{keys}\n"));
     }
@@ -93,7 +96,7 @@ fn what_only_sounds_alike_has_no_word_where_the_verifier_is_sure() {
 
 #[test]
 fn the_chunks_change_nothing() {
-    let model = tiny(Some("after_s = 0.1\nat = 0.3"));
+    let model = tiny(Some("after_s = 0.1\nat = 0.01"));
     let samples = speech_like(9.3, 5);
     let plain = |found: Vec<(Decision, u64)>| -> Vec<Decision> {
         found.into_iter().map(|(decision, _)| decision).collect()
@@ -141,7 +144,7 @@ fn the_verdicts_are_those_of_a_model_without_word_decisions() {
         let without = |a| Activation { word_decided_sample: None, ..a };
         verdicts(&found).into_iter().map(without).collect()
     };
-    let (with, without) = (tiny(Some("after_s = 0.1\nat = 0.3")), tiny(None));
+    let (with, without) = (tiny(Some("after_s = 0.1\nat = 0.01")), tiny(None));
     assert_eq!(bare(decide(&with, &samples, 999)), bare(decide(&without, &samples, 999)));
 }
 
