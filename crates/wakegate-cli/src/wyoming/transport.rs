@@ -67,7 +67,9 @@ impl Uri {
                     let folder = fs::canonicalize(folder.unwrap_or(Path::new("."))).ok()?;
                     Some(folder.join(path.file_name()?))
                 };
-                fs::canonicalize(other).ok().or_else(|| whole(other)) == whole(own)
+                // Where nothing is, two paths are not one.
+                let other = fs::canonicalize(other).ok().or_else(|| whole(other));
+                other.is_some() && other == whole(own)
             }
             (Self::Tcp(own), Self::Tcp(other)) => {
                 let all = |address: &str| -> Vec<SocketAddr> {
