@@ -193,7 +193,7 @@ fn the_formats_hold_the_same_and_carry_what_the_manifest_says() {
     assert_eq!(
         names.join(" "),
         "path id label group audio_s verdict reason p_intended p_wake_word p_addressed wake_word \
-         start_s end_s decided_s model schema error warnings speaker"
+         start_s end_s decided_s word_decided_s model schema error warnings speaker"
     );
     assert_eq!((rows.len(), cells.len()), (objects.len(), objects.len()));
     for ((object, row), cells) in objects.iter().zip(&rows).zip(&cells) {
