@@ -177,7 +177,8 @@ fn the_daemon_fills_the_queue_of_its_configuration_once_the_owner_agrees() {
     let port = free_port();
     let more = format!("{}[metrics]\nlisten = \"127.0.0.1:{port}\"\n", section(""));
     let folder = folder(&more);
-    let samples = samples(6.0);
+    // Long enough that a clip lies wholly behind the consent, with the seconds after its word.
+    let samples = samples(20.0);
     let expected = offline(&tiny("verifier", 0.001), &samples).len() as f64;
     let mut live = Live::start(folder.path());
     live.feed(&samples);
