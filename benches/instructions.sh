@@ -24,7 +24,7 @@ features=$(grep -m1 -E '^(flags|Features)' /proc/cpuinfo | tr ' \t' '\n' | grep 
 key="$(rustc --version | cut -d' ' -f1,2); ${features:-no vector features}; dev profile"
 
 target=${CARGO_TARGET_DIR:-target}
-cargo build --locked --quiet -p wakegate-lab --example instructions
+cargo build --locked --quiet --example instructions
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
 toggles=()
