@@ -19,7 +19,7 @@ from wakegate._wakegate import Gate
 _RATE = 16_000
 
 
-class WakegateVerifier(HotWordVerifier):
+class WakegateVerifier(HotWordVerifier):  # type: ignore[misc, unused-ignore]
     """Lets a detection through only if wakegate judges it intended.
 
     The listener hands over what it heard up to the detection, and nothing after it: of "Alexa told me" the verifier hears the name

@@ -21,6 +21,7 @@ _COLUMNS = (
     ("start_s", pa.float64()),
     ("end_s", pa.float64()),
     ("decided_s", pa.float64()),
+    ("word_decided_s", pa.float64()),
     ("model", pa.string()),
     ("schema", pa.int64()),
     ("error", pa.string()),
