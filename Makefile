@@ -37,7 +37,7 @@ demo-said:
 
 test-said:
 	@rm -f $(SKIPPED)
-	@echo "make test is all that CI runs: an hour or more on two cores, several GB in $(CARGO_TARGET_DIR) and $(VENV). Missing packages (a C compiler," \
+	@echo "make test is all that CI runs: it compiles everything first, into several GB in $(CARGO_TARGET_DIR) and $(VENV). Missing packages (a C compiler," \
 		"ALSA's headers, Python's venv, mosquitto, chromium) come by apt, Python's by pip." >&2
 
 # With WAKEGATE_REQUIRE=all a test that would be skipped fails.
