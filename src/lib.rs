@@ -10,7 +10,8 @@
 //!    -> verdict     decision::decide: intended | accidental | unsure, with a reason
 //! ```
 //!
-//! [`pipeline::Pipeline`] is all of it as one object; [`model::Model`] is what it needs.
+//! [`pipeline::Pipeline`] is all of it as one object, [`model::Model`] is what it needs, and
+//! [`stream::Stream`] holds the pipelines of one stream with the audio that the gate may want.
 //!
 //! # Words
 //! | word | meaning here |
@@ -40,6 +41,7 @@ pub mod model;
 pub mod pipeline;
 #[cfg(feature = "review")]
 pub mod review;
+pub mod stream;
 
 pub use error::{Error, ErrorKind, Result};
 

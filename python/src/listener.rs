@@ -3,11 +3,12 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use pyo3::prelude::*;
-use wakegate::audio::Converter;
+use wakegate::audio::{Converter, seconds};
 use wakegate::model::{Manifest, Model};
-use wakegate::pipeline::{Decision, Pipeline, WordDecision};
+use wakegate::pipeline::{Decision, WordDecision};
 use wakegate::{Error, ErrorKind, Result};
-use wakegate_lab::scoring::{Record, seconds};
+use wakegate_lab::scoring::Record;
+use zeroize::Zeroizing;
 
 use crate::error::Outcome;
 use crate::results;
@@ -22,15 +23,15 @@ use crate::samples::Block;
 pub struct Listener {
     rate: u32,
     channels: usize,
-    stream: Mutex<Stream>,
+    heard: Mutex<Heard>,
 }
 
-struct Stream {
+struct Heard {
     path: String,
     manifest: Manifest,
     converter: Converter,
-    pipeline: Pipeline,
-    ready: Vec<f32>,
+    stream: wakegate::stream::Stream,
+    ready: Zeroizing<Vec<f32>>,
     /// Words that the latest samples decided.
     words: Vec<WordDecision>,
     /// Why nothing more is taken.
@@ -39,20 +40,20 @@ struct Stream {
 
 impl Listener {
     pub fn new(model: &Model, rate: u32, channels: usize, path: String) -> Result<Self> {
-        let stream = Stream {
+        let heard = Heard {
             path,
             manifest: model.manifest().clone(),
             converter: Converter::new(rate, channels)?,
-            pipeline: Pipeline::new(model)?,
-            ready: Vec::new(),
+            stream: wakegate::stream::Stream::of(model)?,
+            ready: Zeroizing::default(),
             words: Vec::new(),
             stopped: None,
         };
-        Ok(Self { rate, channels, stream: Mutex::new(stream) })
+        Ok(Self { rate, channels, heard: Mutex::new(heard) })
     }
 
-    fn lock(&self) -> MutexGuard<'_, Stream> {
-        self.stream.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Heard> {
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -112,8 +113,8 @@ impl Listener {
     #[getter]
     fn words<'py>(&self, py: Python<'py>) -> Outcome<Vec<Bound<'py, PyAny>>> {
         let (path, manifest, words) = py.detach(|| {
-            let stream = self.lock();
-            (stream.path.clone(), stream.manifest.clone(), stream.words.clone())
+            let heard = self.lock();
+            (heard.path.clone(), heard.manifest.clone(), heard.words.clone())
         });
         words.iter().map(|word| Ok(results::word(py, &path, &manifest, word)?)).collect()
     }
@@ -134,7 +135,7 @@ impl Listener {
     /// 16 kHz still holds some.
     #[getter]
     fn heard_s(&self, py: Python<'_>) -> f64 {
-        py.detach(|| seconds(self.lock().pipeline.samples()))
+        py.detach(|| seconds(self.lock().stream.position()))
     }
 
     fn __repr__(&self) -> String {
@@ -142,19 +143,22 @@ impl Listener {
     }
 }
 
-impl Stream {
+impl Heard {
     fn push(&mut self, samples: &[f32]) -> Result<Vec<Record>> {
-        self.step(|stream, found| {
-            stream.converter.push(samples, &mut stream.ready)?;
-            stream.judge(found)
+        self.step(|heard, found| {
+            heard.converter.push(samples, &mut heard.ready)?;
+            heard.judge(found)
         })
     }
 
     fn finish(&mut self) -> Result<Vec<Record>> {
-        let records = self.step(|stream, found| {
-            stream.converter.finish(&mut stream.ready)?;
-            stream.judge(found)?;
-            stream.pipeline.decide_rest(&mut |decision| found.push(decision))
+        let records = self.step(|heard, found| {
+            heard.converter.finish(&mut heard.ready)?;
+            heard.judge(found)?;
+            heard.stream.finish(&mut |_, decision| {
+                found.push(decision);
+                true
+            })
         });
         let ended = || {
             Error::new(ErrorKind::Audio, "the stream has ended").hint("reset() begins a new one")
@@ -164,7 +168,10 @@ impl Stream {
     }
 
     fn judge(&mut self, found: &mut Vec<Decision>) -> Result<()> {
-        let result = self.pipeline.decide(&self.ready, &mut |decision| found.push(decision));
+        let result = self.stream.push(&self.ready, &mut |_, decision| {
+            found.push(decision);
+            true
+        });
         self.ready.clear();
         result
     }
@@ -208,7 +215,7 @@ impl Stream {
         self.converter = Converter::new(rate, channels)?;
         self.ready.clear();
         self.words.clear();
-        self.pipeline.reset()?;
+        self.stream.restart(0)?;
         self.stopped = None;
         Ok(())
     }

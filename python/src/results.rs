@@ -3,9 +3,10 @@
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyTuple, PyType};
+use wakegate::audio::seconds;
 use wakegate::model::{Manifest, Model};
 use wakegate::pipeline::WordDecision;
-use wakegate_lab::scoring::{Record, seconds};
+use wakegate_lab::scoring::Record;
 
 static SCORE: PyOnceLock<Py<PyType>> = PyOnceLock::new();
 static ACTIVATION: PyOnceLock<Py<PyType>> = PyOnceLock::new();

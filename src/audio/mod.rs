@@ -36,6 +36,16 @@ use crate::error::Result;
 /// Samples a second of everything that leaves this module, in Hz.
 pub const SAMPLE_RATE: u32 = 16_000;
 
+/// `samples` in seconds.
+pub fn seconds(samples: u64) -> f64 {
+    samples as f64 / f64::from(SAMPLE_RATE)
+}
+
+/// `seconds` in samples, rounded to the nearest; 0 for what is negative or no number.
+pub fn samples_in(seconds: f64) -> u64 {
+    (seconds * f64::from(SAMPLE_RATE)).round() as u64
+}
+
 /// A stream of mono samples at [`SAMPLE_RATE`].
 ///
 /// The samples do not depend on the lengths of the slices they are asked for with: reading one by

@@ -21,7 +21,7 @@ use ndarray::{Array2, ArrayView1};
 use zeroize::Zeroize;
 
 pub use mel::{Filterbank, MelNorm, MelScale};
-pub use settings::{SAMPLE_RATE_HZ, Settings};
+pub use settings::Settings;
 pub use spectrum::Spectrum;
 pub use window::WindowKind;
 

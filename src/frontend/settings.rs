@@ -4,10 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::mel::{MelNorm, MelScale};
 use super::window::WindowKind;
+use crate::audio::SAMPLE_RATE;
 use crate::{Error, ErrorKind, Result};
-
-/// The only sample rate the front end takes, in Hz.
-pub const SAMPLE_RATE_HZ: u32 = 16_000;
 
 /// Everything that decides the value of a log-mel frame.
 ///
@@ -52,7 +50,7 @@ impl Default for Settings {
     /// below it is not the room.
     fn default() -> Self {
         Self {
-            sample_rate_hz: SAMPLE_RATE_HZ,
+            sample_rate_hz: SAMPLE_RATE,
             window_ms: 25.0,
             hop_ms: 10.0,
             fft_size: 512,
@@ -75,7 +73,7 @@ impl Settings {
     /// [`ErrorKind::Settings`] for the first field that is out of range, with the range, the
     /// value and a hint.
     pub fn validate(&self) -> Result<()> {
-        if self.sample_rate_hz != SAMPLE_RATE_HZ {
+        if self.sample_rate_hz != SAMPLE_RATE {
             return Err(refused("sample_rate_hz")
                 .expected("16000")
                 .found(self.sample_rate_hz.to_string())
@@ -124,12 +122,12 @@ impl Settings {
 
     /// Length of the analysis window in samples.
     pub fn window_samples(&self) -> usize {
-        (self.window_ms * f64::from(SAMPLE_RATE_HZ) / 1000.0).round() as usize
+        (self.window_ms * f64::from(SAMPLE_RATE) / 1000.0).round() as usize
     }
 
     /// Step from one frame to the next in samples.
     pub fn hop_samples(&self) -> usize {
-        (self.hop_ms * f64::from(SAMPLE_RATE_HZ) / 1000.0).round() as usize
+        (self.hop_ms * f64::from(SAMPLE_RATE) / 1000.0).round() as usize
     }
 }
 
@@ -146,7 +144,7 @@ fn in_range(field: &str, value: f64, low: f64, high: f64, hint: &str) -> Result<
 }
 
 fn whole_samples(field: &str, ms: f64) -> Result<usize> {
-    let samples = ms * f64::from(SAMPLE_RATE_HZ) / 1000.0;
+    let samples = ms * f64::from(SAMPLE_RATE) / 1000.0;
     // Rounding in silence would give a hop that drifts against the stated one.
     if (samples - samples.round()).abs() > 1e-6 {
         return Err(refused(field)

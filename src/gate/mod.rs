@@ -32,11 +32,9 @@ pub use stop::{Counters, Stop};
 pub use tape::Tape;
 
 use crate::Result;
+use crate::audio::samples_in;
 use crate::decision::Verdict;
 use crate::pipeline::Activation;
-
-/// Samples a second of everything here.
-const RATE: f64 = 16_000.0;
 
 /// What the gate has to know of the queue, at the moment of the decision.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -166,8 +164,8 @@ fn cut(
     if start < audio.first_sample || end > last || start >= end {
         return Err(Stop::NoAudio);
     }
-    let first = start.saturating_sub(span(policy.before_s)).max(audio.first_sample);
-    let stop = end.saturating_add(span(policy.after_s)).min(last);
+    let first = start.saturating_sub(samples_in(policy.before_s)).max(audio.first_sample);
+    let stop = end.saturating_add(samples_in(policy.after_s)).min(last);
     let at = |sample: u64| (sample - audio.first_sample) as usize;
     let kept = &samples[at(first)..at(stop)];
     if !kept.iter().all(|sample| sample.is_finite()) {
@@ -175,9 +173,4 @@ fn cut(
     }
     let word = (start - first) as usize..(end - first) as usize;
     Ok((AudioBuffer::copy_of(kept), word))
-}
-
-/// `seconds` in samples.
-fn span(seconds: f64) -> u64 {
-    (seconds * RATE).round() as u64
 }

@@ -1,6 +1,7 @@
 //! The last seconds of the stream, for the audio around an activation.
 
-use super::{AudioBuffer, Heard, LiveAudio, Policy, intended, span};
+use super::{AudioBuffer, Heard, LiveAudio, Policy, intended};
+use crate::audio::samples_in;
 
 /// Longest word, in seconds, whose audio is still at hand when it is judged.
 const WORD_S: f64 = 3.0;
@@ -37,9 +38,10 @@ struct Waiting {
 impl Tape {
     /// A tape long enough for the clips of `policy`.
     pub fn new(policy: &Policy) -> Self {
-        let (before, after, settle) = (span(policy.before_s), span(policy.after_s), span(SETTLE_S));
+        let (before, after, settle) =
+            (samples_in(policy.before_s), samples_in(policy.after_s), samples_in(SETTLE_S));
         // The second is the most that a decision may wait for after the word.
-        let length = before + span(WORD_S) + after.max(span(1.0)) + settle;
+        let length = before + samples_in(WORD_S) + after.max(samples_in(1.0)) + settle;
         Self {
             ring: AudioBuffer::silent(length as usize),
             end: 0,

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::manifest_checks::{file_name, in_range, one_line, refused, sha256, stated};
+use crate::audio::SAMPLE_RATE;
 use crate::frontend::Settings;
 use crate::{Error, ErrorKind, Result};
 
@@ -17,9 +18,6 @@ pub const LABELS: [&str; 3] = ["intended", "not_wake_word", "not_addressed"];
 
 /// Most early moments: each may cost a run of the verifier for every candidate.
 const MOST_MOMENTS: usize = 16;
-
-/// Sample rate that the networks and all sample counts refer to, in Hz.
-const RATE: f64 = 16_000.0;
 
 /// A model's manifest. Unknown keys are refused and every value is range-checked by
 /// [`Manifest::parse`].
@@ -241,7 +239,7 @@ impl Manifest {
     }
 
     fn frames(&self, seconds: f64) -> usize {
-        (seconds * RATE / self.hop_samples() as f64).round() as usize
+        (seconds * f64::from(SAMPLE_RATE) / self.hop_samples() as f64).round() as usize
     }
 
     pub(super) fn validate(&self) -> Result<()> {
@@ -355,7 +353,7 @@ impl Manifest {
     }
 
     fn whole_hops(&self, field: &str, seconds: f64) -> Result<()> {
-        let hops = seconds * RATE / self.hop_samples() as f64;
+        let hops = seconds * f64::from(SAMPLE_RATE) / self.hop_samples() as f64;
         if (hops - hops.round()).abs() <= 1e-6 {
             return Ok(());
         }

@@ -1,11 +1,9 @@
 //! Activations, and where they lie in the stream.
 
 use super::word::Watch;
+use crate::audio::SAMPLE_RATE;
 use crate::decision::{Reason, Streak, Verdict};
 use crate::model::{Manifest, Posteriors, Verification, WakeScores};
-
-/// Sample rate of the stream in Hz.
-const RATE: f64 = 16_000.0;
 
 /// A moment where the wake word may have been said, judged.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -90,7 +88,7 @@ pub(super) struct Timing {
 
 impl Timing {
     pub(super) fn new(manifest: &Manifest) -> Self {
-        let samples = |seconds: f64| (seconds * RATE).round() as i64;
+        let samples = |seconds: f64| (seconds * f64::from(SAMPLE_RATE)).round() as i64;
         let spotter = &manifest.spotter;
         Self {
             hop: manifest.hop_samples() as u64,
@@ -157,8 +155,11 @@ impl Timing {
     ) -> (u64, u64) {
         let hop = self.hop as i64;
         let (low, high) = ((window.first * hop).max(0), (end * hop).max(1));
-        let at =
-            |seconds: f32| window.anchor.saturating_add((f64::from(seconds) * RATE).round() as i64);
+        let at = |seconds: f32| {
+            window
+                .anchor
+                .saturating_add((f64::from(seconds) * f64::from(SAMPLE_RATE)).round() as i64)
+        };
         let clamp = |start: i64, end: i64| (start.clamp(low, high), end.clamp(low, high));
         let [start_s, end_s] = verification.span_s;
         let (mut start, mut end) = clamp(at(start_s), at(end_s));

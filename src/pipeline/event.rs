@@ -3,10 +3,8 @@
 use serde::Serialize;
 
 use super::{Activation, WordDecision};
+use crate::audio::seconds;
 use crate::decision::Verdict;
-
-/// Sample rate of the stream in Hz.
-const RATE: f64 = 16_000.0;
 
 /// An activation with what it belongs to. It lends everything, owns nothing, and has no audio:
 /// that goes to the gate alone.
@@ -115,10 +113,6 @@ pub struct WordReport<'a> {
     pub word_decided_s: f64,
     /// As in [`Event::model`].
     pub model: &'a str,
-}
-
-fn seconds(samples: u64) -> f64 {
-    samples as f64 / RATE
 }
 
 impl<'a> From<&WordEvent<'a>> for WordReport<'a> {

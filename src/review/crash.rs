@@ -86,7 +86,7 @@ pub(super) fn fill(directory: &Path) -> Vec<ClipId> {
             Stored::Dropped(stop) => panic!("{stop}"),
         })
         .collect();
-    assert_eq!(queue.left_today().unwrap(), 2);
+    assert_eq!(queue.waiting().unwrap(), 2);
     ids
 }
 

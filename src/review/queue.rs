@@ -18,6 +18,8 @@ use crate::{Error, Result};
 
 /// The part of the program that the audit log names where no person acts.
 pub(super) const DEVICE: &str = "wakegate";
+/// How old the time on record may be where clips wait.
+const HOUR_MS: i64 = 3_600_000;
 /// The clips whose time is over, by the table itself: an index can be made to hide some.
 const DUE: &str = "FROM clip NOT INDEXED WHERE expires_ms <= ?1";
 
@@ -161,6 +163,23 @@ impl Queue {
         let before = self.expired_count()?;
         self.act(altered::remove_altered)?;
         Ok(before)
+    }
+
+    /// Does what time asks for, for the times in which nothing happens: deletes the clips whose
+    /// time is over, and puts the queue's time on record once an hour where clips wait, so that
+    /// a machine without a clock of its own does not lengthen their lives by much when it
+    /// starts anew. Where there is none of that, nothing is written.
+    ///
+    /// # Errors
+    /// As [`sweep`](Self::sweep).
+    pub fn tend(&mut self) -> Result<()> {
+        let now_ms = self.peek_ms()?;
+        let seen_ms = db::fact::<i64>(&self.db, "seen_ms")?.unwrap_or(0);
+        let is_due = self.unscrubbed || self.expired_count()? > 0;
+        if is_due || (now_ms - seen_ms >= HOUR_MS && self.waiting()? > 0) {
+            return self.act(|_| Ok(()));
+        }
+        Ok(())
     }
 
     /// The queue's present time in ms since 1970, without an act: nothing is written.

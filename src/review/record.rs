@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::id::Label;
 use super::time::{day_name, stamp};
+use crate::audio::seconds;
 use crate::gate::IntendedClip;
 use crate::{Error, ErrorKind, Result};
 
@@ -66,7 +67,7 @@ impl Record {
 
     /// Length in seconds.
     pub fn seconds(&self) -> f64 {
-        self.samples as f64 / 16_000.0
+        seconds(self.samples)
     }
 
     /// When it was stored, RFC 3339, UTC.

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
 
@@ -14,12 +14,11 @@ use super::queue::Queue;
 use super::settings::Settings;
 use super::store::Stored;
 use crate::gate::{Clock, Counters, Draw, Gate, Heard, LiveAudio, Policy, Stop, intended};
-use crate::pipeline::Activation;
 use crate::{Error, ErrorKind, Result};
 
 /// Clips that may wait for the thread; each is a few hundred kilobytes.
 const WAITING: usize = 8;
-/// How long nothing may happen before expired clips are looked for.
+/// How often expired clips are looked for, and what was stopped is added to the day's counts.
 const SWEEP: Duration = Duration::from_secs(60);
 
 /// Takes activations with their audio, and keeps what the gate lets through.
@@ -75,10 +74,6 @@ struct Shared {
 impl Shared {
     fn stop(&self, stop: Stop) {
         self.gate.count_stop(stop);
-        self.remember(stop);
-    }
-
-    fn remember(&self, stop: Stop) {
         let mut uncounted = self.uncounted.lock().unwrap_or_else(PoisonError::into_inner);
         uncounted.entry(stop.as_str()).or_insert((stop, 0)).1 += 1;
     }
@@ -111,8 +106,7 @@ impl Recorder {
         }
         let queue = Queue::open(directory, settings, Arc::clone(&clock))?;
         let (sender, receiver) = bounded(WAITING);
-        let theirs = Arc::clone(&clock);
-        let worker = Worker { queue, gate, clock: theirs, shared: Arc::clone(&shared) };
+        let worker = Worker { queue, gate, shared: Arc::clone(&shared) };
         let thread = std::thread::Builder::new()
             .name("review".to_owned())
             .spawn(move || worker.run(&receiver))
@@ -153,14 +147,7 @@ impl Recorder {
         }
     }
 
-    /// Takes an activation that was not judged intended and whose audio is wiped already.
-    pub fn note(&self, activation: &Activation) {
-        if let Err(stop) = intended(activation) {
-            self.shared.stop(stop);
-        }
-    }
-
-    /// Counts an activation whose audio is lost.
+    /// Counts an activation whose audio is wiped already.
     pub(super) fn stop(&self, stop: Stop) {
         self.shared.stop(stop);
     }
@@ -235,51 +222,45 @@ impl Drop for Recorder {
 struct Worker {
     queue: Queue,
     gate: Gate,
-    clock: Arc<dyn Clock>,
     shared: Arc<Shared>,
 }
 
 impl Worker {
     fn run(mut self, receiver: &Receiver<Message>) {
-        self.count();
+        self.sweep();
+        let mut next_sweep = Instant::now() + SWEEP;
         loop {
-            match receiver.recv_timeout(SWEEP) {
+            let wait = next_sweep.saturating_duration_since(Instant::now());
+            if wait.is_zero() {
+                self.sweep();
+                next_sweep = Instant::now() + SWEEP;
+                continue;
+            }
+            match receiver.recv_timeout(wait) {
                 Ok(Message::Offer(offer)) => {
                     self.take(*offer);
-                    self.count();
+                    self.look();
                 }
                 Ok(Message::Flush(done)) => {
-                    self.count();
+                    self.sweep();
                     // Nobody waits any more where this fails.
                     let _ = done.send(());
                 }
-                Err(RecvTimeoutError::Timeout) => self.count(),
+                Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
         }
-        self.count();
+        self.sweep();
     }
 
     fn take(&mut self, offer: Offer) {
         let Offer { heard, audio, since_ms } = offer;
-        // Every error below drops the audio, which wipes it.
-        let state = match self.queue.gate_state() {
-            Ok(state) => state,
-            Err(error) => {
-                self.shared.stop(Stop::Failed);
-                return self.shared.fail(error);
-            }
-        };
-        let clip = match self.gate.admit(heard, audio, &state, self.clock.now()) {
-            Ok(clip) => clip,
-            Err(stop) => return self.shared.remember(stop),
-        };
-        match self.queue.store_since(clip, since_ms) {
+        // An error drops the audio, which wipes it.
+        match self.queue.take(&mut self.gate, heard, audio, since_ms) {
             Ok(Stored::Kept(_)) => {
                 self.shared.stored.fetch_add(1, Ordering::Relaxed);
             }
-            // The queue has added this one to the day's counts itself.
-            Ok(Stored::Dropped(stop)) => self.shared.gate.count_stop(stop),
+            Ok(Stored::Dropped(_)) => {}
             Err(error) => {
                 self.shared.stop(Stop::Failed);
                 self.shared.fail(error);
@@ -287,15 +268,28 @@ impl Worker {
         }
     }
 
-    /// Adds the stops since the last time to the day's counts, and deletes what is due.
-    fn count(&mut self) {
+    /// Adds the stops since the last time to the day's counts, where there are any, and does
+    /// what time asks for.
+    fn sweep(&mut self) {
         let uncounted = {
             let mut held = self.shared.uncounted.lock().unwrap_or_else(PoisonError::into_inner);
             std::mem::take(&mut *held)
         };
-        let stops: Vec<(Stop, u64)> = uncounted.into_values().collect();
-        let looked = self.queue.count_stops(&stops).and_then(|()| self.queue.left_today());
-        match looked {
+        if !uncounted.is_empty() {
+            let stops: Vec<(Stop, u64)> = uncounted.into_values().collect();
+            if let Err(error) = self.queue.count_stops(&stops) {
+                self.shared.fail(error);
+            }
+        }
+        if let Err(error) = self.queue.tend() {
+            self.shared.fail(error);
+        }
+        self.look();
+    }
+
+    /// Notes how many clips wait.
+    fn look(&mut self) {
+        match self.queue.waiting() {
             Ok(waiting) => self.shared.waiting.store(waiting, Ordering::Relaxed),
             Err(error) => self.shared.fail(error),
         }

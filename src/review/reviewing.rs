@@ -230,18 +230,6 @@ impl Queue {
             Ok(entries)
         })
     }
-
-    /// Clips that still wait for a label, those that others have included.
-    ///
-    /// # Errors
-    /// As every act.
-    pub fn left_today(&mut self) -> Result<u64> {
-        self.act(|step| {
-            let sql = "SELECT COUNT(*) FROM clip WHERE label IS NULL";
-            let count: i64 = step.db.query_row(sql, [], |row| row.get(0)).map_err(db::refused)?;
-            Ok(count.unsigned_abs())
-        })
-    }
 }
 
 fn next_id(step: &Step<'_>, reviewer: &Person, but: Option<&ClipId>) -> Result<Option<ClipId>> {

@@ -51,6 +51,18 @@ impl Queue {
         Ok(standing)
     }
 
+    /// Clips that still wait for a label, those that others have included. Nothing is written:
+    /// what is due counts as gone whether or not it has been swept.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Review`](crate::ErrorKind::Review) where the database refuses.
+    pub fn waiting(&mut self) -> Result<u64> {
+        let now_ms = self.peek_ms()?;
+        let sql = "SELECT COUNT(*) FROM clip WHERE label IS NULL AND expires_ms > ?1";
+        let count: i64 = self.db.query_row(sql, [now_ms], |row| row.get(0)).map_err(db::refused)?;
+        Ok(count.unsigned_abs())
+    }
+
     /// The local day, `YYYY-MM-DD`.
     ///
     /// # Errors

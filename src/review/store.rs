@@ -9,7 +9,7 @@ use super::queue::{DEVICE, Queue, Step};
 use super::record::Record;
 use super::{consent, db, fault, stats};
 use crate::Result;
-use crate::gate::{Guarded, IntendedClip, State, Stop};
+use crate::gate::{Gate, Guarded, Heard, IntendedClip, LiveAudio, State, Stop};
 
 /// What a day's stored clips are counted as.
 pub(super) const STORED: &str = "stored";
@@ -26,19 +26,45 @@ pub enum Stored {
 }
 
 impl Queue {
-    /// What [`Gate::admit`](crate::gate::Gate::admit) has to know.
+    /// What [`Gate::admit`] has to know.
     ///
     /// # Errors
     /// As every act.
     pub fn gate_state(&mut self) -> Result<State> {
         let free_bytes = free_bytes(&self.directory);
+        self.act(|step| state(step, free_bytes))
+    }
+
+    /// Lets `gate` decide about an activation and the audio around it, and stores what it lets
+    /// through: the one way of a clip, in one act. Whatever is not stored is wiped and counted,
+    /// by the gate and among the day's stops.
+    ///
+    /// A consent that was given after `since_ms`, the moment of the steady clock at which the
+    /// first of the audio was heard, does not reach back; `None` is for a recording, of which
+    /// that is not known.
+    ///
+    /// # Errors
+    /// As every act; nothing is stored or counted then.
+    pub fn take(
+        &mut self,
+        gate: &mut Gate,
+        heard: Heard,
+        audio: LiveAudio,
+        since_ms: Option<u64>,
+    ) -> Result<Stored> {
+        let free_bytes = free_bytes(&self.directory);
+        let moment = self.moment();
+        let age_ms = since_ms.map_or(0, |since| moment.steady_ms.saturating_sub(since));
         self.act(|step| {
-            Ok(State {
-                consented: consent::current(step)?.is_some(),
-                stored_today: stored_today(step)?,
-                free_bytes,
-                certified_at: stats::certificate(step)?.map(|c| c.threshold),
-            })
+            let clip = match gate.admit(heard, audio, &state(step, free_bytes)?, moment) {
+                Ok(clip) => clip,
+                Err(stop) => return dropped(step, stop),
+            };
+            let stored = put(step, &clip, age_ms)?;
+            if let Stored::Dropped(stop) = stored {
+                gate.counters().count_stop(stop);
+            }
+            Ok(stored)
         })
     }
 
@@ -49,36 +75,7 @@ impl Queue {
     /// # Errors
     /// As every act; nothing is stored then.
     pub fn store(&mut self, clip: IntendedClip) -> Result<Stored> {
-        self.store_since(clip, None)
-    }
-
-    /// As [`store`](Self::store), of a clip whose first sample was heard at that moment of the
-    /// steady clock: a consent that was given after it does not reach back.
-    pub(super) fn store_since(
-        &mut self,
-        clip: IntendedClip,
-        since_ms: Option<u64>,
-    ) -> Result<Stored> {
-        let steady_ms = self.moment().steady_ms;
-        let age_ms = since_ms.map_or(0, |since| steady_ms.saturating_sub(since));
-        let age_ms = i64::try_from(age_ms).unwrap_or(i64::MAX);
-        self.act(|step| {
-            let heard_ms = step.now_ms.saturating_sub(age_ms);
-            let stop = if !step.settings.enabled {
-                Some(Stop::Disabled)
-            } else if consent::given_ms(step)?.is_none_or(|given_ms| heard_ms < given_ms) {
-                Some(Stop::NoConsent)
-            } else if stored_today(step)? >= step.settings.daily_cap {
-                Some(Stop::DailyCap)
-            } else {
-                full(step, &clip)?
-            };
-            if let Some(stop) = stop {
-                step.count(&format!("{STOPPED}{stop}"), 1)?;
-                return Ok(Stored::Dropped(stop));
-            }
-            insert(step, &clip).map(Stored::Kept)
-        })
+        self.act(|step| put(step, &clip, 0))
     }
 
     /// Adds to today's count of what the gate stopped.
@@ -93,6 +90,39 @@ impl Queue {
             Ok(())
         })
     }
+}
+
+fn state(step: &Step<'_>, free_bytes: Option<u64>) -> Result<State> {
+    Ok(State {
+        consented: consent::current(step)?.is_some(),
+        stored_today: stored_today(step)?,
+        free_bytes,
+        certified_at: stats::certificate(step)?.map(|c| c.threshold),
+    })
+}
+
+/// Stores a clip that began `age_ms` ago, unless something stands in the way.
+fn put(step: &Step<'_>, clip: &IntendedClip, age_ms: u64) -> Result<Stored> {
+    let heard_ms = step.now_ms.saturating_sub(i64::try_from(age_ms).unwrap_or(i64::MAX));
+    let stop = if !step.settings.enabled {
+        Some(Stop::Disabled)
+    } else if consent::given_ms(step)?.is_none_or(|given_ms| heard_ms < given_ms) {
+        Some(Stop::NoConsent)
+    } else if stored_today(step)? >= step.settings.daily_cap {
+        Some(Stop::DailyCap)
+    } else {
+        full(step, clip)?
+    };
+    match stop {
+        Some(stop) => dropped(step, stop),
+        None => insert(step, clip).map(Stored::Kept),
+    }
+}
+
+/// Counts a stop of today.
+fn dropped(step: &Step<'_>, stop: Stop) -> Result<Stored> {
+    step.count(&format!("{STOPPED}{stop}"), 1)?;
+    Ok(Stored::Dropped(stop))
 }
 
 fn stored_today(step: &Step<'_>) -> Result<u32> {

@@ -25,12 +25,12 @@ pub(super) fn day_name(day: i64) -> String {
 ///
 /// A wall clock that is set back does not lengthen a clip's life: time goes on from the
 /// latest moment ever seen, at the pace of the steady clock. Only where the time on record is
-/// earlier than what this process put there has an owner set it, and it starts anew.
+/// earlier than what this process put or found there has an owner set it, and it starts anew.
 #[derive(Debug, Default)]
 pub(super) struct Timekeeper {
     /// The queue's time at the last look, and the steady clock then.
     last: Option<(i64, u64)>,
-    /// What this process has put on record.
+    /// The latest time that this process has put on record, or found there.
     recorded: Option<i64>,
 }
 
@@ -40,6 +40,7 @@ impl Timekeeper {
         if self.recorded.is_some_and(|recorded| seen < recorded) {
             *self = Self::default();
         }
+        self.recorded = self.recorded.max(Some(seen));
         let (last, steady) = self.last.unwrap_or((seen, moment.steady_ms));
         let passed = moment.steady_ms.saturating_sub(steady);
         let run = last.saturating_add(i64::try_from(passed).unwrap_or(i64::MAX));
@@ -84,6 +85,7 @@ mod tests {
         assert_eq!(time.advance(&at(0, 70), 5_000), 5_000);
         assert_eq!(time.advance(&at(0, 90), 5_000), 5_020);
         assert_eq!(time.advance(&at(0, 100), 8_000), 8_000, "another process saw more");
+        assert_eq!(time.advance(&at(0, 100), 7_000), 7_000, "and its owner set the time");
     }
 
     #[test]

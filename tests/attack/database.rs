@@ -158,7 +158,7 @@ fn a_clip_whose_dates_were_moved_is_deleted_when_the_queue_opens() {
         assert_eq!(problems.len(), 1, "{problems:?}");
         assert!(problems[0].contains("the clip's row is altered"), "{problems:?}");
         let mut queue = victim.open().unwrap();
-        assert_eq!(queue.left_today().unwrap(), 2, "{column}");
+        assert_eq!(queue.waiting().unwrap(), 2, "{column}");
         assert_eq!(victim.problems(), Vec::<String>::new());
         let mut damaged = 0;
         let mut take = |line: String| {

@@ -59,7 +59,7 @@ fn nothing_is_judged_across_lost_audio() {
     assert_eq!(activations(&told), expected);
     assert_eq!((counters.gaps.get(), counters.overruns.get()), (1, 1));
     assert_eq!(counters.lost_frames.get(), RING as u64 + 1);
-    assert!(counters.ears()[0].abandoned.get() >= 1, "the candidate in the hole is not counted");
+    assert!(counters.words()[0].abandoned.get() >= 1, "the candidate in the hole is not counted");
     assert_eq!(counters.judged_samples.get(), 16 * RATE as u64 - counters.lost_frames.get());
 }
 
@@ -87,9 +87,9 @@ fn an_overrun_of_the_device_is_a_gap_and_what_waited_is_abandoned() {
     let expected: Vec<Activation> = expected.into_iter().map(unnumbered).collect();
     assert_eq!(activations(&told), expected);
     assert_eq!((counters.gaps.get(), counters.xruns.get()), (1, 1));
-    let abandoned = counters.ears()[0].abandoned.get();
+    let abandoned = counters.words()[0].abandoned.get();
     assert!(abandoned >= 1, "the candidate in the hole is not counted");
-    assert_eq!(counters.ears()[0].candidates.get(), told.len() as u64 + abandoned);
+    assert_eq!(counters.words()[0].candidates.get(), told.len() as u64 + abandoned);
 }
 
 #[test]
@@ -120,9 +120,9 @@ fn a_model_that_says_no_number_gets_no_verdict_and_the_others_go_on() {
     let count = offline(&sound, &samples).len();
     let fake = Fake { ends: true, ..Fake::new([plays(samples)]) };
     let rig = Rig::start(fake, |counters| {
-        let mut ears = ear(&broken)(counters);
-        ears.extend(ear(&sound)(counters));
-        ears
+        let mut words = ear(&broken)(counters);
+        words.extend(ear(&sound)(counters));
+        words
     });
     let (ended, told, counters) = rig.end();
     assert_eq!(ended, Ended::SourceEnded);
@@ -232,7 +232,7 @@ fn a_stop_in_the_middle_of_a_candidate_passes_nothing() {
     let (ended, told, counters) = rig.end();
     assert_eq!(ended, Ended::Stopped);
     assert_eq!(told.len(), before);
-    assert!(counters.ears()[0].abandoned.get() >= 1);
+    assert!(counters.words()[0].abandoned.get() >= 1);
     assert_eq!(counters.verdicts(Verdict::Intended), before as u64);
 }
 
@@ -243,7 +243,7 @@ fn an_impatient_worker_says_why_the_device_can_t_be_opened() {
     let worker = wakegate_cli::daemon::Worker::start(wakegate_cli::daemon::Work {
         input: Box::new(Fake::new([Opening::Refused])),
         audio: crate::daemon_support::audio(),
-        ears: ear(&model)(&counters),
+        words: ear(&model)(&counters),
         fanout: wakegate_cli::daemon::Fanout::default(),
         feed: None,
         counters: counters.clone(),

@@ -6,8 +6,9 @@ use crate::cli_support::{RATE, speech_like};
 use crate::daemon_support::{Fake, Opening, Rig, ear, feed, offline, plays, tiny};
 use wakegate::audio::Resampler;
 use wakegate::decision::Verdict;
-use wakegate::pipeline::{Activation, Decision, Event, Observer};
-use wakegate_cli::daemon::{Ear, Ended, Fanout, Order};
+use wakegate::pipeline::{Activation, Decision, Event, Observer, Part};
+use wakegate::stream::Judge;
+use wakegate_cli::daemon::{Ended, Fanout, Order, listened_word_by};
 
 #[test]
 fn a_live_stream_gives_what_the_pipeline_gives() {
@@ -53,9 +54,9 @@ fn several_wake_words_hear_the_same_stream() {
     let samples = speech_like(12.0, 3);
     let fake = Fake { ends: true, ..Fake::new([plays(samples.clone())]) };
     let rig = Rig::start(fake, |counters| {
-        let mut ears = ear(&strict)(counters);
-        ears.extend(ear(&lax)(counters));
-        ears
+        let mut words = ear(&strict)(counters);
+        words.extend(ear(&lax)(counters));
+        words
     });
     let (_, told, counters) = rig.end();
     let count = offline(&lax, &samples).len() as u64;
@@ -85,7 +86,7 @@ fn a_slow_receiver_misses_events_and_delays_nobody() {
     let worker = wakegate_cli::daemon::Worker::start(wakegate_cli::daemon::Work {
         input: Box::new(fake),
         audio: crate::daemon_support::audio(),
-        ears: ear(&model)(&counters),
+        words: ear(&model)(&counters),
         fanout,
         feed: None,
         counters: counters.clone(),
@@ -119,8 +120,8 @@ fn wake_words_can_be_changed_while_the_stream_runs() {
     }));
     let fake = Fake { ends: true, ..Fake::new([play]) };
     let silent = |counters: &wakegate_cli::daemon::Counters| {
-        let never = || Ok(Box::new(Deaf) as Box<dyn wakegate_cli::daemon::Judge>);
-        vec![Ear::with("never", "deaf-1", counters, Box::new(never)).unwrap()]
+        let never = || Ok(Box::new(Deaf) as Box<dyn Judge + Send>);
+        vec![listened_word_by("never", "deaf-1", counters, Box::new(never)).unwrap()]
     };
     let rig = Rig::start(fake, silent);
     rig.wait_until("the first half", |c| c.judged_samples.get() == 6 * RATE as u64);
@@ -137,11 +138,20 @@ fn wake_words_can_be_changed_while_the_stream_runs() {
 /// Hears nothing.
 struct Deaf;
 
-impl wakegate_cli::daemon::Judge for Deaf {
-    fn decide(&mut self, _: &[f32], _: &mut dyn FnMut(Decision)) -> wakegate::Result<()> {
+impl Judge for Deaf {
+    fn decide(
+        &mut self,
+        _: &[f32],
+        _: &mut dyn FnMut(Decision),
+        _: &mut dyn FnMut(Part),
+    ) -> wakegate::Result<()> {
         Ok(())
     }
-    fn decide_rest(&mut self, _: &mut dyn FnMut(Decision)) -> wakegate::Result<()> {
+    fn decide_rest(
+        &mut self,
+        _: &mut dyn FnMut(Decision),
+        _: &mut dyn FnMut(Part),
+    ) -> wakegate::Result<()> {
         Ok(())
     }
     fn reset(&mut self) -> wakegate::Result<()> {

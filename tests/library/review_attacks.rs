@@ -282,7 +282,7 @@ fn a_forged_or_altered_consent_or_certificate_closes_the_queue() {
     victim.alter("UPDATE consent SET by = 'Someone else'");
     let mut queue = victim.open().unwrap();
     assert!(queue.store(clip(9)).is_err());
-    assert_eq!(queue.left_today().unwrap(), 3);
+    assert_eq!(queue.waiting().unwrap(), 3);
     // A rotation does not sign what this device did not.
     queue.rotate_key(&person("Owner")).unwrap();
     assert_eq!(queue.consent().unwrap(), None);
@@ -362,7 +362,7 @@ fn the_device_key_may_lie_elsewhere() {
     assert!(files(&directory).iter().all(|(_, bytes)| !holds(bytes, &key)));
     drop(queue);
     assert!(reopen(&directory, &open_settings(), &clock).is_err());
-    assert_eq!(reopen(&directory, &settings, &clock).unwrap().left_today().unwrap(), 1);
+    assert_eq!(reopen(&directory, &settings, &clock).unwrap().waiting().unwrap(), 1);
 }
 
 #[test]

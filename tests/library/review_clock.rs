@@ -22,7 +22,7 @@ fn a_clock_set_back_lengthens_no_life() {
     fixture.clock.set(0);
     let mut queue = fixture.reopen().unwrap();
     assert_eq!(queue.stats().unwrap().clock_behind_s, (START_MS + DAY_MS) / 1000);
-    assert_eq!(queue.left_today().unwrap(), 1);
+    assert_eq!(queue.waiting().unwrap(), 1);
     fixture.clock.pass(DAY_MS);
     assert_eq!(queue.sweep().unwrap(), 1, "a day of running is a day");
     // A clip stored under the wrong clock expires all the same.
@@ -58,7 +58,7 @@ fn a_clock_that_jumps_about_lengthens_no_life_and_no_lease() {
             fixture.clock.pass(passed);
             ran += passed;
             queue.sweep().unwrap();
-            alive = queue.left_today().unwrap() == 1;
+            alive = queue.waiting().unwrap() == 1;
             assert!(!alive || ran < DAY_MS, "{ran} ms");
             // After its minutes, the lease is over.
             if alive && passed > HOUR_MS / 4 {
@@ -107,7 +107,7 @@ fn after_one_jump_far_ahead_an_owner_can_set_the_time_and_the_log_tells() {
     store(&mut queue, 2);
     fixture.clock.set(START_MS + DAY_MS);
     assert_eq!(queue.store(clip(3)).unwrap(), Stored::Dropped(Stop::DailyCap), "stuck");
-    assert_eq!(other.left_today().unwrap(), 1);
+    assert_eq!(other.waiting().unwrap(), 1);
     assert_eq!(queue.set_time(&person("Owner")).unwrap(), 1, "the clip of that time");
     // In every process that has the queue open.
     assert_eq!(other.stats().unwrap().clock_behind_s, 0);

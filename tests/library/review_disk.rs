@@ -196,7 +196,7 @@ fn a_key_in_a_place_that_is_only_read_serves_all_but_a_rotation() {
             store(&mut queue, 2);
             let error = queue.revoke_consent(&person("Owner")).unwrap_err().to_string();
             assert!(error.contains("every clip is deleted, but the device key stays"), "{error}");
-            assert_eq!((queue.consent().unwrap(), queue.left_today().unwrap()), (None, 0));
+            assert_eq!((queue.consent().unwrap(), queue.waiting().unwrap()), (None, 0));
             drop(queue);
             let mut queue = reopen(&directory, &settings, &clock).unwrap();
             assert_eq!(queue.stats().unwrap().queued, 0);

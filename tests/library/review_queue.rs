@@ -97,7 +97,7 @@ fn two_reviewers_never_have_the_same_clip() {
     assert!(other.play(&bob, &first).unwrap().is_none());
     assert_eq!(other.release(&bob, &first).unwrap(), Answer::Taken);
     assert_eq!(queue.play(&ann, &first).unwrap().unwrap().id, first);
-    assert_eq!(queue.left_today().unwrap(), 2);
+    assert_eq!(queue.waiting().unwrap(), 2);
     // A lease ends, by itself or by hand.
     fixture.clock.pass(16 * 60_000);
     assert_eq!(other.next_for(&bob).unwrap().unwrap().id, first);
@@ -117,7 +117,7 @@ fn a_labelled_clip_is_gone_and_its_scores_stay() {
     assert_eq!(queue.label(&ann, &intended, Label::Intended).unwrap(), Answer::Done);
     assert_eq!(queue.label(&ann, &unclear, Label::Unclear).unwrap(), Answer::Done);
     assert_eq!(queue.label(&ann, &unclear, Label::Intended).unwrap(), Answer::Gone);
-    assert_eq!(queue.left_today().unwrap(), 0);
+    assert_eq!(queue.waiting().unwrap(), 0);
     let scores = queue.labelled_scores(&ann).unwrap();
     let labels: Vec<&str> = scores.iter().map(|score| score.label.as_str()).collect();
     assert_eq!(labels, ["intended", "unclear"]);
@@ -187,7 +187,7 @@ fn clips_expire_on_time_on_read_and_by_the_sweep() {
     let second = store(&mut queue, 2);
     assert_eq!(queue.next_for(&ann).unwrap().unwrap().id, first);
     fixture.clock.pass(DAY_MS - 1);
-    assert_eq!(queue.left_today().unwrap(), 2);
+    assert_eq!(queue.waiting().unwrap(), 2);
     fixture.clock.pass(1);
     // The lease does not save it.
     assert!(queue.play(&ann, &first).unwrap().is_none());
@@ -232,7 +232,7 @@ fn the_panic_wipe_leaves_no_clip_and_another_key() {
     let key = std::fs::read(queue.directory().join("device.key")).unwrap();
     (0..5).for_each(|seed| drop(store(&mut queue, seed)));
     assert_eq!(queue.purge_all(&person("Owner")).unwrap(), 5);
-    assert_eq!(queue.left_today().unwrap(), 0);
+    assert_eq!(queue.waiting().unwrap(), 0);
     assert!(queue.consent().unwrap().is_some(), "only the clips go");
     let files = files(queue.directory());
     assert!(files.iter().all(|(_, bytes)| bytes.is_empty() || !holds(bytes, &key)));
@@ -259,7 +259,7 @@ fn a_queue_that_cannot_be_opened_can_be_destroyed() {
     assert_eq!(files(&directory), []);
     let mut queue = fixture.reopen().unwrap();
     assert_eq!(queue.consent().unwrap(), None);
-    assert_eq!(queue.left_today().unwrap(), 0);
+    assert_eq!(queue.waiting().unwrap(), 0);
 }
 
 #[test]

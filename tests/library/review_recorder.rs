@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use crate::review_support::{
-    HandClock, heard, intended, live, noise, open_settings, person, queue, reopen,
+    HandClock, Scripted, heard, intended, live, noise, open_settings, person, queue, reopen,
 };
 use wakegate::decision::Verdict;
 use wakegate::gate::{Stop, system_draw};
 use wakegate::review::{Feed, Recorder, Settings};
+use wakegate::stream::{Stream, WakeWord};
 
 struct Fixture {
     folder: tempfile::TempDir,
@@ -44,7 +45,7 @@ fn what_is_intended_is_stored_and_the_rest_counted() {
     let samples = noise(48_000, 1);
     recorder.offer(intended(1.0, 1.5), live(&samples));
     recorder.offer(heard(Verdict::Accidental, 0.1, 1.0, 1.5), live(&samples));
-    recorder.note(&heard(Verdict::Unsure, 0.6, 1.0, 1.5).activation);
+    recorder.offer(heard(Verdict::Unsure, 0.6, 1.0, 1.5), live(&samples));
     recorder.flush();
     assert_eq!((recorder.stored(), recorder.last_error()), (1, None));
     assert_eq!(recorder.stopped(Stop::NotAddressed), 1);
@@ -92,7 +93,7 @@ fn a_revoked_consent_holds_for_a_recorder_that_runs() {
     recorder.offer(intended(1.0, 1.5), live(&noise(48_000, 1)));
     recorder.flush();
     assert_eq!((recorder.stored(), recorder.stopped(Stop::NoConsent)), (1, 1));
-    assert_eq!(other.left_today().unwrap(), 0);
+    assert_eq!(other.waiting().unwrap(), 0);
 }
 
 #[test]
@@ -136,32 +137,76 @@ fn what_was_heard_under_a_revoked_consent_is_not_stored_under_the_next_one() {
         let fixture = Fixture::new(settings.clone());
         let mut queue = queue(&fixture.directory(), &fixture.settings, &fixture.clock);
         let recorder = Arc::new(fixture.recorder());
-        let mut feed = Feed::new(&recorder).unwrap();
+        let words = [intended(0.2, 0.6), intended(6.2, 6.6)];
+        let mut stream =
+            Stream::new(vec![WakeWord::new("alexa", "tiny-1", Scripted::saying(words))]);
+        stream.keep(Feed::new(&recorder));
         let samples = noise(16_000, 1);
-        fixture.clock.pass(1_000);
+        let mut hear = |seconds: u32| {
+            for _ in 0..seconds {
+                fixture.clock.pass(1_000);
+                stream.push(&samples, &mut |_, _| true).unwrap();
+            }
+        };
         // The word is heard and judged; the seconds after it are still to come.
-        feed.push(&samples);
-        feed.take(&intended(0.2, 0.6).activation, "alexa", "tiny-1");
+        hear(2);
         fixture.clock.pass(500);
         if revoked {
             queue.revoke_consent(&person("Owner")).unwrap();
             queue.give_consent(&person("Owner")).unwrap();
         }
-        for _ in 0..5 {
-            fixture.clock.pass(1_000);
-            feed.push(&samples);
-        }
+        hear(3);
         recorder.flush();
         assert_eq!(recorder.last_error(), None);
         assert_eq!(recorder.stored(), u64::from(!revoked));
         assert_eq!(recorder.stopped(Stop::NoConsent), u64::from(revoked));
         // What is heard from now on is another matter.
-        feed.take(&intended(5.2, 5.6).activation, "alexa", "tiny-1");
-        for _ in 0..5 {
-            fixture.clock.pass(1_000);
-            feed.push(&samples);
-        }
+        hear(5);
         recorder.flush();
         assert_eq!(recorder.stored(), 1 + u64::from(!revoked));
     }
+}
+
+/// Transactions that stand in the write-ahead log of the queue in `directory`: frames that say
+/// how many pages the database has after them.
+fn commits(directory: &std::path::Path) -> usize {
+    let log = std::fs::read(directory.join("queue.db-wal")).unwrap_or_default();
+    let Some((header, frames)) = log.split_at_checked(32) else { return 0 };
+    let page = u32::from_be_bytes(header[8..12].try_into().unwrap()) as usize;
+    let is_commit = |frame: &&[u8]| frame[8..16] == header[16..24] && frame[4..8] != [0; 4];
+    frames.chunks_exact(24 + page).filter(is_commit).count()
+}
+
+#[test]
+fn an_idle_recorder_writes_nothing_and_a_clip_is_one_transaction() {
+    let fixture = Fixture::new(Settings { retention_days: 1.0, ..open_settings() });
+    let directory = fixture.directory();
+    drop(queue(&directory, &fixture.settings, &fixture.clock));
+    let recorder = fixture.recorder();
+    recorder.flush();
+    let idle = |minutes: i64| {
+        for _ in 0..minutes {
+            fixture.clock.pass(60_000);
+            recorder.flush();
+        }
+    };
+    let before = commits(&directory);
+    idle(300);
+    assert_eq!(commits(&directory), before, "a queue without clips");
+    recorder.offer(intended(1.0, 1.5), live(&noise(48_000, 1)));
+    while recorder.stored() < 1 {
+        std::thread::yield_now();
+    }
+    assert_eq!(commits(&directory), before + 1, "a clip");
+    idle(59);
+    assert_eq!(commits(&directory), before + 1, "a clip that waits");
+    idle(61);
+    assert_eq!(commits(&directory), before + 3, "the time, once an hour");
+    recorder.offer(heard(Verdict::Accidental, 0.1, 1.0, 1.5), live(&noise(48_000, 1)));
+    recorder.offer(heard(Verdict::Unsure, 0.6, 1.0, 1.5), live(&noise(48_000, 1)));
+    recorder.flush();
+    assert_eq!(commits(&directory), before + 4, "what was stopped, all at once");
+    idle(24 * 60);
+    assert_eq!(metric(&recorder, "wakegate_review_waiting_clips", None), 0, "it has expired");
+    assert_eq!(recorder.last_error(), None);
 }

@@ -8,4 +8,5 @@ pub mod commands;
 pub mod config;
 pub mod daemon;
 pub mod page;
+pub mod wav;
 pub mod wyoming;

@@ -13,11 +13,14 @@ use crossbeam_channel::{Receiver, Sender, unbounded};
 use wakegate::audio::ring::{Channel, Writer, ring};
 use wakegate::audio::{FaultSender, Input, Stream, faults};
 use wakegate::model::Model;
-use wakegate::pipeline::{Activation, Decision, Event, Observer, Pipeline, Report};
+use wakegate::pipeline::{Activation, Decision, Event, Observer, Part, Pipeline, Report};
 use wakegate::review::Feed;
+use wakegate::stream::Judge;
 use wakegate::{Error, ErrorKind, Result};
 use wakegate_cli::config::Audio;
-use wakegate_cli::daemon::{Counters, Ear, Ended, Fanout, Judge, Sink, Work, Worker};
+use wakegate_cli::daemon::{
+    Counters, Ended, Fanout, ListenedWord, Sink, Work, Worker, listened_word, listened_word_by,
+};
 
 /// Longest that anything may take before a test fails.
 pub const PATIENCE: Duration = Duration::from_secs(300);
@@ -133,26 +136,26 @@ pub fn audio() -> Audio {
 }
 
 impl Rig {
-    /// A worker on `input` that listens with what `ears` builds.
-    pub fn start(input: Fake, ears: impl FnOnce(&Counters) -> Vec<Ear>) -> Self {
-        Self::start_with(input, None, ears)
+    /// A worker on `input` that listens with what `words` builds.
+    pub fn start(input: Fake, words: impl FnOnce(&Counters) -> Vec<ListenedWord>) -> Self {
+        Self::start_with(input, None, words)
     }
 
     /// The same, with a way into a review queue.
     pub fn start_with(
         input: Fake,
         feed: Option<Feed>,
-        ears: impl FnOnce(&Counters) -> Vec<Ear>,
+        words: impl FnOnce(&Counters) -> Vec<ListenedWord>,
     ) -> Self {
         let counters = Arc::new(Counters::default());
         let mut fanout = Fanout::default();
         let (observer, told) = keeper();
         let sinks = vec![fanout.add("keeper", observer, 1_000, &counters).unwrap()];
-        let ears = ears(&counters);
+        let words = words(&counters);
         let worker = Worker::start(Work {
             input: Box::new(input),
             audio: audio(),
-            ears,
+            words,
             fanout,
             feed,
             counters: Arc::clone(&counters),
@@ -181,9 +184,9 @@ impl Rig {
 }
 
 /// One ear for `model`.
-pub fn ear(model: &Model) -> impl FnOnce(&Counters) -> Vec<Ear> + use<> {
+pub fn ear(model: &Model) -> impl FnOnce(&Counters) -> Vec<ListenedWord> + use<> {
     let model = model.clone();
-    move |counters| vec![Ear::new(model, counters).unwrap()]
+    move |counters| vec![listened_word(model, counters).unwrap()]
 }
 
 /// What `model` finds in `samples`, judged at once.
@@ -205,19 +208,28 @@ pub fn tiny(verifier: &str, intended_at: f32) -> Model {
 
 /// Panics when it has heard `at` samples, in the lives that `lives` says.
 pub struct Bomb {
-    inner: Box<dyn Judge>,
+    inner: Box<dyn Judge + Send>,
     heard: usize,
     at: usize,
 }
 
 impl Judge for Bomb {
-    fn decide(&mut self, samples: &[f32], on: &mut dyn FnMut(Decision)) -> Result<()> {
+    fn decide(
+        &mut self,
+        samples: &[f32],
+        on: &mut dyn FnMut(Decision),
+        mark: &mut dyn FnMut(Part),
+    ) -> Result<()> {
         self.heard += samples.len();
         assert!(self.heard < self.at, "a bomb, for the test");
-        self.inner.decide(samples, on)
+        self.inner.decide(samples, on, mark)
     }
-    fn decide_rest(&mut self, on: &mut dyn FnMut(Decision)) -> Result<()> {
-        self.inner.decide_rest(on)
+    fn decide_rest(
+        &mut self,
+        on: &mut dyn FnMut(Decision),
+        mark: &mut dyn FnMut(Part),
+    ) -> Result<()> {
+        self.inner.decide_rest(on, mark)
     }
     fn reset(&mut self) -> Result<()> {
         self.inner.reset()
@@ -228,7 +240,7 @@ impl Judge for Bomb {
 }
 
 /// An ear whose first `lives` judges panic after `at` samples each.
-pub fn bomb(at: usize, lives: usize) -> impl FnOnce(&Counters) -> Vec<Ear> {
+pub fn bomb(at: usize, lives: usize) -> impl FnOnce(&Counters) -> Vec<ListenedWord> {
     let model = tiny("verifier", 0.001);
     move |counters| {
         let built = AtomicUsize::new(0);
@@ -236,8 +248,8 @@ pub fn bomb(at: usize, lives: usize) -> impl FnOnce(&Counters) -> Vec<Ear> {
             let inner = Box::new(Pipeline::new(&model)?);
             let armed = built.fetch_add(1, Ordering::Relaxed) < lives;
             let at = if armed { at } else { usize::MAX };
-            Ok(Box::new(Bomb { inner, heard: 0, at }) as Box<dyn Judge>)
+            Ok(Box::new(Bomb { inner, heard: 0, at }) as Box<dyn Judge + Send>)
         };
-        vec![Ear::with("tiny", "tiny-1", counters, Box::new(make)).unwrap()]
+        vec![listened_word_by("tiny", "tiny-1", counters, Box::new(make)).unwrap()]
     }
 }

@@ -10,8 +10,10 @@ use wakegate::gate::{
     AudioBuffer, Clock, Gate, Heard, IntendedClip, LiveAudio, Moment, State, system_draw,
 };
 use wakegate::model::{Posteriors, WakeScores};
-use wakegate::pipeline::Activation;
+use wakegate::pipeline::{Activation, Decision, Part};
 use wakegate::review::{ClipId, Person, Queue, Settings, Stored};
+use wakegate::stream::Judge;
+use wakegate::{Error, ErrorKind};
 
 /// Samples a second.
 pub const RATE: u64 = 16_000;
@@ -204,5 +206,57 @@ impl Fixture {
 
     pub fn reopen(&self) -> wakegate::Result<Queue> {
         reopen(&self.folder.path().join("queue"), &self.settings, &self.clock)
+    }
+}
+
+/// A judge that says what it was told to, once so many samples of a stream have come; or fails.
+#[derive(Default)]
+pub struct Scripted {
+    pub script: Vec<(u64, Option<Decision>)>,
+    pub heard: u64,
+}
+
+impl Scripted {
+    /// Says that `heard` was meant, once it is decided.
+    pub fn saying(heard: impl IntoIterator<Item = Heard>) -> Self {
+        let verdict = |heard: Heard| {
+            (heard.activation.decided_sample, Some(Decision::Verdict(heard.activation)))
+        };
+        Self { script: heard.into_iter().map(verdict).collect(), heard: 0 }
+    }
+}
+
+impl Judge for Scripted {
+    fn decide(
+        &mut self,
+        samples: &[f32],
+        on_decision: &mut dyn FnMut(Decision),
+        _: &mut dyn FnMut(Part),
+    ) -> wakegate::Result<()> {
+        let before = self.heard;
+        self.heard += samples.len() as u64;
+        for (at, decision) in &self.script {
+            if (before..self.heard).contains(at) {
+                on_decision(decision.ok_or_else(|| Error::new(ErrorKind::Audio, "as scripted"))?);
+            }
+        }
+        Ok(())
+    }
+
+    fn decide_rest(
+        &mut self,
+        on_decision: &mut dyn FnMut(Decision),
+        mark: &mut dyn FnMut(Part),
+    ) -> wakegate::Result<()> {
+        self.decide(&[0.0; 2 * RATE as usize], on_decision, mark)
+    }
+
+    fn reset(&mut self) -> wakegate::Result<()> {
+        self.heard = 0;
+        Ok(())
+    }
+
+    fn waiting(&self) -> usize {
+        0
     }
 }

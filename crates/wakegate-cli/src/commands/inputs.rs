@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use wakegate::Result;
+use wakegate::audio::SAMPLE_RATE;
 use wakegate_lab::corpus::{Choice, Columns, Corpus, Settings};
 use wakegate_lab::decode::{Encoding, RawForm};
 
@@ -37,7 +38,7 @@ pub struct Inputs {
     #[arg(long, value_name = "ENCODING")]
     raw: Option<Encoding>,
     /// Their samples a second
-    #[arg(long, value_name = "HZ", default_value_t = 16_000, requires = "raw")]
+    #[arg(long, value_name = "HZ", default_value_t = SAMPLE_RATE, requires = "raw")]
     raw_rate: u32,
     /// Their channels
     #[arg(long, value_name = "N", default_value_t = 1, requires = "raw")]

@@ -6,14 +6,14 @@ use std::time::{Duration, Instant};
 
 use crate::config::Config;
 use clap::Args;
-use wakegate::audio::{Channel, RawPcm, SAMPLE_RATE, Source};
-use wakegate::gate::{Heard, Tape};
+use wakegate::audio::{Channel, RawPcm, SAMPLE_RATE, Source, seconds};
 use wakegate::model::Model;
-use wakegate::pipeline::{Activation, Decision, Pipeline};
+use wakegate::pipeline::{Activation, Decision};
+use wakegate::stream::Stream;
 use wakegate::{Error, ErrorKind, Result};
 use wakegate_lab::corpus::Choice;
 use wakegate_lab::decode::FileSource;
-use wakegate_lab::scoring::{Record, seconds};
+use wakegate_lab::scoring::{Excerpts, Record};
 
 use super::daemon;
 use super::daemon::DaemonArguments;
@@ -126,25 +126,19 @@ fn open(input: &Path, channel: Channel) -> Result<Box<dyn Source>> {
 
 /// A recording on its way through the pipeline, and into the review queue where that is on.
 struct Take {
-    pipeline: Pipeline,
-    wake_word: String,
-    model: String,
-    review: Option<(Tape, Sink)>,
+    stream: Stream<Excerpts>,
+    queue: Option<Sink>,
 }
 
 impl Take {
     fn new(model: &Model, config: &Config) -> Result<Self> {
-        let review = config.review.enabled.then(|| Sink::open(&config.review)).transpose()?;
-        let manifest = model.manifest();
-        Ok(Self {
-            pipeline: Pipeline::new(model)?,
-            wake_word: manifest.wake_word.clone(),
-            model: manifest.id(),
-            review: review.map(|sink| (Tape::new(&sink.policy()), sink)),
-        })
+        let queue = config.review.enabled.then(|| Sink::open(&config.review)).transpose()?;
+        let mut stream = Stream::of(model)?;
+        stream.keep(queue.as_ref().map(|sink| Excerpts::new(&sink.policy())));
+        Ok(Self { stream, queue })
     }
 
-    /// Feeds `source` to the pipeline in chunks of at most `chunk` samples until it ends or
+    /// Feeds `source` to the stream in chunks of at most `chunk` samples until it ends or
     /// `on_activation` returns `false`.
     fn stream(
         &mut self,
@@ -158,63 +152,34 @@ impl Take {
         loop {
             let count = source.read(&mut block)?;
             if pace {
-                let due = Duration::from_secs_f64(seconds(self.pipeline.samples() + count as u64));
+                let due = Duration::from_secs_f64(seconds(self.heard() + count as u64));
                 std::thread::sleep(due.saturating_sub(start.elapsed()));
             }
             let mut found = Vec::new();
-            if count == 0 {
-                self.pipeline.decide_rest(&mut |decision| found.push(decision))?;
-            } else {
-                self.pipeline.decide(&block[..count], &mut |decision| found.push(decision))?;
+            let mut keep = |_, decision: Decision| {
+                found.extend(decision.verdict());
+                true
+            };
+            match count {
+                0 => self.stream.finish(&mut keep)?,
+                _ => self.stream.push(&block[..count], &mut keep)?,
             }
-            self.keep(&block[..count], &found)?;
-            let mut verdicts = found.into_iter().filter_map(Decision::verdict);
-            if !verdicts.all(&mut *on_activation) || count == 0 {
+            if let (Some(excerpts), Some(queue)) = (self.stream.sink_mut(), &mut self.queue) {
+                queue.put(excerpts.take_all())?;
+            }
+            if !found.into_iter().all(&mut *on_activation) || count == 0 {
                 return Ok(());
             }
         }
     }
 
-    /// Hands the next samples and what they decided to the tape, and its clips to the gate. No
-    /// samples are the end.
-    fn keep(&mut self, samples: &[f32], found: &[Decision]) -> Result<()> {
-        let Some((tape, sink)) = &mut self.review else { return Ok(()) };
-        let mut clips = Vec::new();
-        let mut keep = |heard, audio| clips.push((heard, audio));
-        tape.push(samples, &mut keep);
-        let heard = |activation| Heard {
-            wake_word: self.wake_word.clone(),
-            model: self.model.clone(),
-            activation,
-        };
-        let mut counted = Vec::new();
-        for decision in found {
-            match *decision {
-                Decision::Word(_) => {}
-                Decision::Verdict(activation) => {
-                    tape.take(heard(activation), &mut keep);
-                    counted.push(activation);
-                }
-                Decision::Settled(activation) => {
-                    if tape.settle(heard(activation), &mut keep) {
-                        counted.push(activation);
-                    }
-                }
-            }
-        }
-        if samples.is_empty() {
-            tape.finish(&mut keep);
-        }
-        sink.put(counted.iter(), clips)
-    }
-
     /// Samples so far.
     fn heard(&self) -> u64 {
-        self.pipeline.samples()
+        self.stream.position()
     }
 
     /// Says what became of it all.
     fn end(self) -> Result<()> {
-        self.review.map_or(Ok(()), |(_, sink)| sink.end())
+        self.queue.map_or(Ok(()), Sink::end)
     }
 }

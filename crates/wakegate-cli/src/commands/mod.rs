@@ -29,7 +29,6 @@ mod review_serve;
 mod run_summary;
 mod score;
 mod version;
-mod wav;
 mod wyoming;
 
 use std::path::{Path, PathBuf};

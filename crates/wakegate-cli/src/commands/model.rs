@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use anstyle::{AnsiColor, Style};
 use clap::{Args, Subcommand};
+use wakegate::audio::SAMPLE_RATE;
 use wakegate::decision::{Thresholds, decide};
 use wakegate::frontend::FrontEnd;
 use wakegate::model::{Manifest, Model, Runtime};
@@ -183,7 +184,7 @@ impl Checks {
 fn inputs(manifest: &Manifest) -> Result<[Vec<f32>; 2]> {
     let mut frontend = FrontEnd::new(&manifest.frontend)?;
     let count = manifest.window_frames() * frontend.hop_samples() + frontend.window_samples();
-    let count = count.max(CHECK_S * 16_000);
+    let count = count.max(CHECK_S * SAMPLE_RATE as usize);
     let mut state = 1_u32;
     let noise: Vec<f32> = (0..count)
         .map(|_| {

@@ -4,11 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use wakegate::Result;
-use wakegate::gate::{
-    Clock, Gate, Heard, LiveAudio, Policy, Stop, SystemClock, harden, intended, system_draw,
-};
-use wakegate::pipeline::Activation;
+use wakegate::gate::{Gate, Policy, Stop, SystemClock, harden, system_draw};
 use wakegate::review::{Queue, Settings, Stored};
+use wakegate_lab::scoring::Excerpts;
 
 use super::output;
 use super::output::counted;
@@ -18,7 +16,6 @@ use super::output::counted;
 pub struct Sink {
     gate: Gate,
     queue: Queue,
-    clock: Arc<SystemClock>,
     stored: usize,
     /// By reason: how many, and how many of them the queue has not counted itself.
     stopped: BTreeMap<&'static str, (Stop, u64, u64)>,
@@ -31,9 +28,9 @@ impl Sink {
             output::warning("memory", &problem);
         }
         let clock = Arc::new(SystemClock::new());
-        let queue = Queue::open(&settings.directory, settings, Arc::clone(&clock) as _)?;
+        let queue = Queue::open(&settings.directory, settings, clock)?;
         let gate = Gate::new(settings.policy()?, system_draw())?;
-        Ok(Self { gate, queue, clock, stored: 0, stopped: BTreeMap::new() })
+        Ok(Self { gate, queue, stored: 0, stopped: BTreeMap::new() })
     }
 
     /// What is kept around a word.
@@ -41,26 +38,17 @@ impl Sink {
         self.gate.policy().clone()
     }
 
-    /// Puts the excerpts of one recording through the gate, and counts the activations of it
-    /// that got none.
-    pub fn put<'a>(
-        &mut self,
-        activations: impl Iterator<Item = &'a Activation>,
-        excerpts: Vec<(Heard, LiveAudio)>,
-    ) -> Result<()> {
-        for (heard, audio) in excerpts {
-            let state = self.queue.gate_state()?;
-            match self.gate.admit(heard, audio, &state, self.clock.now()) {
-                Err(stop) => self.count(stop, 1),
-                Ok(clip) => match self.queue.store(clip)? {
-                    Stored::Kept(_) => self.stored += 1,
-                    Stored::Dropped(stop) => self.count(stop, 0),
-                },
+    /// Puts what one recording has for the gate through it.
+    pub fn put(&mut self, excerpts: Excerpts) -> Result<()> {
+        let Excerpts { clips, stops, .. } = excerpts;
+        for (heard, audio) in clips {
+            match self.queue.take(&mut self.gate, heard, audio, None)? {
+                Stored::Kept(_) => self.stored += 1,
+                // The queue has added this one to the day's counts itself.
+                Stored::Dropped(stop) => self.count(stop, 0),
             }
         }
-        for stop in activations.filter_map(|activation| intended(activation).err()) {
-            self.count(stop, 1);
-        }
+        stops.into_iter().for_each(|stop| self.count(stop, 1));
         Ok(())
     }
 

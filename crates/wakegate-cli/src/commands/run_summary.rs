@@ -5,7 +5,8 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use wakegate::ErrorKind;
-use wakegate_lab::scoring::{Record, Spent, seconds};
+use wakegate::audio::seconds;
+use wakegate_lab::scoring::{Record, Spent};
 
 use super::output::counted;
 

@@ -10,7 +10,7 @@ use wakegate::{Error, ErrorKind, Result};
 use wakegate_lab::corpus::{About, Corpus, Recording};
 use wakegate_lab::scoring::ordered_parallel;
 use wakegate_lab::scoring::ordered_parallel::{Bounds, Give};
-use wakegate_lab::scoring::{Excerpts, Record, SCHEMA, Scored, Scorer, Shape, trigger_sample};
+use wakegate_lab::scoring::{Record, SCHEMA, Scored, Scorer, Shape, trigger_sample};
 
 use super::inputs::Inputs;
 use super::output;
@@ -228,8 +228,7 @@ impl Report<'_> {
     /// Passes on the records of one recording; `false` when nobody reads them any more.
     fn take(&mut self, about: &About, skipped: u64, mut result: Result<Scored>) -> Result<bool> {
         if let (Some(sink), Ok(scored)) = (&mut self.sink, &mut result) {
-            let Excerpts { clips, withdrawn } = std::mem::take(&mut scored.excerpts);
-            sink.put(scored.activations.iter().chain(&withdrawn), clips)?;
+            scored.excerpts.take().map_or(Ok(()), |excerpts| sink.put(excerpts))?;
         }
         let (length, records) = match &result {
             Ok(scored) => {

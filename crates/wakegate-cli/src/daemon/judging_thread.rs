@@ -11,8 +11,8 @@ use tracing::{error, info, warn};
 
 use super::fanout::Fanout;
 use super::input_device::{Device, Found};
-use super::listened_word::Ear;
-use super::listener::Hearing;
+use super::listened_word::ListenedWord;
+use super::listener::Listener;
 use super::metrics::Counters;
 use super::thread_priority;
 use crate::config::Audio;
@@ -30,7 +30,7 @@ const PANIC_WINDOW: Duration = Duration::from_secs(60);
 /// What the thread is told to do.
 pub enum Order {
     /// Listen for these wake words from now on.
-    Listen(Vec<Ear>),
+    Listen(Vec<ListenedWord>),
     /// Hand activations to these receivers from now on.
     Report(Fanout),
     /// Take another device, or the same with other settings.
@@ -61,7 +61,7 @@ pub struct Work {
     /// How it is opened and watched.
     pub audio: Audio,
     /// The wake words.
-    pub ears: Vec<Ear>,
+    pub words: Vec<ListenedWord>,
     /// The receivers.
     pub fanout: Fanout,
     /// The way to the review queue.
@@ -122,7 +122,7 @@ impl Worker {
 /// The thread's own state.
 struct Shift {
     device: Device,
-    hearing: Hearing,
+    listener: Listener,
     counters: Arc<Counters>,
     orders: Receiver<Order>,
     panics: Vec<Instant>,
@@ -130,18 +130,18 @@ struct Shift {
 
 impl Shift {
     fn new(work: Work, orders: Receiver<Order>) -> Self {
-        let Work { input, audio, ears, fanout, feed, counters, patient, .. } = work;
+        let Work { input, audio, words, fanout, feed, counters, patient, .. } = work;
         let source = input.name().into();
-        let hearing = Hearing::new(source, ears, fanout, feed, Arc::clone(&counters));
+        let listener = Listener::new(source, words, fanout, feed, Arc::clone(&counters));
         let device = Device::new(input, &audio, Arc::clone(&counters), patient);
-        Self { device, hearing, counters, orders, panics: Vec::new() }
+        Self { device, listener, counters, orders, panics: Vec::new() }
     }
 
     fn run(mut self) -> Ended {
         loop {
             match catch_unwind(AssertUnwindSafe(|| self.listen())) {
                 Ok(ended) => {
-                    self.hearing.abandon();
+                    self.listener.abandon();
                     return ended;
                 }
                 Err(_) if self.survives() => {}
@@ -164,7 +164,7 @@ impl Shift {
             return false;
         }
         warn!("the judging thread panicked: the pipeline is built anew");
-        let rebuilt = catch_unwind(AssertUnwindSafe(|| self.hearing.rebuild()));
+        let rebuilt = catch_unwind(AssertUnwindSafe(|| self.listener.rebuild()));
         match rebuilt {
             Ok(Ok(())) => true,
             Ok(Err(error)) => {
@@ -179,21 +179,21 @@ impl Shift {
         loop {
             let wait = match self.device.next() {
                 Found::Block(block, rate) => {
-                    self.hearing.take(self.device.samples(), block, rate, self.device.waiting());
+                    self.listener.take(self.device.samples(), block, rate, self.device.waiting());
                     Duration::ZERO
                 }
                 Found::Nothing => NAP,
                 Found::Closed(wait) => wait,
                 Found::Opened(rate) => {
-                    self.hearing.opened(rate);
+                    self.listener.opened(rate);
                     Duration::ZERO
                 }
                 Found::Lost => {
-                    self.hearing.lost();
+                    self.listener.lost();
                     Duration::ZERO
                 }
                 Found::End => {
-                    self.hearing.finish();
+                    self.listener.finish();
                     return Ended::SourceEnded;
                 }
                 Found::Failed(error) => return Ended::SourceFailed(error),
@@ -218,12 +218,12 @@ impl Shift {
             match order {
                 Err(TryRecvError::Empty) => return None,
                 Ok(Order::Stop) | Err(TryRecvError::Disconnected) => return Some(Ended::Stopped),
-                Ok(Order::Listen(ears)) => self.hearing.listen_for(ears),
-                Ok(Order::Report(fanout)) => self.hearing.report_to(fanout),
-                Ok(Order::Review(feed)) => self.hearing.review_by(feed),
+                Ok(Order::Listen(words)) => self.listener.listen_for(words),
+                Ok(Order::Report(fanout)) => self.listener.report_to(fanout),
+                Ok(Order::Review(feed)) => self.listener.review_by(feed),
                 Ok(Order::Capture(input, audio)) => {
                     info!(device = input.name(), "another device");
-                    self.hearing.change_source(input.name().into());
+                    self.listener.change_source(input.name().into());
                     let counters = Arc::clone(&self.counters);
                     self.device = Device::new(input, &audio, counters, true);
                 }

@@ -117,14 +117,14 @@ impl Daemon {
         let review = Reviewed::open(&config.review)?;
         review.show(&counters);
         let input = config.audio.enabled.then(|| startup::input(&config.audio)).transpose()?;
-        let ears = startup::ears(&models, &counters, input.is_some())?;
+        let words = startup::listened_words(&models, &counters, input.is_some())?;
         let page = startup::page(&config, &counters)?;
         let receivers = Receivers::start(receivers, &config, &counters)?;
         let start = |input| {
             Worker::start(Work {
                 input,
                 audio: config.audio.clone(),
-                ears,
+                words,
                 fanout: receivers.fanout(),
                 feed: review.feed(),
                 counters: Arc::clone(&counters),
@@ -255,7 +255,9 @@ impl Running {
         let changed = models.len() != self.models.len()
             || models.iter().zip(&self.models).any(|(new, old)| new.manifest() != old.manifest());
         let listens = self.worker.is_some();
-        let ears = changed.then(|| startup::ears(&models, &self.counters, listens)).transpose()?;
+        let words = changed
+            .then(|| startup::listened_words(&models, &self.counters, listens))
+            .transpose()?;
         let piped = old.audio.is_stdin() || new.audio.is_stdin();
         // A device that was not there from the start comes, or one goes, at the next start.
         let fixed = piped || new.audio.enabled != old.audio.enabled || !listens;
@@ -273,8 +275,8 @@ impl Running {
                 satellites.report_to(self.receivers.fanout());
             }
         }
-        if let Some(ears) = ears {
-            self.order(Order::Listen(ears));
+        if let Some(words) = words {
+            self.order(Order::Listen(words));
         }
         if let Some(input) = capture {
             self.order(Order::Capture(input, new.audio.clone()));

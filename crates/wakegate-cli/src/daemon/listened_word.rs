@@ -1,120 +1,105 @@
-//! One wake word that is listened for.
+//! One wake word that the daemon listens for.
 
 use std::sync::Arc;
 
-use super::metrics::{Counters, EarCounters};
+use super::metrics::{Counters, WordCounters};
 use wakegate::Result;
 use wakegate::model::Model;
-use wakegate::pipeline::{Decision, Pipeline};
+use wakegate::pipeline::{Decision, Part, Pipeline};
+use wakegate::stream::{Judge, WakeWord};
 
-/// What turns samples into activations: the pipeline, or a stand-in in a test.
-pub trait Judge: Send {
-    /// As [`Pipeline::decide`].
-    ///
-    /// # Errors
-    /// Whatever stops it until a [`reset`](Self::reset).
-    fn decide(&mut self, samples: &[f32], on_decision: &mut dyn FnMut(Decision)) -> Result<()>;
+/// Builds a judge; called again after a panic.
+pub type MakeJudge = Box<dyn Fn() -> Result<Box<dyn Judge + Send>> + Send>;
 
-    /// As [`Pipeline::decide_rest`].
-    ///
-    /// # Errors
-    /// As [`decide`](Self::decide).
-    fn decide_rest(&mut self, on_decision: &mut dyn FnMut(Decision)) -> Result<()>;
-
-    /// As [`Pipeline::reset`].
-    ///
-    /// # Errors
-    /// Where not even that works, it is built anew.
-    fn reset(&mut self) -> Result<()>;
-
-    /// Candidates that have no verdict yet.
-    fn waiting(&self) -> usize;
+/// What judges one wake word of the daemon: built anew where it can't forget, or after a panic.
+pub struct Rebuildable {
+    counters: Arc<WordCounters>,
+    judge: Box<dyn Judge + Send>,
+    make: MakeJudge,
 }
 
-impl Judge for Pipeline {
-    fn decide(&mut self, samples: &[f32], on_decision: &mut dyn FnMut(Decision)) -> Result<()> {
-        self.decide(samples, on_decision)
+/// A wake word that the daemon listens for.
+pub type ListenedWord = WakeWord<Rebuildable>;
+
+/// Listens with `model`.
+///
+/// # Errors
+/// As [`Pipeline::new`].
+pub fn listened_word(model: Model, counters: &Counters) -> Result<ListenedWord> {
+    let (word, id) = (model.manifest().wake_word.clone(), model.manifest().id());
+    let numbers = counters.numbers().clone();
+    let make = move || {
+        let pipeline = Pipeline::new(&model)?.numbered_by(&numbers);
+        Ok(Box::new(pipeline) as Box<dyn Judge + Send>)
+    };
+    listened_word_by(&word, &id, counters, Box::new(make))
+}
+
+/// Listens with what `make` builds.
+///
+/// # Errors
+/// As `make`.
+pub fn listened_word_by(
+    wake_word: &str,
+    model: &str,
+    counters: &Counters,
+    make: MakeJudge,
+) -> Result<ListenedWord> {
+    let counters = counters.word(wake_word);
+    Ok(WakeWord::new(wake_word, model, Rebuildable { counters, judge: make()?, make }))
+}
+
+impl Rebuildable {
+    /// What is counted of the word.
+    pub(super) fn counters(&self) -> Arc<WordCounters> {
+        Arc::clone(&self.counters)
     }
 
-    fn decide_rest(&mut self, on_decision: &mut dyn FnMut(Decision)) -> Result<()> {
-        self.decide_rest(on_decision)
+    /// Builds the judge anew, whatever state it is in.
+    ///
+    /// # Errors
+    /// Of the building.
+    pub(super) fn rebuild(&mut self) -> Result<()> {
+        self.count_abandoned();
+        self.judge = (self.make)()?;
+        Ok(())
+    }
+
+    /// Counts the candidates that will never have a verdict.
+    pub(super) fn count_abandoned(&self) {
+        let waiting = self.judge.waiting() as u64;
+        self.counters.candidates.add(waiting);
+        self.counters.abandoned.add(waiting);
+    }
+}
+
+impl Judge for Rebuildable {
+    fn decide(
+        &mut self,
+        samples: &[f32],
+        on_decision: &mut dyn FnMut(Decision),
+        mark: &mut dyn FnMut(Part),
+    ) -> Result<()> {
+        self.judge.decide(samples, on_decision, mark)
+    }
+
+    fn decide_rest(
+        &mut self,
+        on_decision: &mut dyn FnMut(Decision),
+        mark: &mut dyn FnMut(Part),
+    ) -> Result<()> {
+        self.judge.decide_rest(on_decision, mark)
     }
 
     fn reset(&mut self) -> Result<()> {
-        self.reset()
-    }
-
-    fn waiting(&self) -> usize {
-        self.waiting()
-    }
-}
-
-/// Builds a judge; called again after a panic.
-pub type MakeJudge = Box<dyn Fn() -> Result<Box<dyn Judge>> + Send>;
-
-/// A wake word with what judges it.
-pub struct Ear {
-    pub(super) wake_word: Arc<str>,
-    pub(super) model: Arc<str>,
-    pub(super) counters: Arc<EarCounters>,
-    pub(super) judge: Box<dyn Judge>,
-    make: MakeJudge,
-    /// The source's sample at which the judge's stream starts.
-    pub(super) base: u64,
-}
-
-impl Ear {
-    /// Listens with `model`.
-    ///
-    /// # Errors
-    /// As [`Pipeline::new`].
-    pub fn new(model: Model, counters: &Counters) -> Result<Self> {
-        let (word, id) = (model.manifest().wake_word.clone(), model.manifest().id());
-        let numbers = counters.numbers().clone();
-        let make = move || {
-            let pipeline = Pipeline::new(&model)?.numbered_by(&numbers);
-            Ok(Box::new(pipeline) as Box<dyn Judge>)
-        };
-        Self::with(&word, &id, counters, Box::new(make))
-    }
-
-    /// Listens with what `make` builds.
-    ///
-    /// # Errors
-    /// As `make`.
-    pub fn with(
-        wake_word: &str,
-        model: &str,
-        counters: &Counters,
-        make: MakeJudge,
-    ) -> Result<Self> {
-        let wake_word: Arc<str> = wake_word.into();
-        let counters = counters.ear(&wake_word);
-        Ok(Self { wake_word, model: model.into(), counters, judge: make()?, make, base: 0 })
-    }
-
-    /// Forgets the stream; the next sample is the source's sample `base`. A judge that can't
-    /// forget is built anew.
-    pub(super) fn restart(&mut self, base: u64) -> Result<()> {
-        self.abandon();
-        self.base = base;
+        self.count_abandoned();
         if self.judge.reset().is_err() {
             self.judge = (self.make)()?;
         }
         Ok(())
     }
 
-    /// Builds the judge anew, whatever state it is in.
-    pub(super) fn rebuild(&mut self, base: u64) -> Result<()> {
-        self.base = base;
-        self.judge = (self.make)()?;
-        Ok(())
-    }
-
-    /// Counts the candidates that will never have a verdict.
-    pub(super) fn abandon(&self) {
-        let waiting = self.judge.waiting() as u64;
-        self.counters.candidates.add(waiting);
-        self.counters.abandoned.add(waiting);
+    fn waiting(&self) -> usize {
+        self.judge.waiting()
     }
 }

@@ -1,4 +1,5 @@
-//! From blocks to activations: conversion, all wake words, and the tape for the review queue.
+//! From the device's blocks to activations: conversion to 16 kHz, the stream with all wake words,
+//! and what becomes of its decisions. Nothing may be judged across a hole in the audio.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -7,31 +8,24 @@ use tracing::{debug, warn};
 use zeroize::Zeroizing;
 
 use super::fanout::{Decided, Fanout};
-use super::listened_word::Ear;
+use super::listened_word::{ListenedWord, Rebuildable};
 use super::log_limit::Seldom;
-use super::metrics::Counters;
+use super::metrics::{Counters, WordCounters};
 use wakegate::audio::ring::Block;
 use wakegate::audio::{Resampler, SAMPLE_RATE};
 use wakegate::pipeline::Decision;
 use wakegate::review::Feed;
+use wakegate::stream::Stream;
 use wakegate::{Error, ErrorKind, Result};
 
 /// Everything behind the device, with the source's time: 16 kHz samples since the first block.
 /// Lost audio is part of that time; the time in which no device is open is not.
-pub struct Hearing {
-    source: Arc<str>,
-    ears: Vec<Ear>,
-    fanout: Fanout,
-    counters: Arc<Counters>,
+pub struct Listener {
+    stream: Stream<Feed, Rebuildable>,
     segment: Option<Segment>,
-    /// Samples of the source's time so far.
-    position: u64,
-    /// The way to the review queue, where there is one.
-    feed: Option<Feed>,
     mono: Zeroizing<Vec<f32>>,
-    found: Vec<(usize, Decision)>,
+    outlet: Outlet,
     gaps: Seldom,
-    errors: Seldom,
 }
 
 /// A stretch of one open device.
@@ -43,30 +37,50 @@ struct Segment {
     origin: u64,
 }
 
+/// Where decisions and errors go.
+struct Outlet {
+    source: Arc<str>,
+    words: Vec<Word>,
+    fanout: Fanout,
+    counters: Arc<Counters>,
+    errors: Seldom,
+}
+
+/// What has to be said of a wake word with each of its decisions.
+struct Word {
+    name: Arc<str>,
+    model: Arc<str>,
+    counters: Arc<WordCounters>,
+}
+
+impl Word {
+    fn of(word: &ListenedWord) -> Self {
+        let (name, model) = (Arc::clone(&word.name), Arc::clone(&word.model));
+        Self { name, model, counters: word.judge.counters() }
+    }
+}
+
 fn to_samples(frames: u64, rate: u32) -> u64 {
     (u128::from(frames) * u128::from(SAMPLE_RATE) / u128::from(rate.max(1))) as u64
 }
 
-impl Hearing {
+impl Listener {
     pub fn new(
         source: Arc<str>,
-        ears: Vec<Ear>,
+        words: Vec<ListenedWord>,
         fanout: Fanout,
         feed: Option<Feed>,
         counters: Arc<Counters>,
     ) -> Self {
+        let told = words.iter().map(Word::of).collect();
+        let mut stream = Stream::new(words);
+        stream.keep(feed);
         Self {
-            source,
-            ears,
-            fanout,
-            counters,
+            stream,
             segment: None,
-            position: 0,
-            feed,
-            mono: Zeroizing::new(Vec::new()),
-            found: Vec::new(),
+            mono: Zeroizing::default(),
+            outlet: Outlet { source, words: told, fanout, counters, errors: Seldom::default() },
             gaps: Seldom::default(),
-            errors: Seldom::default(),
         }
     }
 
@@ -74,12 +88,12 @@ impl Hearing {
     pub fn opened(&mut self, rate: u32) {
         match Resampler::new(rate) {
             Ok(resampler) => {
-                let origin = self.position;
+                let origin = self.stream.position();
                 self.segment = Some(Segment { resampler, next_frame: 0, origin });
                 self.restart(origin);
             }
             Err(error) => {
-                self.failed(&error);
+                self.outlet.failed(&error);
                 self.segment = None;
             }
         }
@@ -87,9 +101,9 @@ impl Hearing {
 
     /// The device is closed: nothing that waits for audio will ever get it.
     pub fn lost(&mut self) {
-        self.counters.set_flowing(false);
+        self.outlet.counters.set_flowing(false);
         self.segment = None;
-        self.restart(self.position);
+        self.restart(self.stream.position());
     }
 
     /// Judges the next block; `waiting` frames stand behind it in the ring.
@@ -102,112 +116,87 @@ impl Hearing {
             self.gap(block.first, block.first.saturating_sub(expected), rate);
         }
         if let Err(error) = self.judge(samples, waiting, rate) {
-            self.failed(&error);
+            self.outlet.failed(&error);
             self.gap(next, block.frames as u64, rate);
         }
-        self.counters.step.observe(start.elapsed());
+        self.outlet.counters.step.observe(start.elapsed());
     }
 
     /// Ends the stream: judges what is still inside.
     pub fn finish(&mut self) {
         let Some(mut segment) = self.segment.take() else { return };
         self.mono.clear();
-        let result = segment.resampler.finish(&mut self.mono);
-        if let Err(error) = result.and_then(|()| self.push(0)) {
-            self.failed(&error);
+        match segment.resampler.finish(&mut self.mono) {
+            Ok(()) => self.push(0),
+            Err(error) => self.outlet.failed(&error),
         }
-        let mut failure = None;
-        for (index, ear) in self.ears.iter_mut().enumerate() {
-            let (base, found) = (ear.base, &mut self.found);
-            let result = ear.judge.decide_rest(&mut |d| found.push((index, d.shifted(base))));
-            failure = result.err().or(failure);
-        }
-        self.emit(0);
-        if let Some(error) = failure {
-            self.failed(&error);
-            self.forget_audio();
-        }
-        if let Some(feed) = &mut self.feed {
-            feed.finish();
+        let Self { stream, outlet, .. } = self;
+        let heard = stream.position();
+        if let Err(error) = stream.finish(&mut |word, decision| outlet.emit(word, decision, heard))
+        {
+            outlet.failed(&error);
         }
     }
 
-    /// Listens for `ears` instead of those so far.
-    pub fn listen_for(&mut self, mut ears: Vec<Ear>) {
+    /// Listens for `words` instead of those so far.
+    pub fn listen_for(&mut self, words: Vec<ListenedWord>) {
         self.abandon();
-        // A clip that waits may hold a candidate that is abandoned here.
-        self.forget_audio();
-        ears.iter_mut().for_each(|ear| ear.base = self.position);
-        self.ears = ears;
+        self.outlet.words = words.iter().map(Word::of).collect();
+        self.stream.listen_for(words);
     }
 
     /// Hands activations to `fanout` instead of those so far.
     pub fn report_to(&mut self, fanout: Fanout) {
-        self.fanout = fanout;
+        self.outlet.fanout = fanout;
     }
 
     /// Another device follows, with another name.
     pub fn change_source(&mut self, source: Arc<str>) {
         self.lost();
-        self.source = source;
+        self.outlet.source = source;
     }
 
     /// Keeps audio for `feed` from now on, instead of the one so far; whatever that one still
     /// held is wiped.
     pub fn review_by(&mut self, feed: Option<Feed>) {
-        self.feed = feed;
-        self.forget_audio();
-    }
-
-    /// Wipes the audio that is held for the review queue.
-    fn forget_audio(&mut self) {
-        if let Some(feed) = &mut self.feed {
-            feed.restart(self.position);
-        }
+        self.stream.keep(feed);
     }
 
     /// Counts the candidates that will never have a verdict, because everything ends here.
     pub fn abandon(&self) {
-        self.ears.iter().for_each(Ear::abandon);
+        self.stream.words().iter().for_each(|word| word.judge.count_abandoned());
     }
 
     /// After a panic: builds every judge anew. What stands in the ring is judged afresh.
     pub fn rebuild(&mut self) -> Result<()> {
-        self.found.clear();
-        self.abandon();
-        self.forget_audio();
         if let Some(segment) = &mut self.segment {
             segment.resampler = Resampler::new(segment.resampler.rate())?;
             // The next block stands after a gap of unknown length.
             segment.next_frame = u64::MAX;
         }
-        self.ears.iter_mut().try_for_each(|ear| ear.rebuild(self.position))
+        self.stream.words_mut().iter_mut().try_for_each(|word| word.judge.rebuild())?;
+        self.stream.restart(self.stream.position())
     }
 
     /// The `lost` frames in front of the device's frame `at` are missing: nothing may be judged
     /// across the hole.
     fn gap(&mut self, at: u64, lost: u64, rate: u32) {
-        self.counters.gaps.up();
-        self.counters.set_flowing(false);
+        let counters = &self.outlet.counters;
+        counters.gaps.up();
+        counters.set_flowing(false);
         self.gaps.say(|hidden| {
             warn!(at_frame = at, lost, hidden, "audio is missing: judging starts afresh");
         });
         let Some(segment) = &mut self.segment else { return };
         let origin = segment.origin + to_samples(at, rate);
         segment.resampler.reset();
-        self.restart(origin.max(self.position));
+        self.restart(origin.max(self.stream.position()));
     }
 
     /// Starts everything afresh at the source's sample `position`.
     fn restart(&mut self, position: u64) {
-        self.position = position;
-        self.forget_audio();
-        let mut result = Ok(());
-        for ear in &mut self.ears {
-            result = result.and(ear.restart(position));
-        }
-        if let Err(error) = result {
-            self.failed(&error);
+        if let Err(error) = self.stream.restart(position) {
+            self.outlet.failed(&error);
         }
     }
 
@@ -221,81 +210,59 @@ impl Hearing {
         let Some(segment) = &mut self.segment else { return Ok(()) };
         self.mono.clear();
         segment.resampler.push(samples, &mut self.mono)?;
-        self.push(to_samples(waiting as u64, rate))
-    }
-
-    /// Takes what is in `mono` through every wake word. An ear that fails starts afresh; the
-    /// others go on.
-    fn push(&mut self, waiting: u64) -> Result<()> {
-        if let Some(feed) = &mut self.feed {
-            feed.push(&self.mono);
-        }
-        self.position += self.mono.len() as u64;
-        let mut failure = None;
-        for (index, ear) in self.ears.iter_mut().enumerate() {
-            let (base, found) = (ear.base, &mut self.found);
-            let result =
-                ear.judge.decide(&self.mono, &mut |d| found.push((index, d.shifted(base))));
-            if let Err(error) = result {
-                let restarted = ear.restart(self.position);
-                failure = Some(error);
-                restarted?;
-            }
-        }
-        if failure.is_some() {
-            // What that ear would have said of it is not known.
-            self.forget_audio();
-        }
-        self.emit(waiting);
-        match failure {
-            None => {
-                self.counters.judged_samples.add(self.mono.len() as u64);
-                self.counters.set_flowing(true);
-            }
-            Some(error) => self.failed(&error),
-        }
+        self.push(to_samples(waiting as u64, rate));
         Ok(())
     }
 
-    /// Hands on what was found.
-    fn emit(&mut self, waiting: u64) {
-        let mut found = std::mem::take(&mut self.found);
-        for (index, decision) in found.drain(..) {
-            let ear = &self.ears[index];
-            if let Some(feed) = &mut self.feed {
-                feed.decide(&decision, &ear.wake_word, &ear.model);
+    /// Takes what is in `mono` through every wake word, with `waiting` samples behind it.
+    fn push(&mut self, waiting: u64) {
+        let Self { stream, mono, outlet, .. } = self;
+        let heard = stream.position() + mono.len() as u64 + waiting;
+        match stream.push(mono, &mut |word, decision| outlet.emit(word, decision, heard)) {
+            Ok(()) => {
+                outlet.counters.judged_samples.add(mono.len() as u64);
+                outlet.counters.set_flowing(true);
             }
-            let late = |end_sample: u64| {
-                let late = (self.position + waiting).saturating_sub(end_sample);
-                Duration::from_secs_f64(late as f64 / f64::from(SAMPLE_RATE))
-            };
-            match decision {
-                Decision::Word(word) => {
-                    ear.counters.words.up();
-                    self.counters.word_delay.observe(late(word.end_sample));
-                }
-                Decision::Verdict(activation) => {
-                    ear.counters.candidates.up();
-                    ear.counters.verdicts(activation.verdict, activation.reason).up();
-                    self.counters.delay.observe(late(activation.end_sample));
-                    debug!(
-                        wake_word = &*ear.wake_word,
-                        verdict = activation.verdict.as_str(),
-                        reason = activation.reason.as_str(),
-                        end_sample = activation.end_sample,
-                        "activation"
-                    );
-                }
-                Decision::Settled(_) => continue,
-            }
-            self.fanout.send(Decided {
-                source: Arc::clone(&self.source),
-                wake_word: Arc::clone(&ear.wake_word),
-                model: Arc::clone(&ear.model),
-                decision,
-            });
+            Err(error) => outlet.failed(&error),
         }
-        self.found = found;
+    }
+}
+
+impl Outlet {
+    /// Counts what was decided of the word with that index when `heard` samples had come, and
+    /// hands it on. The gate may have it too.
+    fn emit(&mut self, word: usize, decision: Decision, heard: u64) -> bool {
+        let Word { name, model, counters } = &self.words[word];
+        let late = |end_sample: u64| {
+            let late = heard.saturating_sub(end_sample);
+            Duration::from_secs_f64(late as f64 / f64::from(SAMPLE_RATE))
+        };
+        match decision {
+            Decision::Word(word) => {
+                counters.words.up();
+                self.counters.word_delay.observe(late(word.end_sample));
+            }
+            Decision::Verdict(activation) => {
+                counters.candidates.up();
+                counters.verdicts(activation.verdict, activation.reason).up();
+                self.counters.delay.observe(late(activation.end_sample));
+                debug!(
+                    wake_word = &**name,
+                    verdict = activation.verdict.as_str(),
+                    reason = activation.reason.as_str(),
+                    end_sample = activation.end_sample,
+                    "activation"
+                );
+            }
+            Decision::Settled(_) => return true,
+        }
+        self.fanout.send(Decided {
+            source: Arc::clone(&self.source),
+            wake_word: Arc::clone(name),
+            model: Arc::clone(model),
+            decision,
+        });
+        true
     }
 
     fn failed(&mut self, error: &Error) {

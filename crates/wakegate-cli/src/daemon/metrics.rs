@@ -94,7 +94,7 @@ impl Histogram {
 
 /// What is counted for one wake word.
 #[derive(Debug)]
-pub struct EarCounters {
+pub struct WordCounters {
     /// The wake word.
     pub wake_word: Arc<str>,
     /// Candidates that the first stage proposed.
@@ -106,10 +106,10 @@ pub struct EarCounters {
     verdicts: [[Count; 3]; 3],
 }
 
-impl EarCounters {
-    fn new(wake_word: &Arc<str>) -> Self {
+impl WordCounters {
+    fn new(wake_word: &str) -> Self {
         Self {
-            wake_word: Arc::clone(wake_word),
+            wake_word: wake_word.into(),
             candidates: Count::default(),
             words: Count::default(),
             abandoned: Count::default(),
@@ -226,7 +226,7 @@ pub struct Counters {
     numbers: Numbers,
     flowing: AtomicBool,
     healthy: AtomicBool,
-    ears: Mutex<Vec<Arc<EarCounters>>>,
+    words: Mutex<Vec<Arc<WordCounters>>>,
     sinks: Mutex<Vec<Arc<SinkCounters>>>,
     others: Mutex<BTreeMap<&'static str, Show>>,
 }
@@ -255,7 +255,7 @@ impl Default for Counters {
             numbers: Numbers::default(),
             flowing: AtomicBool::new(false),
             healthy: AtomicBool::new(false),
-            ears: Mutex::default(),
+            words: Mutex::default(),
             sinks: Mutex::default(),
             others: Mutex::default(),
         }
@@ -264,14 +264,14 @@ impl Default for Counters {
 
 impl Counters {
     /// The counters of `wake_word`; the same ones each time.
-    pub fn ear(&self, wake_word: &Arc<str>) -> Arc<EarCounters> {
-        let mut ears = self.ears.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(found) = ears.iter().find(|ear| ear.wake_word == *wake_word) {
+    pub fn word(&self, wake_word: &str) -> Arc<WordCounters> {
+        let mut words = self.words.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = words.iter().find(|word| &*word.wake_word == wake_word) {
             return Arc::clone(found);
         }
-        let ear = Arc::new(EarCounters::new(wake_word));
-        ears.push(Arc::clone(&ear));
-        ear
+        let word = Arc::new(WordCounters::new(wake_word));
+        words.push(Arc::clone(&word));
+        word
     }
 
     /// The counters of the receiver `name`; the same ones each time.
@@ -292,8 +292,8 @@ impl Counters {
     }
 
     /// The counters of every wake word so far.
-    pub fn ears(&self) -> Vec<Arc<EarCounters>> {
-        self.ears.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    pub fn words(&self) -> Vec<Arc<WordCounters>> {
+        self.words.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The counters of every receiver so far.
@@ -303,7 +303,7 @@ impl Counters {
 
     /// Verdicts of a kind, over all wake words.
     pub fn verdicts(&self, verdict: Verdict) -> u64 {
-        self.ears().iter().map(|ear| ear.verdict(verdict)).sum()
+        self.words().iter().map(|word| word.verdict(verdict)).sum()
     }
 
     /// The numbers of all activations, whoever hears them.
@@ -378,12 +378,12 @@ mod tests {
     fn the_same_name_has_the_same_counters() {
         let counters = Counters::default();
         let word: Arc<str> = "tiny".into();
-        counters.ear(&word).verdicts(Verdict::Accidental, Reason::NotAddressed).up();
-        counters.ear(&word).verdicts(Verdict::Accidental, Reason::NotWakeWord).up();
+        counters.word(&word).verdicts(Verdict::Accidental, Reason::NotAddressed).up();
+        counters.word(&word).verdicts(Verdict::Accidental, Reason::NotWakeWord).up();
         assert_eq!(counters.verdicts(Verdict::Accidental), 2);
         assert_eq!(counters.verdicts(Verdict::Intended), 0);
         counters.sink("stdout").dropped.up();
         assert_eq!(counters.sink("stdout").dropped.get(), 1);
-        assert_eq!((counters.ears().len(), counters.sinks().len()), (1, 1));
+        assert_eq!((counters.words().len(), counters.sinks().len()), (1, 1));
     }
 }

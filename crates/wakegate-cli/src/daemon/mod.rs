@@ -35,9 +35,9 @@ pub use fanout::{Decided, Fanout, Sink};
 pub use hooks::{Hook, When};
 pub use judging_thread::{Ended, Order, Work, Worker};
 pub use lifecycle::{Daemon, End, ReadAgain, Setup, Stop};
-pub use listened_word::{Ear, Judge, MakeJudge};
+pub use listened_word::{ListenedWord, MakeJudge, listened_word, listened_word_by};
 pub use metrics::{
-    Count, Counters, EarCounters, Histogram, REASONS, Shown, SinkCounters, VERDICTS,
+    Count, Counters, Histogram, REASONS, Shown, SinkCounters, VERDICTS, WordCounters,
 };
 pub use metrics_server::Page;
 pub use mqtt::Publisher;

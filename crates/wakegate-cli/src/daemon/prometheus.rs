@@ -37,7 +37,7 @@ fn write(out: &mut String, c: &Counters) -> fmt::Result {
     ] {
         one(out, name, "counter", help, count.get())?;
     }
-    ears(out, c)?;
+    words(out, c)?;
     sinks(out, c)?;
     others(out, c)?;
     let help = "Time to take one block of the device through all wake words";
@@ -48,28 +48,28 @@ fn write(out: &mut String, c: &Counters) -> fmt::Result {
     histogram(out, "verdict_delay_seconds", help, &c.delay)
 }
 
-fn ears(out: &mut String, counters: &Counters) -> fmt::Result {
-    let ears = counters.ears();
+fn words(out: &mut String, counters: &Counters) -> fmt::Result {
+    let words = counters.words();
     head(out, "candidates_total", "counter", "Candidates of the first stage")?;
-    for ear in &ears {
-        let word = Label(&ear.wake_word);
-        writeln!(out, "wakegate_candidates_total{{wake_word={word}}} {}", ear.candidates.get())?;
+    for word in &words {
+        let name = Label(&word.wake_word);
+        writeln!(out, "wakegate_candidates_total{{wake_word={name}}} {}", word.candidates.get())?;
     }
     head(out, "words_total", "counter", "Wake words said, whatever they were meant for")?;
-    for ear in &ears {
-        let word = Label(&ear.wake_word);
-        writeln!(out, "wakegate_words_total{{wake_word={word}}} {}", ear.words.get())?;
+    for word in &words {
+        let name = Label(&word.wake_word);
+        writeln!(out, "wakegate_words_total{{wake_word={name}}} {}", word.words.get())?;
     }
     head(out, "candidates_abandoned_total", "counter", "Candidates that got no verdict")?;
-    for ear in &ears {
-        let (word, count) = (Label(&ear.wake_word), ear.abandoned.get());
-        writeln!(out, "wakegate_candidates_abandoned_total{{wake_word={word}}} {count}")?;
+    for word in &words {
+        let (name, count) = (Label(&word.wake_word), word.abandoned.get());
+        writeln!(out, "wakegate_candidates_abandoned_total{{wake_word={name}}} {count}")?;
     }
     head(out, "verdicts_total", "counter", "Verdicts by reason")?;
-    for ear in &ears {
+    for word in &words {
         for verdict in VERDICTS {
             for reason in REASONS {
-                let count = ear.verdicts(verdict, reason).get();
+                let count = word.verdicts(verdict, reason).get();
                 // An intended verdict has one reason, an accidental one never has it.
                 let possible = (verdict.as_str() == "intended") == (reason.as_str() == "intended");
                 if count > 0 || possible || verdict.as_str() == "unsure" {
@@ -77,7 +77,7 @@ fn ears(out: &mut String, counters: &Counters) -> fmt::Result {
                         out,
                         "wakegate_verdicts_total{{wake_word={},verdict=\"{verdict}\",\
                          reason=\"{reason}\"}} {count}",
-                        Label(&ear.wake_word)
+                        Label(&word.wake_word)
                     )?;
                 }
             }
@@ -175,8 +175,8 @@ mod tests {
     fn the_text_is_well_formed_and_says_what_was_counted() {
         let counters = Counters::default();
         counters.lost_frames.add(480);
-        let ear = counters.ear(&"say \"hi\"".into());
-        ear.verdicts(Verdict::Accidental, Reason::NotAddressed).add(3);
+        let word = counters.word("say \"hi\"");
+        word.verdicts(Verdict::Accidental, Reason::NotAddressed).add(3);
         counters.sink("stdout").dropped.up();
         counters.step.observe(Duration::from_micros(300));
         counters.delay.observe(Duration::from_millis(840));

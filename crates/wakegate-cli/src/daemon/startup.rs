@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tracing::info;
 
-use super::listened_word::Ear;
+use super::listened_word::{ListenedWord, listened_word};
 use super::metrics::Counters;
 use super::metrics_server::Page;
 use crate::config::{Audio, Config, WakeWord};
@@ -22,9 +22,13 @@ pub fn models(words: &[WakeWord]) -> Result<Vec<Model>> {
 }
 
 /// What listens for `models` on the device; nothing where no device is listened to.
-pub fn ears(models: &[Model], counters: &Counters, listens: bool) -> Result<Vec<Ear>> {
+pub fn listened_words(
+    models: &[Model],
+    counters: &Counters,
+    listens: bool,
+) -> Result<Vec<ListenedWord>> {
     let models = if listens { models } else { &[] };
-    models.iter().map(|model| Ear::new(model.clone(), counters)).collect()
+    models.iter().map(|model| listened_word(model.clone(), counters)).collect()
 }
 
 /// The page for metrics and health.

@@ -53,12 +53,12 @@ impl Satellites {
 fn hand_on(judged: Judged, way: &Mutex<Fanout>, counters: &Counters) -> bool {
     let Judged { client, peer, wake_word, model, decision, .. } = judged;
     let wake_word: Arc<str> = wake_word.into();
-    let ear = counters.ear(&wake_word);
+    let word = counters.word(&wake_word);
     match &decision {
-        Decision::Word(_) => ear.words.up(),
+        Decision::Word(_) => word.words.up(),
         Decision::Verdict(activation) => {
-            ear.candidates.up();
-            ear.verdicts(activation.verdict, activation.reason).up();
+            word.candidates.up();
+            word.verdicts(activation.verdict, activation.reason).up();
         }
         Decision::Settled(_) => return true,
     }

@@ -20,6 +20,7 @@ use super::guard::{MOST_BODY, Refusal, guard};
 use super::picture::{Drawing, Kept, Prepared};
 use super::{assets, decide, login};
 use wakegate::Result;
+use wakegate::audio::seconds;
 use wakegate::intervals::{Interval, clopper_pearson};
 use wakegate::review::CONFIDENCE;
 use wakegate::review::{Answer, ClipId, Day, LeasedClip, Person, Queue, Standing, Stats};
@@ -189,7 +190,6 @@ async fn next(
 
 fn shown(clip: &LeasedClip, now_ms: i64, drawing: Drawing) -> Shown {
     let record = &clip.record;
-    let seconds = |samples: u64| samples as f64 / 16_000.0;
     Shown {
         id: clip.id.as_str().to_owned(),
         wake_word: record.wake_word.clone(),

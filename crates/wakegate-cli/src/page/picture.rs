@@ -3,15 +3,13 @@
 
 use serde::Serialize;
 
+use crate::wav;
 use wakegate::Result;
+use wakegate::audio::SAMPLE_RATE;
 use wakegate::frontend::{FrontEnd, Settings};
 use wakegate::gate::{AudioBuffer, Guarded};
 use wakegate::model::{Model, SpotterSession};
 
-/// Samples a second.
-const RATE: u32 = 16_000;
-/// Bytes of a WAV file before its samples.
-const HEADER: usize = 44;
 /// Bands of the spectrogram.
 const BANDS: usize = 64;
 /// Natural logarithm of power from the loudest cell down to black: 50 dB.
@@ -20,7 +18,7 @@ const RANGE: f32 = 11.5;
 /// samples and a spotter that starts with the clip move it by a few hundredths.
 const TOLERANCE: f32 = 0.1;
 /// How many samples after a word its peak may come: the spotter's delay and its search.
-const SOON: u64 = 16_000;
+const SOON: u64 = SAMPLE_RATE as u64;
 
 /// Bytes for a response. They wipe themselves once they have been sent.
 pub(super) struct Body(Guarded<u8>);
@@ -167,7 +165,7 @@ impl Painter {
             high_hz: settings.high_hz,
             spotter,
         };
-        let prepared = Prepared { wav: Some(wav(audio.samples())), cells: Some(cells) };
+        let prepared = Prepared { wav: Some(wav_of(audio.samples())), cells: Some(cells) };
         Ok((drawing, prepared))
     }
 }
@@ -194,7 +192,7 @@ impl Spotter {
         self.frontend.reset();
         self.session.reset()?;
         result?;
-        let seconds = |samples: usize| samples as f64 / f64::from(RATE);
+        let seconds = |samples: usize| samples as f64 / f64::from(SAMPLE_RATE);
         let (hop, window) = (self.frontend.hop_samples(), self.frontend.window_samples());
         let (first, step) = ((self.frames_per_step - 1) * hop + window, self.frames_per_step * hop);
         let peak = peak(&posteriors, first, step, kept.word);
@@ -237,26 +235,12 @@ fn spectrogram(frontend: &mut FrontEnd, samples: &[f32]) -> (usize, Body) {
 }
 
 /// A WAV file of 16-bit samples, in guarded memory.
-fn wav(samples: &[f32]) -> Body {
-    let bytes = 2 * samples.len();
-    let mut file = Guarded::<u8>::new(HEADER + bytes);
-    let (header, pcm) = file.as_mut_slice().split_at_mut(HEADER);
-    let size = u32::try_from(bytes).unwrap_or(u32::MAX);
-    header[..4].copy_from_slice(b"RIFF");
-    header[4..8].copy_from_slice(&size.saturating_add(36).to_le_bytes());
-    header[8..16].copy_from_slice(b"WAVEfmt ");
-    header[16..20].copy_from_slice(&16_u32.to_le_bytes());
-    header[20..22].copy_from_slice(&1_u16.to_le_bytes());
-    header[22..24].copy_from_slice(&1_u16.to_le_bytes());
-    header[24..28].copy_from_slice(&RATE.to_le_bytes());
-    header[28..32].copy_from_slice(&(2 * RATE).to_le_bytes());
-    header[32..34].copy_from_slice(&2_u16.to_le_bytes());
-    header[34..36].copy_from_slice(&16_u16.to_le_bytes());
-    header[36..40].copy_from_slice(b"data");
-    header[40..44].copy_from_slice(&size.to_le_bytes());
-    for (bytes, sample) in pcm.chunks_exact_mut(2).zip(samples) {
-        let value = (sample * 32_768.0).round().clamp(-32_768.0, 32_767.0) as i16;
-        bytes.copy_from_slice(&value.to_le_bytes());
+fn wav_of(samples: &[f32]) -> Body {
+    let mut file = Guarded::<u8>::new(wav::HEADER_16 + 2 * samples.len());
+    let (header, pcm) = file.as_mut_slice().split_at_mut(wav::HEADER_16);
+    header.copy_from_slice(&wav::header(samples.len(), wav::Form::Int16));
+    for (bytes, &sample) in pcm.chunks_exact_mut(2).zip(samples) {
+        bytes.copy_from_slice(&wav::int16(sample));
     }
     Body(file)
 }
@@ -270,8 +254,9 @@ mod tests {
     }
 
     fn tone(hz: f32, seconds: f32) -> AudioBuffer {
-        let count = (seconds * RATE as f32) as usize;
-        let at = |i: usize| 0.4 * (std::f32::consts::TAU * hz * i as f32 / RATE as f32).sin();
+        let count = (seconds * SAMPLE_RATE as f32) as usize;
+        let at =
+            |i: usize| 0.4 * (std::f32::consts::TAU * hz * i as f32 / SAMPLE_RATE as f32).sin();
         AudioBuffer::copy_of(&(0..count).map(at).collect::<Vec<_>>())
     }
 
@@ -295,12 +280,14 @@ mod tests {
     #[test]
     fn a_wav_file_holds_the_samples() {
         let audio = AudioBuffer::copy_of(&[0.0, 0.5, -1.0, 1.0]);
-        let file = wav(audio.samples());
+        let file = wav_of(audio.samples());
         let bytes = file.as_ref();
-        assert_eq!(bytes.len(), HEADER + 8);
+        assert_eq!(bytes.len(), wav::HEADER_16 + 8);
         assert_eq!(&bytes[40..44], 8_u32.to_le_bytes());
-        let samples: Vec<i16> =
-            bytes[HEADER..].chunks_exact(2).map(|b| i16::from_le_bytes([b[0], b[1]])).collect();
+        let samples: Vec<i16> = bytes[wav::HEADER_16..]
+            .chunks_exact(2)
+            .map(|b| i16::from_le_bytes([b[0], b[1]]))
+            .collect();
         assert_eq!(samples, [0, 16_384, -32_768, 32_767]);
     }
 

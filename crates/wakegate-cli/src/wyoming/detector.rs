@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use zeroize::Zeroizing;
+
 use super::message;
-use super::observer::{End, Heard, Reporter, keep_heard};
+use super::observer::{Reported, Reporter};
 use super::pcm::{Converter, Format};
 use super::protocol::{Event, found_of};
 use super::server::{Client, Service, Session};
@@ -11,32 +13,33 @@ use super::settings::Detect;
 use super::wake_words::{Chosen, Lease, WakeWords};
 use wakegate::pipeline::Decision;
 use wakegate::review::Feed;
+use wakegate::stream::Stream;
 use wakegate::{Error, ErrorKind, Result};
 
 /// Serves wake words with their own spotters.
-pub(super) struct Own {
+pub(super) struct Detector {
     pub(super) words: Arc<WakeWords>,
     pub(super) reporter: Reporter,
 }
 
-impl Service for Own {
+impl Service for Detector {
     fn info(&self) -> Result<Event> {
         Ok(message::info(&self.words))
     }
 
     fn open(&self, client: Client) -> Box<dyn Session> {
-        Box::new(OwnSession {
+        Box::new(DetectorSession {
             client,
             words: Arc::clone(&self.words),
             reporter: self.reporter.clone(),
             chosen: self.words.all(),
             start_format: None,
-            stream: None,
+            heard: None,
         })
     }
 }
 
-struct OwnSession {
+struct DetectorSession {
     client: Client,
     words: Arc<WakeWords>,
     reporter: Reporter,
@@ -45,20 +48,18 @@ struct OwnSession {
     /// What `audio-start` said of the chunks that follow.
     start_format: Option<Format>,
     /// The stream that is heard, from its first chunk on.
-    stream: Option<Stream>,
+    heard: Option<Heard>,
 }
 
 /// One stream of a client's audio.
-struct Stream {
-    leases: Vec<Lease>,
+struct Heard {
+    stream: Stream<Feed, Lease>,
     converter: Converter,
-    samples: Vec<f32>,
+    samples: Zeroizing<Vec<f32>>,
     detected: bool,
-    /// The way into the review queue, where there is one.
-    feed: Option<Feed>,
 }
 
-impl Session for OwnSession {
+impl Session for DetectorSession {
     fn handle(&mut self, event: Event) -> Result<()> {
         match event.kind.as_str() {
             "detect" => {
@@ -79,74 +80,66 @@ impl Session for OwnSession {
     }
 }
 
-impl Stream {
-    /// Takes `samples` through every pipeline, and to the end of the stream where it is that.
-    fn judge(&mut self, words: &WakeWords, end: End) -> Result<Vec<(usize, Decision)>> {
+/// How far a client's stream goes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// There is more.
+    Open,
+    /// The client says that it ends here.
+    Stop,
+    /// The client sends no more, as satellites do after a detection.
+    Cut,
+}
+
+impl Heard {
+    /// What the samples decide, and what the end of the stream does where it is that; by the
+    /// index of the word among those that were chosen.
+    fn judge(&mut self, end: End) -> Result<Vec<(usize, Decision)>> {
         let mut found = Vec::new();
-        if let Some(feed) = &mut self.feed {
-            feed.push(&self.samples);
+        let mut keep = |word, decision| {
+            found.push((word, decision));
+            true
+        };
+        self.stream.push(&self.samples, &mut keep)?;
+        match end {
+            End::Open => {}
+            End::Stop => self.stream.finish(&mut keep)?,
+            End::Cut => self.stream.cut(&mut keep)?,
         }
-        for Lease { word, pipeline, .. } in &mut self.leases {
-            let mut keep = |decision| found.push((*word, decision));
-            pipeline.decide(&self.samples, &mut keep)?;
-            if end == End::Open {
-                continue;
-            }
-            let heard = pipeline.samples();
-            pipeline.decide_rest(&mut |decision| match end {
-                End::Cut => keep_heard(decision, heard).into_iter().for_each(&mut keep),
-                End::Open | End::Stop => keep(decision),
-            })?;
-        }
-        if let Some(feed) = &mut self.feed {
-            for (word, decision) in &found {
-                let manifest = words.manifest(*word);
-                feed.decide(decision, &manifest.wake_word, &manifest.id());
-            }
-            if end != End::Open {
-                feed.finish();
-            }
-        }
-        // A stream ends once.
-        self.feed = self.feed.take().filter(|_| end == End::Open);
         Ok(found)
     }
 }
 
-impl OwnSession {
+impl DetectorSession {
     fn hear(&mut self, chunk: &Event) -> Result<()> {
         let format = Format::of(chunk, self.start_format)?;
-        let stream = match &mut self.stream {
-            Some(stream) => stream,
-            None => {
-                let leases = self.chosen.iter().map(|chosen| self.words.lease(chosen.word));
-                self.stream.insert(Stream {
-                    leases: leases.collect::<Result<_>>()?,
-                    converter: Converter::default(),
-                    samples: Vec::new(),
-                    detected: false,
-                    feed: self.reporter.feed(),
-                })
-            }
+        let heard = match &mut self.heard {
+            Some(heard) => heard,
+            None => self.heard.insert(Heard {
+                stream: self.words.stream(&self.chosen, self.reporter.feed())?,
+                converter: Converter::default(),
+                samples: Zeroizing::default(),
+                detected: false,
+            }),
         };
-        stream.samples.clear();
+        heard.samples.clear();
         let timestamp = chunk.get("timestamp");
-        stream.converter.push(format, &chunk.payload, timestamp, &mut stream.samples)?;
-        self.client.counters.samples.add(stream.samples.len() as u64);
-        let found = stream.judge(&self.words, End::Open)?;
+        heard.converter.push(format, &chunk.payload, timestamp, &mut heard.samples)?;
+        self.client.counters.samples.add(heard.samples.len() as u64);
+        let found = heard.judge(End::Open)?;
         self.report(&found)
     }
 
     /// Judges what is still open, and says so if there was nothing.
     fn stop(&mut self) -> Result<()> {
         let mut found = Vec::new();
-        if let Some(stream) = &mut self.stream {
-            stream.samples.clear();
-            stream.converter.finish(&mut stream.samples)?;
-            found = stream.judge(&self.words, End::Stop)?;
+        if let Some(heard) = &mut self.heard {
+            heard.samples.clear();
+            heard.converter.finish(&mut heard.samples)?;
+            found = heard.judge(End::Stop)?;
         }
         self.report(&found)?;
-        let detected = self.stream.as_ref().is_some_and(|stream| stream.detected);
+        let detected = self.heard.as_ref().is_some_and(|heard| heard.detected);
         self.end_stream();
         if detected {
             return Ok(());
@@ -156,21 +149,20 @@ impl OwnSession {
     }
 
     fn report(&mut self, found: &[(usize, Decision)]) -> Result<()> {
-        let Some(stream) = &mut self.stream else { return Ok(()) };
-        for (word, decision) in found {
-            let manifest = self.words.manifest(*word);
+        let Some(stream) = &mut self.heard else { return Ok(()) };
+        for (index, decision) in found {
+            let chosen = &self.chosen[*index];
+            let manifest = self.words.manifest(chosen.word);
             if let Some(end_sample) = self.reporter.detect.ends(decision) {
                 // The word's last sample, not the one after it: that may be the next chunk's.
                 let timestamp = stream.converter.timestamp(end_sample.saturating_sub(1));
                 stream.detected = true;
-                let asked = self.chosen.iter().find(|chosen| chosen.word == *word);
-                let name = asked.and_then(|chosen| chosen.name.as_deref());
-                let name = name.unwrap_or(&manifest.wake_word);
+                let name = chosen.name.as_deref().unwrap_or(&manifest.wake_word);
                 self.client.out.send(&message::detection(name, timestamp))?;
                 self.client.counters.detections.one();
             }
-            let heard = Heard { decision: *decision, upstream: None };
-            self.reporter.report(&self.client, manifest, heard)?;
+            let reported = Reported { decision: *decision, upstream: None };
+            self.reporter.report(&self.client, manifest, reported)?;
         }
         Ok(())
     }
@@ -179,12 +171,12 @@ impl OwnSession {
     /// that waits is cut there, once all of it has been judged, and what was detected at its word
     /// gets the verdict that what was heard allows.
     fn end_stream(&mut self) {
-        let Some(mut stream) = self.stream.take() else { return };
+        let Some(mut heard) = self.heard.take() else { return };
         let by_word = self.reporter.detect == Detect::Word;
-        if stream.feed.is_some() || by_word {
-            stream.samples.clear();
-            let judged = stream.converter.finish(&mut stream.samples);
-            match judged.and_then(|()| stream.judge(&self.words, End::Cut)) {
+        if heard.stream.is_kept() || by_word {
+            heard.samples.clear();
+            let judged = heard.converter.finish(&mut heard.samples);
+            match judged.and_then(|()| heard.judge(End::Cut)) {
                 Err(error) => {
                     tracing::debug!(%error, "the end of a stream was not judged: nothing of it is kept");
                 }
@@ -192,24 +184,23 @@ impl OwnSession {
                 Ok(_) => {}
             }
         }
-        stream.leases.into_iter().for_each(|lease| self.words.give_back(lease));
+        self.words.end(heard.stream);
     }
 
     /// Reports the verdicts of a stream that is over; the client need not be there any more.
     fn report_late(&self, found: &[(usize, Decision)]) {
         let verdicts = found.iter().filter(|(_, decision)| decision.verdict().is_some());
-        for (word, decision) in verdicts {
-            let heard = Heard { decision: *decision, upstream: None };
-            if let Err(error) =
-                self.reporter.report(&self.client, self.words.manifest(*word), heard)
-            {
+        for (index, decision) in verdicts {
+            let manifest = self.words.manifest(self.chosen[*index].word);
+            let reported = Reported { decision: *decision, upstream: None };
+            if let Err(error) = self.reporter.report(&self.client, manifest, reported) {
                 tracing::debug!(%error, "a client left before its verdict");
             }
         }
     }
 }
 
-impl Drop for OwnSession {
+impl Drop for DetectorSession {
     fn drop(&mut self) {
         // A panic may have left a pipeline in any state.
         if !std::thread::panicking() {

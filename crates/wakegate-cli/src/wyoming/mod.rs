@@ -9,8 +9,8 @@
 //!        -> our pipeline     -> verifier around it -> detection, only where it was intended
 //! ```
 //!
-//! Where review is on, each stream has a [`Feed`](wakegate::review::Feed): its last seconds, of which
-//! the gate gets what was judged intended, cut where the stream or what was judged of it ends.
+//! Where review is on, each [`Stream`](wakegate::stream::Stream) keeps its last seconds, of which the
+//! gate gets what was judged intended, cut where the stream or what was judged of it ends.
 //!
 //! Everything fails closed: a client whose audio can't be judged is told and closed, an
 //! upstream detection that can't be judged is dropped, and both are counted in [`Counters`].
@@ -43,7 +43,7 @@ pub use observer::{Judged, Observer};
 pub use settings::{Detect, Settings};
 pub use transport::Uri;
 
-use detector::Own;
+use detector::Detector;
 use observer::Reporter;
 use proxy::Proxy;
 use server::{Running, Service};
@@ -109,7 +109,7 @@ impl Server {
         )?;
         let words = Arc::new(words.numbered_by(numbers));
         let service: Box<dyn Service> = match upstream {
-            None => Box::new(Own { words, reporter }),
+            None => Box::new(Detector { words, reporter }),
             Some(uri) => {
                 let counters = Arc::clone(&counters);
                 let engine = Engine { uri, settings: settings.clone(), counters };

@@ -6,7 +6,6 @@ use super::message;
 use super::server::Client;
 use super::settings::Detect;
 use wakegate::Result;
-use wakegate::decision::Verdict;
 use wakegate::model::Manifest;
 use wakegate::pipeline::Decision;
 use wakegate::review::{Feed, Recorder};
@@ -34,36 +33,9 @@ pub struct Judged {
 pub type Observer = Arc<dyn Fn(Judged) -> bool + Send + Sync>;
 
 /// A decision, and who proposed its candidate.
-pub(super) struct Heard {
+pub(super) struct Reported {
     pub(super) decision: Decision,
     pub(super) upstream: Option<String>,
-}
-
-/// How far a stream goes.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum End {
-    /// There is more.
-    Open,
-    /// The client says that it ends here.
-    Stop,
-    /// The client sends no more, as satellites do after a detection.
-    Cut,
-}
-
-/// What stands of a decision when a stream is cut off after `heard` samples. Nobody knows what
-/// came then: a verdict of intended that takes it for silence is unsure, and a later look at one
-/// that was given before is none.
-pub(super) fn keep_heard(decision: Decision, heard: u64) -> Option<Decision> {
-    match decision {
-        Decision::Verdict(mut activation) => {
-            if activation.decided_sample > heard && activation.verdict == Verdict::Intended {
-                activation.verdict = Verdict::Unsure;
-            }
-            Some(Decision::Verdict(activation))
-        }
-        Decision::Settled(activation) if activation.decided_sample > heard => None,
-        Decision::Word(_) | Decision::Settled(_) => Some(decision),
-    }
 }
 
 /// Where verdicts go besides the detections.
@@ -88,8 +60,13 @@ impl Reporter {
     ///
     /// # Errors
     /// What sending gives.
-    pub(super) fn report(&self, client: &Client, manifest: &Manifest, heard: Heard) -> Result<()> {
-        let Heard { decision, upstream } = heard;
+    pub(super) fn report(
+        &self,
+        client: &Client,
+        manifest: &Manifest,
+        reported: Reported,
+    ) -> Result<()> {
+        let Reported { decision, upstream } = reported;
         match &decision {
             Decision::Word(_) => client.counters.words.one(),
             Decision::Verdict(activation) => {

@@ -9,10 +9,10 @@ use serde_json::Value;
 
 use super::detector::choose;
 use super::message;
-use super::observer::{Heard, Reporter};
+use super::observer::{Reported, Reporter};
 use super::pcm::Format;
 use super::protocol::Event;
-use super::proxy_judge::{Decided, Judge};
+use super::proxy_judge::{Decided, DetectionJudge};
 use super::server::{Client, Service, Session, spawn};
 use super::upstream::{Engine, Link, News};
 use super::wake_words::{Chosen, WakeWords, lock};
@@ -80,7 +80,7 @@ impl Service for Proxy {
         let lag = self.engine.settings.upstream_lag_ms;
         let recorder = self.reporter.recorder.clone();
         let (words, counters) = (Arc::clone(&self.words), Arc::clone(&client.counters));
-        let judge = Judge::new(words, counters, lag, self.reporter.detect, recorder);
+        let judge = DetectionJudge::new(words, counters, lag, self.reporter.detect, recorder);
         Box::new(ProxySession {
             teller: Teller {
                 client,
@@ -134,7 +134,7 @@ struct ProxySession {
     teller: Teller,
     engine: Engine,
     known: Arc<Mutex<Option<Event>>>,
-    judge: Arc<Mutex<Judge>>,
+    judge: Arc<Mutex<DetectionJudge>>,
     link: Option<Link>,
     /// Number of the connection that has been told what to listen for.
     told: u64,
@@ -294,7 +294,12 @@ struct Teller {
 
 impl Teller {
     /// Takes what the engine has to say.
-    fn take(&self, news: News, judge: &Mutex<Judge>, known: &Mutex<Option<Event>>) -> Result<()> {
+    fn take(
+        &self,
+        news: News,
+        judge: &Mutex<DetectionJudge>,
+        known: &Mutex<Option<Event>>,
+    ) -> Result<()> {
         match news {
             News::Gone(error) => self.client.out.send(&message::error(&error)),
             News::Event(event) => match event.kind.as_str() {
@@ -321,11 +326,11 @@ impl Teller {
                 self.client.out.send(detection)?;
                 self.client.counters.detections.one();
             }
-            let heard = Heard {
+            let reported = Reported {
                 decision: *decision,
                 upstream: Some(detection.text("name").unwrap_or_default().to_owned()),
             };
-            self.reporter.report(&self.client, self.words.manifest(*word), heard)?;
+            self.reporter.report(&self.client, self.words.manifest(*word), reported)?;
         }
         Ok(())
     }

@@ -4,18 +4,18 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use serde_json::Value;
+use zeroize::Zeroizing;
 
 use super::counters::Counters;
-use super::observer::{End, keep_heard};
 use super::pcm::{Converter, Format};
 use super::protocol::{Event, name_or_length};
 use super::settings::Detect;
 use super::wake_words::{Chosen, Lease, WakeWords};
 use wakegate::Result;
 use wakegate::decision::Verdict;
-use wakegate::model::Manifest;
 use wakegate::pipeline::Decision;
 use wakegate::review::{Feed, Recorder};
+use wakegate::stream::Stream;
 
 /// Chunks of which it is known where they lie; at 80 ms each about 80 s.
 const MOST_SENT: usize = 1_024;
@@ -23,13 +23,13 @@ const MOST_SENT: usize = 1_024;
 const RATE: u64 = wakegate::audio::SAMPLE_RATE as u64;
 
 /// The verifier's side of one client.
-pub(super) struct Judge {
+pub(super) struct DetectionJudge {
     words: Arc<WakeWords>,
     counters: Arc<Counters>,
     /// How long after the word's end the engine reports it, in samples.
     lag: u64,
     chosen: Vec<Chosen>,
-    stream: Option<Stream>,
+    heard: Option<Heard>,
     detect: Detect,
     /// What takes the audio of each stream for review, where that is on.
     recorder: Option<Arc<Recorder>>,
@@ -42,17 +42,26 @@ pub(super) struct Judge {
     unjudged: u64,
 }
 
-struct Stream {
-    leases: Vec<Lease>,
-    /// Detections that wait for their verdicts, by lease.
-    waiting: Vec<Vec<Waiting>>,
+struct Heard {
+    stream: Stream<Feed, Lease>,
+    /// The engine's detections, by the index of the word among those that were chosen.
+    detections: Vec<Detections>,
     converter: Converter,
-    samples: Vec<f32>,
+    samples: Zeroizing<Vec<f32>>,
     forwarded: bool,
-    /// End of the last word that was told, and of the last one that was meant, by lease.
-    last: Vec<Last>,
-    /// The way into the review queue, where there is one.
-    feed: Option<Feed>,
+}
+
+/// The engine's detections of one word.
+#[derive(Default)]
+struct Detections {
+    /// Those that wait for their verdicts.
+    waiting: Vec<Waiting>,
+    /// End of the last word that was told.
+    last_word: Option<u64>,
+    /// End of the last word that was meant.
+    last_intended: Option<u64>,
+    /// How close to the last one a word is that one again, in samples.
+    refractory: u64,
 }
 
 struct Waiting {
@@ -60,12 +69,6 @@ struct Waiting {
     number: u64,
     anchor: u64,
     detection: Event,
-}
-
-#[derive(Clone, Copy, Default)]
-struct Last {
-    word: Option<u64>,
-    intended: Option<u64>,
 }
 
 #[derive(Clone, Copy)]
@@ -86,7 +89,7 @@ pub(super) struct Decided {
     pub(super) forward: bool,
 }
 
-impl Judge {
+impl DetectionJudge {
     pub(super) fn new(
         words: Arc<WakeWords>,
         counters: Arc<Counters>,
@@ -101,7 +104,7 @@ impl Judge {
             counters,
             lag,
             chosen,
-            stream: None,
+            heard: None,
             detect,
             recorder,
             streams: 0,
@@ -128,7 +131,7 @@ impl Judge {
 
     /// Whether a stream is being heard.
     pub(super) fn is_hearing(&self) -> bool {
-        self.stream.is_some()
+        self.heard.is_some()
     }
 
     /// Hears audio that the engine is about to get. Gives the timestamp in ms that it must
@@ -142,32 +145,37 @@ impl Judge {
         bytes: &[u8],
         timestamp: Option<&Value>,
     ) -> Result<(u64, Vec<Decided>)> {
-        if self.stream.is_none() {
-            let leases = self.chosen.iter().map(|chosen| self.words.lease(chosen.word));
-            let leases: Vec<Lease> = leases.collect::<Result<_>>()?;
-            self.streams += 1;
-            self.stream = Some(Stream {
-                waiting: leases.iter().map(|_| Vec::new()).collect(),
-                last: vec![Last::default(); leases.len()],
-                leases,
-                converter: Converter::default(),
-                samples: Vec::new(),
-                forwarded: false,
-                feed: self.recorder.as_ref().and_then(Feed::new),
-            });
-        }
-        let Some(stream) = &mut self.stream else { return Ok((self.stamp, Vec::new())) };
-        let start = stream.converter.position();
-        stream.samples.clear();
-        stream.converter.push(format, bytes, timestamp, &mut stream.samples)?;
-        let end = stream.converter.position();
-        self.counters.samples.add(stream.samples.len() as u64);
+        let heard = match &mut self.heard {
+            Some(heard) => heard,
+            None => {
+                let feed = self.recorder.as_ref().and_then(Feed::new);
+                let stream = self.words.stream(&self.chosen, feed)?;
+                let detections = self.chosen.iter().map(|chosen| {
+                    let refractory_s = self.words.manifest(chosen.word).spotter.refractory_s;
+                    let refractory = (refractory_s * RATE as f64) as u64;
+                    Detections { refractory, ..Detections::default() }
+                });
+                self.streams += 1;
+                self.heard.insert(Heard {
+                    stream,
+                    detections: detections.collect(),
+                    converter: Converter::default(),
+                    samples: Zeroizing::default(),
+                    forwarded: false,
+                })
+            }
+        };
+        let start = heard.converter.position();
+        heard.samples.clear();
+        heard.converter.push(format, bytes, timestamp, &mut heard.samples)?;
+        let end = heard.converter.position();
+        self.counters.samples.add(heard.samples.len() as u64);
         self.stamp += 1.max((end - start) * 1_000 / RATE);
         if self.sent.len() == MOST_SENT {
             self.sent.pop_front();
         }
         self.sent.push_back(Sent { stamp: self.stamp, stream: self.streams, start, end });
-        let decided = stream.run(&self.words, self.detect, End::Open)?;
+        let decided = heard.judge(&self.chosen, self.detect, Stream::push)?;
         Ok((self.stamp, decided))
     }
 
@@ -191,20 +199,20 @@ impl Judge {
                 );
             }
         }
-        let Some(stream) = &mut self.stream else { return Ok(Vec::new()) };
-        stream.samples.clear();
-        stream.run(&self.words, self.detect, End::Open)
+        let Some(heard) = &mut self.heard else { return Ok(Vec::new()) };
+        heard.samples.clear();
+        heard.judge(&self.chosen, self.detect, Stream::push)
     }
 
     fn place(&mut self, mut detection: Event) -> std::result::Result<(), String> {
-        let Some(stream) = &mut self.stream else { return Err("its stream is over".to_owned()) };
+        let Some(heard) = &mut self.heard else { return Err("its stream is over".to_owned()) };
         let word = match detection.get("name") {
             Some(name) => name.as_str().and_then(|name| self.words.find(name)),
             // A nameless one can only mean the only word there is.
             None => (self.words.count() == 1).then_some(0),
         };
-        let lease = stream.leases.iter().position(|lease| Some(lease.word) == word);
-        let Some(lease) = lease else {
+        let index = self.chosen.iter().position(|chosen| Some(chosen.word) == word);
+        let Some(index) = index else {
             let name = detection.text("name").map_or("(no name)".to_owned(), name_or_length);
             return Err(format!("{name} is no word that the client asked for"));
         };
@@ -216,18 +224,16 @@ impl Judge {
             }
             Some(sent) => (sent.start, sent.end),
             // An engine with a clock of its own: it means what it heard last.
-            None => (stream.converter.position(), stream.converter.position()),
+            None => (heard.converter.position(), heard.converter.position()),
         };
         let anchor = end.saturating_sub(self.lag);
-        let pipeline = &mut stream.leases[lease].pipeline;
-        let number = pipeline.judge_at(anchor).map_err(|error| error.to_string())?;
-        let timestamp = stream.converter.timestamp(start);
+        let number = heard.stream.judge_at(index, anchor).map_err(|error| error.to_string())?;
+        let timestamp = heard.converter.timestamp(start);
         detection.data.insert("timestamp".to_owned(), timestamp);
-        // The leases stand in the order of the chosen words.
-        if let Some(name) = self.chosen.get(lease).and_then(|chosen| chosen.name.clone()) {
+        if let Some(name) = self.chosen[index].name.clone() {
             detection.data.insert("name".to_owned(), name.into());
         }
-        stream.waiting[lease].push(Waiting { number, anchor, detection });
+        heard.detections[index].waiting.push(Waiting { number, anchor, detection });
         Ok(())
     }
 
@@ -237,14 +243,13 @@ impl Judge {
     /// # Errors
     /// As [`hear`](Self::hear).
     pub(super) fn finish(&mut self) -> Result<(Vec<Decided>, bool)> {
-        let Some(stream) = &mut self.stream else { return Ok((Vec::new(), false)) };
-        stream.samples.clear();
-        stream.converter.finish(&mut stream.samples)?;
-        let decided = stream.run(&self.words, self.detect, End::Stop)?;
-        if let Some(mut feed) = stream.feed.take() {
-            feed.finish();
-        }
-        let forwarded = stream.forwarded;
+        let Some(heard) = &mut self.heard else { return Ok((Vec::new(), false)) };
+        heard.samples.clear();
+        heard.converter.finish(&mut heard.samples)?;
+        let mut decided = heard.judge(&self.chosen, self.detect, Stream::push)?;
+        heard.samples.clear();
+        decided.extend(heard.judge(&self.chosen, self.detect, |stream, _, on| stream.finish(on))?);
+        let forwarded = heard.forwarded;
         self.end();
         Ok((decided, forwarded))
     }
@@ -253,13 +258,17 @@ impl Judge {
     /// the verdict that what was heard allows, anything else gets none.
     pub(super) fn cut(&mut self) -> Vec<Decided> {
         let mut decided = Vec::new();
-        if let Some(stream) = self.stream.as_mut().filter(|_| self.detect == Detect::Word) {
-            stream.samples.clear();
-            let run = stream.converter.finish(&mut stream.samples);
-            let run = run.and_then(|()| stream.run(&self.words, self.detect, End::Cut));
-            match run {
-                Ok(found) => decided = found,
-                Err(error) => tracing::debug!(%error, "the end of a stream was not judged"),
+        if let Some(heard) = self.heard.as_mut().filter(|_| self.detect == Detect::Word) {
+            heard.samples.clear();
+            let judged = heard.converter.finish(&mut heard.samples).and_then(|()| {
+                decided = heard.judge(&self.chosen, self.detect, Stream::push)?;
+                decided.extend(
+                    heard.judge(&self.chosen, self.detect, |stream, _, on| stream.cut(on))?,
+                );
+                Ok(())
+            });
+            if let Err(error) = judged {
+                tracing::debug!(%error, "the end of a stream was not judged");
             }
             decided.iter_mut().for_each(|decided| decided.forward = false);
         }
@@ -270,95 +279,79 @@ impl Judge {
     /// Ends the stream; what waits for a verdict gets none. A clip that waits for its end is cut
     /// here, unless something in it may still wait for a verdict.
     pub(super) fn end(&mut self) {
-        let Some(mut stream) = self.stream.take() else { return };
-        let open: usize = stream.waiting.iter().map(Vec::len).sum();
-        if let Some(feed) = stream.feed.as_mut().filter(|_| open == 0) {
-            feed.finish();
+        let Some(mut heard) = self.heard.take() else { return };
+        let open: usize = heard.detections.iter().map(|word| word.waiting.len()).sum();
+        if open == 0 && heard.stream.is_kept() {
+            // Nothing waits: there is nothing to report. One that has ended already says so.
+            let _ = heard.stream.cut(&mut |_, _| true);
         }
         self.counters.upstream_unjudged.add(open as u64);
-        stream.leases.into_iter().for_each(|lease| self.words.give_back(lease));
+        self.words.end(heard.stream);
     }
 }
 
-impl Stream {
-    /// Feeds the samples to every pipeline, and matches decisions with detections.
-    fn run(&mut self, words: &WakeWords, detect: Detect, end: End) -> Result<Vec<Decided>> {
+impl Heard {
+    /// Lets the stream do `work` with the samples, and matches what it decides with detections.
+    fn judge(
+        &mut self,
+        chosen: &[Chosen],
+        detect: Detect,
+        work: impl FnOnce(
+            &mut Stream<Feed, Lease>,
+            &[f32],
+            &mut dyn FnMut(usize, Decision) -> bool,
+        ) -> Result<()>,
+    ) -> Result<Vec<Decided>> {
         let mut decided = Vec::new();
-        if let Some(feed) = &mut self.feed {
-            feed.push(&self.samples);
-        }
-        for index in 0..self.leases.len() {
-            let Lease { word, pipeline, .. } = &mut self.leases[index];
-            let word = *word;
-            let mut found = Vec::new();
-            let mut keep = |decision| found.push(decision);
-            pipeline.decide(&self.samples, &mut keep)?;
-            let heard = pipeline.samples();
-            match end {
-                End::Open => {}
-                End::Stop => pipeline.decide_rest(&mut keep)?,
-                End::Cut => pipeline.decide_rest(&mut |decision| {
-                    keep_heard(decision, heard).into_iter().for_each(&mut keep);
-                })?,
+        let (detections, forwarded) = (&mut self.detections, &mut self.forwarded);
+        work(&mut self.stream, &self.samples, &mut |index, decision| {
+            if matches!(decision, Decision::Settled(_)) {
+                return true;
             }
-            for decision in found {
-                decided.extend(self.decide(words.manifest(word), word, index, detect, decision));
-            }
-        }
+            let Some((detection, repeated)) = detections[index].take(&decision) else {
+                return false;
+            };
+            let forward = detect.ends(&decision).is_some() && !repeated;
+            *forwarded |= forward;
+            decided.push(Decided { word: chosen[index].word, decision, detection, forward });
+            !repeated
+        })?;
         Ok(decided)
     }
+}
 
-    /// What becomes of a decision about a detection; none where an engine fires again on a word.
-    fn decide(
-        &mut self,
-        manifest: &Manifest,
-        word: usize,
-        index: usize,
-        detect: Detect,
-        decision: Decision,
-    ) -> Option<Decided> {
-        let number = match &decision {
+impl Detections {
+    /// The detection that `decision` is about, and whether the engine fired again on a word that
+    /// was meant before; none where it is about none, or about a word that was told before.
+    fn take(&mut self, decision: &Decision) -> Option<(Event, bool)> {
+        let number = match decision {
             Decision::Word(word) => word.number,
             Decision::Verdict(activation) | Decision::Settled(activation) => activation.number,
         };
-        let place = self.waiting[index].iter().position(|waiting| waiting.number == number);
-        let last = &mut self.last[index];
-        let refractory = manifest.spotter.refractory_s * RATE as f64;
-        let again = |last: Option<u64>, anchor: u64| {
-            last.is_some_and(|last| (anchor.saturating_sub(last) as f64) < refractory)
+        let place = self.waiting.iter().position(|waiting| waiting.number == number)?;
+        let refractory = self.refractory;
+        let is_again = |last: Option<u64>, anchor: u64| {
+            last.is_some_and(|last| anchor.saturating_sub(last) < refractory)
         };
-        let mut forward = detect.ends(&decision).is_some();
-        let (kept, detection) = match (&decision, place) {
-            (Decision::Word(_), Some(place)) => {
-                let Waiting { anchor, detection, .. } = &self.waiting[index][place];
-                if again(last.word, *anchor) {
+        match decision {
+            Decision::Word(_) => {
+                let Waiting { anchor, detection, .. } = &self.waiting[place];
+                if is_again(self.last_word, *anchor) {
                     return None;
                 }
-                last.word = Some(*anchor);
-                (true, detection.clone())
+                self.last_word = Some(*anchor);
+                Some((detection.clone(), false))
             }
-            (Decision::Verdict(activation), Some(place)) => {
-                let Waiting { anchor, detection, .. } = self.waiting[index].remove(place);
+            Decision::Verdict(activation) => {
+                let Waiting { anchor, detection, .. } = self.waiting.remove(place);
                 let intended = activation.verdict == Verdict::Intended;
-                let repeated = intended && again(last.intended, anchor);
+                let repeated = intended && is_again(self.last_intended, anchor);
                 if intended && !repeated {
-                    last.intended = Some(anchor);
+                    self.last_intended = Some(anchor);
                 }
-                forward &= !repeated;
-                (!repeated, detection)
+                Some((detection, repeated))
             }
-            (Decision::Settled(_), _) => {
-                if let Some(feed) = &mut self.feed {
-                    feed.decide(&decision, &manifest.wake_word, &manifest.id());
-                }
-                return None;
-            }
-            (_, None) => return None,
-        };
-        if let Some(feed) = self.feed.as_mut().filter(|_| kept) {
-            feed.decide(&decision, &manifest.wake_word, &manifest.id());
+            Decision::Settled(_) => None,
         }
-        self.forwarded |= forward;
-        Some(Decided { word, decision, detection, forward })
     }
 }

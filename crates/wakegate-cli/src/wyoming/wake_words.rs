@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
 use wakegate::model::{Manifest, Model};
-use wakegate::pipeline::{Numbers, Pipeline, SharedVerifier};
+use wakegate::pipeline::{Decision, Numbers, Part, Pipeline, SharedVerifier};
+use wakegate::review::Feed;
+use wakegate::stream::{Judge, Stream, WakeWord};
 use wakegate::{Error, ErrorKind, Result};
 
 /// Unknown names that are told in the log; a client may send any number of them.
@@ -181,7 +183,7 @@ impl WakeWords {
     ///
     /// # Errors
     /// As [`Pipeline::new`].
-    pub(super) fn lease(&self, index: usize) -> Result<Lease> {
+    fn lease(&self, index: usize) -> Result<Lease> {
         let word = &self.words[index];
         let mut waiting = lock(&word.waiting);
         // A fault in the verifier spoils all that rest on it.
@@ -193,8 +195,32 @@ impl WakeWords {
         Ok(lease)
     }
 
+    /// A stream that is judged for `chosen`, in that order; its audio is kept for `feed`.
+    ///
+    /// # Errors
+    /// As [`lease`](Self::lease).
+    pub(super) fn stream(
+        &self,
+        chosen: &[Chosen],
+        feed: Option<Feed>,
+    ) -> Result<Stream<Feed, Lease>> {
+        let mut words = Vec::with_capacity(chosen.len());
+        for Chosen { word, .. } in chosen {
+            let manifest = self.manifest(*word);
+            words.push(WakeWord::new(&manifest.wake_word, &manifest.id(), self.lease(*word)?));
+        }
+        let mut stream = Stream::new(words);
+        stream.keep(feed);
+        Ok(stream)
+    }
+
+    /// Takes a stream's pipelines back.
+    pub(super) fn end(&self, stream: Stream<Feed, Lease>) {
+        stream.into_words().into_iter().for_each(|word| self.give_back(word.judge));
+    }
+
     /// Takes a pipeline back: it forgets what it heard, and waits for the next stream.
-    pub(super) fn give_back(&self, mut lease: Lease) {
+    fn give_back(&self, mut lease: Lease) {
         if !lease.verifier.is_sound() || lease.pipeline.reset().is_err() {
             return;
         }
@@ -228,6 +254,39 @@ pub(super) struct Lease {
     pub(super) pipeline: Pipeline,
     /// The verifier that it rests on.
     verifier: SharedVerifier,
+}
+
+impl AsMut<Pipeline> for Lease {
+    fn as_mut(&mut self) -> &mut Pipeline {
+        &mut self.pipeline
+    }
+}
+
+impl Judge for Lease {
+    fn decide(
+        &mut self,
+        samples: &[f32],
+        on_decision: &mut dyn FnMut(Decision),
+        mark: &mut dyn FnMut(Part),
+    ) -> Result<()> {
+        self.pipeline.push_marked(samples, on_decision, mark)
+    }
+
+    fn decide_rest(
+        &mut self,
+        on_decision: &mut dyn FnMut(Decision),
+        mark: &mut dyn FnMut(Part),
+    ) -> Result<()> {
+        self.pipeline.finish_marked(on_decision, mark)
+    }
+
+    fn reset(&mut self) -> Result<()> {
+        self.pipeline.reset()
+    }
+
+    fn waiting(&self) -> usize {
+        self.pipeline.waiting()
+    }
 }
 
 /// The lock, whatever happened to a thread that held it: what it guards is whole at every moment.

@@ -7,7 +7,7 @@ use crate::corpus::About;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 use wakegate::Error;
-use wakegate::audio::SAMPLE_RATE;
+use wakegate::audio::seconds;
 use wakegate::decision::{Reason, Verdict};
 use wakegate::model::Manifest;
 use wakegate::pipeline::Activation;
@@ -197,9 +197,4 @@ impl Record {
             ..self
         }
     }
-}
-
-/// Samples of the 16 kHz stream in seconds.
-pub fn seconds(samples: u64) -> f64 {
-    samples as f64 / f64::from(SAMPLE_RATE)
 }

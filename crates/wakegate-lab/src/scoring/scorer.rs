@@ -4,10 +4,11 @@ use std::time::{Duration, Instant};
 
 use crate::corpus::{About, Choice, MOST_SECONDS, Recording, Settings};
 use crate::decode::FileSource;
-use wakegate::audio::{Channel, SAMPLE_RATE, Source, Warning};
-use wakegate::gate::{Heard, LiveAudio, Policy, Tape};
+use wakegate::audio::{Channel, SAMPLE_RATE, Source, Warning, samples_in, seconds};
+use wakegate::gate::{Heard, LiveAudio, Policy, Stop};
 use wakegate::model::{Model, Verification};
 use wakegate::pipeline::{Activation, Decision, Part, Pipeline, SharedVerifier};
+use wakegate::stream::{ClipSink, Stream, WakeWord};
 use wakegate::{Error, ErrorKind, Result};
 
 /// What the pipeline says about one recording.
@@ -22,19 +23,45 @@ pub struct Scored {
     pub channel: Option<usize>,
     /// What the decoder found odd.
     pub warnings: Vec<Warning>,
-    /// For the gate; empty without a tape.
-    pub excerpts: Excerpts,
+    /// For the gate, where there is one.
+    pub excerpts: Option<Excerpts>,
     /// Where the time went.
     pub spent: Spent,
 }
 
 /// What a recording has for the gate.
-#[derive(Default)]
 pub struct Excerpts {
-    /// The activations with the audio around them.
+    policy: Policy,
+    /// The activations that were judged intended, with the audio around them.
     pub clips: Vec<(Heard, LiveAudio)>,
-    /// Those whose early verdict of intended was taken back, so that they have no clip.
-    pub withdrawn: Vec<Activation>,
+    /// Why each of the others has none.
+    pub stops: Vec<Stop>,
+}
+
+impl Excerpts {
+    /// None yet; of each word as much as `policy` keeps.
+    pub fn new(policy: &Policy) -> Self {
+        Self { policy: policy.clone(), clips: Vec::new(), stops: Vec::new() }
+    }
+
+    /// What came since the last time.
+    pub fn take_all(&mut self) -> Self {
+        std::mem::replace(self, Self::new(&self.policy.clone()))
+    }
+}
+
+impl ClipSink for Excerpts {
+    fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    fn take(&mut self, heard: Heard, audio: LiveAudio) {
+        self.clips.push((heard, audio));
+    }
+
+    fn count(&mut self, stop: Stop) {
+        self.stops.push(stop);
+    }
 }
 
 /// Where a thread's time went.
@@ -124,12 +151,10 @@ pub struct Scorer {
     verifier: SharedVerifier,
     /// With the spotter's candidates, and with those of another engine; each is made when it is
     /// first needed.
-    spotting: Option<Pipeline>,
-    triggered: Option<Pipeline>,
+    spotting: Option<Stream<Excerpts>>,
+    triggered: Option<Stream<Excerpts>>,
     block: Vec<f32>,
-    tape: Option<Tape>,
-    wake_word: String,
-    model_id: String,
+    policy: Option<Policy>,
 }
 
 impl Scorer {
@@ -139,26 +164,26 @@ impl Scorer {
     /// As [`Pipeline::new`].
     pub fn new(model: &Model, need_spotter: bool) -> Result<Self> {
         let verifier = SharedVerifier::load(model)?;
-        let manifest = model.manifest();
         let mut scorer = Self {
             model: model.clone(),
             verifier,
             spotting: None,
             triggered: None,
             block: vec![0.0; SAMPLE_RATE as usize],
-            tape: None,
-            wake_word: manifest.wake_word.clone(),
-            model_id: manifest.id(),
+            policy: None,
         };
         if need_spotter {
-            scorer.pipeline(true)?;
+            scorer.spotting = Some(scorer.stream(true)?);
         }
         Ok(scorer)
     }
 
     /// Also gives the audio that `policy` keeps around the activations.
     pub fn with_excerpts(mut self, policy: Option<&Policy>) -> Self {
-        self.tape = policy.map(Tape::new);
+        self.policy = policy.cloned();
+        for stream in [&mut self.spotting, &mut self.triggered].into_iter().flatten() {
+            stream.keep(policy.map(Excerpts::new));
+        }
         self
     }
 
@@ -236,44 +261,44 @@ impl Scorer {
     /// [`ErrorKind::Settings`] for a trigger behind its end, and those of [`Pipeline::push`].
     pub fn score(&mut self, source: &mut dyn Source, trigger: Option<u64>) -> Result<Scored> {
         let spotting = trigger.is_none();
-        self.pipeline(spotting)?;
-        // Out of its place for as long as it works, so that the tape can be at hand too.
         let place = if spotting { &mut self.spotting } else { &mut self.triggered };
-        let Some(mut pipeline) = place.take() else {
-            return Err(Error::new(ErrorKind::Runtime, "there is no pipeline"));
+        let mut stream = match place.take() {
+            Some(stream) => stream,
+            None => self.stream(spotting)?,
         };
-        let result = self.run(&mut pipeline, source, trigger);
+        let result = self.run(&mut stream, source, trigger);
         let place = if spotting { &mut self.spotting } else { &mut self.triggered };
-        *place = Some(pipeline);
+        *place = Some(stream);
         result
     }
 
-    /// Makes the pipeline if there is none yet.
-    fn pipeline(&mut self, spotting: bool) -> Result<()> {
-        let place = if spotting { &mut self.spotting } else { &mut self.triggered };
-        if place.is_none() {
-            *place = Some(Pipeline::with_verifier(&self.model, &self.verifier, spotting)?);
-        }
-        Ok(())
+    fn stream(&self, spotting: bool) -> Result<Stream<Excerpts>> {
+        let pipeline = Pipeline::with_verifier(&self.model, &self.verifier, spotting)?;
+        let manifest = self.model.manifest();
+        let word = WakeWord::new(&manifest.wake_word, &manifest.id(), pipeline);
+        let mut stream = Stream::new(vec![word]);
+        stream.keep(self.policy.as_ref().map(Excerpts::new));
+        Ok(stream)
     }
 
     fn run(
         &mut self,
-        pipeline: &mut Pipeline,
+        stream: &mut Stream<Excerpts>,
         source: &mut dyn Source,
         trigger: Option<u64>,
     ) -> Result<Scored> {
-        pipeline.reset()?;
-        let mut watch = Stopwatch::new();
-        if let Some(tape) = &mut self.tape {
-            tape.restart(0);
-        }
+        stream.restart(0)?;
+        // What a recording left that failed on the way.
+        stream.sink_mut().map(Excerpts::take_all);
         if let Some(sample) = trigger {
-            pipeline.judge_at(sample)?;
+            stream.judge_at(0, sample)?;
         }
+        let mut watch = Stopwatch::new();
         let mut activations = Vec::new();
-        let mut excerpts = Excerpts::default();
-        let mut found = Vec::new();
+        let mut keep = |_, decision: Decision| {
+            activations.extend(decision.verdict());
+            true
+        };
         let mut reading = Duration::ZERO;
         loop {
             let start = Instant::now();
@@ -282,66 +307,32 @@ impl Scorer {
             if count == 0 {
                 break;
             }
-            if let Some(tape) = &mut self.tape {
-                let clips = &mut excerpts.clips;
-                tape.push(&self.block[..count], &mut |heard, audio| clips.push((heard, audio)));
-            }
             watch.start(Part::FrontEnd);
-            let block = &self.block[..count];
-            pipeline.push_marked(block, &mut |d| found.push(d), |part| watch.mark(part))?;
+            stream.push_marked(&self.block[..count], &mut keep, &mut |part| watch.mark(part))?;
             watch.mark(Part::Decision);
-            self.take(&found, &mut excerpts);
-            activations.extend(found.drain(..).filter_map(Decision::verdict));
         }
-        let samples = pipeline.samples();
+        let samples = stream.position();
         if samples == 0 {
             return Err(Error::new(ErrorKind::Audio, "nothing to score")
                 .expected("at least one sample")
                 .found("none"));
         }
         if let Some(trigger) = trigger.filter(|&trigger| trigger > samples) {
-            let at = super::seconds;
             return Err(Error::new(ErrorKind::Settings, "the trigger lies behind the audio")
-                .expected(format!("a moment up to {} s", at(samples)))
-                .found(format!("{} s", at(trigger))));
+                .expected(format!("a moment up to {} s", seconds(samples)))
+                .found(format!("{} s", seconds(trigger))));
         }
         watch.start(Part::FrontEnd);
-        pipeline.finish_marked(&mut |d| found.push(d), |part| watch.mark(part))?;
-        watch.mark(Part::Decision);
-        self.take(&found, &mut excerpts);
-        activations.extend(found.into_iter().filter_map(Decision::verdict));
-        if let Some(tape) = &mut self.tape {
-            tape.finish(&mut |heard, audio| excerpts.clips.push((heard, audio)));
-        }
+        stream.finish_marked(&mut keep, &mut |part| watch.mark(part))?;
         watch.start(Part::Verifier);
-        let highest = pipeline.highest_moment()?.map(|(verification, _)| verification);
+        let highest = stream.highest_moment(0)?.map(|(verification, _)| verification);
         watch.mark(Part::Decision);
+        let excerpts = stream.sink_mut().map(Excerpts::take_all);
         let warnings = source.warnings().to_vec();
         let resample = source.resampling();
         let decode = reading.saturating_sub(resample);
         let spent = Spent { decode, resample, ..watch.spent };
         Ok(Scored { samples, activations, highest, channel: None, warnings, excerpts, spent })
-    }
-
-    /// Hands decisions to the tape; what was not intended leaves it without audio.
-    fn take(&mut self, found: &[Decision], excerpts: &mut Excerpts) {
-        let Some(tape) = &mut self.tape else { return };
-        let Excerpts { clips, withdrawn } = excerpts;
-        let mut keep = |heard, audio| clips.push((heard, audio));
-        let (wake_word, model) = (&self.wake_word, &self.model_id);
-        let heard =
-            |activation| Heard { wake_word: wake_word.clone(), model: model.clone(), activation };
-        for decision in found {
-            match *decision {
-                Decision::Word(_) => {}
-                Decision::Verdict(activation) => tape.take(heard(activation), &mut keep),
-                Decision::Settled(activation) => {
-                    if tape.settle(heard(activation), &mut keep) {
-                        withdrawn.push(activation);
-                    }
-                }
-            }
-        }
     }
 }
 
@@ -351,7 +342,7 @@ impl Scorer {
 /// [`ErrorKind::Settings`] for what is no moment: below 0, beyond [`MOST_SECONDS`], no number.
 pub fn trigger_sample(seconds: f64) -> Result<u64> {
     if (0.0..=MOST_SECONDS).contains(&seconds) {
-        return Ok((seconds * f64::from(SAMPLE_RATE)).round() as u64);
+        return Ok(samples_in(seconds));
     }
     Err(Error::new(ErrorKind::Settings, "the trigger is refused")
         .expected("seconds from the start of the recording, 0 or more")

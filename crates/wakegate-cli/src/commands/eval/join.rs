@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
 
-use wakegate::audio::SAMPLE_RATE;
+use wakegate::audio::samples_in;
 use wakegate::{Error, ErrorKind, Result};
 use wakegate_lab::eval::event::Detection;
 use wakegate_lab::eval::matching::{Recording, Span, WHOLE};
@@ -260,7 +260,7 @@ impl Units {
 
 impl Joined {
     fn add(&mut self, labelled: &Labelled<'_>, heard: &[&Heard], units: &mut Units) -> Result<()> {
-        let length = samples(labelled.length_s(heard)?);
+        let length = samples_in(labelled.length_s(heard)?);
         let speakers: BTreeSet<&str> =
             labelled.rows().filter_map(|row| row.speaker.as_deref()).collect();
         let of_speaker: Vec<Option<usize>> =
@@ -276,8 +276,8 @@ impl Joined {
             labelled.rows.iter().map(|&row| self.span(labelled, row, &whole, units)).collect();
         for (system, heard) in self.systems.iter_mut().zip(heard) {
             let detections = heard.found.iter().map(|found| Detection {
-                time: samples(found.end_s),
-                decided: found.decided_s.map(samples),
+                time: samples_in(found.end_s),
+                decided: found.decided_s.map(samples_in),
                 score: found.p_intended,
                 accepted: found.accepted.unwrap_or(false),
                 reason: found.reason.clone(),
@@ -305,7 +305,7 @@ impl Joined {
             *self.others.entry(label.label.clone()).or_default() += 1;
         }
         let (start, end) =
-            label.span_s.map_or((0, WHOLE), |(start, end)| (samples(start), samples(end)));
+            label.span_s.map_or((0, WHOLE), |(start, end)| (samples_in(start), samples_in(end)));
         let speaker = label.speaker.as_deref().and_then(|speaker| units.speaker(speaker));
         let unit = speaker.unwrap_or_else(|| recording.unit_at(start));
         Span { start, end, wanted, unit, row }
@@ -340,9 +340,4 @@ impl Joined {
         };
         if value.is_empty() { NOTHING.to_owned() } else { value.to_owned() }
     }
-}
-
-/// Seconds in samples of the 16 kHz stream.
-fn samples(seconds: f64) -> u64 {
-    (seconds * f64::from(SAMPLE_RATE)).round() as u64
 }

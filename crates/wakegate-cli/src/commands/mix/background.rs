@@ -155,7 +155,7 @@ impl Background {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::commands::wav;
+    use crate::wav;
 
     #[test]
     fn a_stretch_does_not_depend_on_how_it_is_asked_for() {

@@ -7,14 +7,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use wakegate::audio::{SAMPLE_RATE, read_all};
+use wakegate::audio::{read_all, samples_in};
 use wakegate::{Error, ErrorKind, Result};
 use wakegate_lab::decode::{FileSource, find_audio};
 use wakegate_lab::eval::mix::Snr;
 use wakegate_lab::eval::random::Random;
 
+use super::Outcome;
 use super::output::{self, counted};
-use super::{Outcome, wav};
+use crate::wav;
 use background::{Background, Stretch};
 use keywords::{Clip, Keyword, Keywords};
 
@@ -352,9 +353,9 @@ fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
 }
 
 fn samples(seconds: f64) -> usize {
-    (seconds * f64::from(SAMPLE_RATE)).round() as usize
+    samples_in(seconds) as usize
 }
 
 fn seconds(samples: usize) -> f64 {
-    samples as f64 / f64::from(SAMPLE_RATE)
+    wakegate::audio::seconds(samples as u64)
 }

@@ -6,7 +6,7 @@ use wakegate::audio::{SAMPLE_RATE, Source};
 use wakegate::{Error, ErrorKind, Result};
 use wakegate_lab::decode::FileSource;
 
-use crate::commands::wav;
+use crate::wav;
 
 /// Most seconds of one piece.
 pub const MOST_S: f64 = 4.0;

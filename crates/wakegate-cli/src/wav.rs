@@ -13,8 +13,11 @@ pub enum Form {
     Float32,
 }
 
-/// A mono file of `samples` at [`SAMPLE_RATE`].
-pub fn bytes(samples: &[f32], form: Form) -> Vec<u8> {
+/// Bytes of the header of 16-bit samples.
+pub const HEADER_16: usize = 44;
+
+/// What stands before `samples` samples of a mono file at [`SAMPLE_RATE`].
+pub fn header(samples: usize, form: Form) -> Vec<u8> {
     let (tag, width) = match form {
         Form::Int16 => (1_u16, 2_u16),
         Form::Float32 => (3, 4),
@@ -24,10 +27,10 @@ pub fn bytes(samples: &[f32], form: Form) -> Vec<u8> {
         Form::Int16 => &[],
         Form::Float32 => b"fact\x04\0\0\0",
     };
-    let count = u32::try_from(samples.len()).unwrap_or(u32::MAX);
+    let count = u32::try_from(samples).unwrap_or(u32::MAX);
     let size = count.saturating_mul(u32::from(width));
     let extra = if fact.is_empty() { 0 } else { 12 };
-    let mut file = Vec::with_capacity(44 + extra as usize + size as usize);
+    let mut file = Vec::with_capacity(HEADER_16 + extra as usize);
     file.extend_from_slice(b"RIFF");
     file.extend_from_slice(&size.saturating_add(36 + extra).to_le_bytes());
     file.extend_from_slice(b"WAVEfmt \x10\0\0\0");
@@ -43,12 +46,20 @@ pub fn bytes(samples: &[f32], form: Form) -> Vec<u8> {
     }
     file.extend_from_slice(b"data");
     file.extend_from_slice(&size.to_le_bytes());
+    file
+}
+
+/// `sample` as 16-bit integers have it: what is beyond full scale is clipped.
+pub fn int16(sample: f32) -> [u8; 2] {
+    ((sample * 32_768.0).round().clamp(-32_768.0, 32_767.0) as i16).to_le_bytes()
+}
+
+/// A mono file of `samples` at [`SAMPLE_RATE`].
+pub fn bytes(samples: &[f32], form: Form) -> Vec<u8> {
+    let mut file = header(samples.len(), form);
     for &sample in samples {
         match form {
-            Form::Int16 => {
-                let value = (sample * 32_768.0).round().clamp(-32_768.0, 32_767.0) as i16;
-                file.extend_from_slice(&value.to_le_bytes());
-            }
+            Form::Int16 => file.extend_from_slice(&int16(sample)),
             Form::Float32 => file.extend_from_slice(&sample.to_le_bytes()),
         }
     }
