@@ -290,10 +290,10 @@ fn labels_that_cannot_be_read_are_refused_by_line() {
     let folder = folder();
     let folder = folder.path();
     for (name, text, said) in [
-        ("a.jsonl", "{\"p_intended\":0.5,\"label\":\"intended\"}\n{\"p_int", "a.jsonl line 2"),
+        ("a.jsonl", "{\"p_intended\":0.5,\"label\":\"intended\"}\n{\"p_int", "a.jsonl: line 2"),
         ("b.jsonl", "{\"p_intended\":0.5,\"label\":\"perhaps\"}\n", "found \"perhaps\""),
         ("c.csv", "score,label\n0.5,intended\n", "a column p_intended"),
-        ("d.csv", "p_intended,label\n0.5,intended\nhigh,intended\n", "d.csv line 3"),
+        ("d.csv", "p_intended,label\n0.5,intended\nhigh,intended\n", "d.csv: line 3"),
         ("e.csv", "p_intended,label\n1.5,intended\n", "a p_intended from 0 to 1"),
     ] {
         fs::write(folder.join(name), text).unwrap();

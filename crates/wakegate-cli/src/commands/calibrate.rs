@@ -1,16 +1,17 @@
 //! `wakegate calibrate`: a threshold that labelled activations certify.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::config::Config;
 use clap::Args;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use wakegate::review::{Certificate, Person, Queue, Settings};
 use wakegate::{Error, ErrorKind, Result};
 use wakegate_lab::eval::certify;
 use wakegate_lab::eval::certify::{DAY_CLIPS, Goal, Labelled, REPORTED_2019, Report};
 
+use super::eval::rows::{Form, Head, Reading};
 use super::output;
 use super::output::{JsonLines, counted};
 use super::provenance;
@@ -21,8 +22,8 @@ use super::{Outcome, open_model};
 
 /// Find the smallest threshold at which, with confidence, few queued clips are accidental
 ///
-/// Takes labelled activations: lines of `score --activations` with a "label" added, or a CSV
-/// with the columns p_intended and label, as `review export` writes it. Labels: intended, or
+/// Takes labelled activations: lines of `score --activations` with a "label" added, or a CSV, TSV
+/// or Parquet table with the columns p_intended and label, as `review export` writes it. Labels: intended, or
 /// accidental, not_wake_word, not_addressed, playback, unclear, which all count against it.
 /// The rows must be a fair sample of what the threshold will meet, each once: where they say that
 /// they are of another model, of another queue or of long ago, it says so, and --apply refuses them.
@@ -35,7 +36,7 @@ use super::{Outcome, open_model};
         wakegate calibrate --labels labels.csv\n  \
         wakegate calibrate --labels labels.csv --share 0.01 --apply --config wakegate.toml")]
 pub struct Calibrate {
-    /// Labelled activations, JSON lines or CSV
+    /// Labelled activations: JSON lines, CSV, TSV or Parquet
     #[arg(long, value_name = "FILE")]
     labels: PathBuf,
     /// Largest share of accidental clips among the queued
@@ -235,69 +236,50 @@ fn show(rows: &Rows, goal: Goal, report: &Report, days: Option<(u64, u32)>) -> R
 }
 
 fn read(path: &Path) -> Result<Rows> {
-    let text = fs::read_to_string(path).map_err(|e| Error::io("read", path, &e))?;
-    let parsed = if text.trim_start().starts_with('{') { json(&text) } else { table(&text) };
+    const COLUMNS: [&str; 4] = ["p_intended", "label", "model", "day"];
+    let reading = Reading {
+        wanted: &|name| COLUMNS.contains(&name),
+        numbers: &COLUMNS[..1],
+        quoted_tabs: true,
+        name: "the labels",
+        row: "a p_intended and a label",
+        remedy: "export or copy them again",
+    };
     let mut rows = Rows { labelled: Vec::new(), origins: Vec::new(), left_out: 0 };
-    for (number, row) in parsed {
-        let row = row
-            .and_then(labelled)
-            .map_err(|e| e.context(format_args!("{} line {number}", path.display())))?;
-        match row {
+    reading.read(path, &mut begin, &mut |place, row| {
+        let row = serde_json::from_value::<Row>(Value::Object(row)).map_err(|error| {
+            Error::new(ErrorKind::Settings, "the row is refused")
+                .expected("a p_intended and a label")
+                .found(error.to_string())
+        });
+        match row.and_then(labelled).map_err(|error| error.context(place))? {
             Some((row, origin)) => {
                 rows.labelled.push(row);
                 rows.origins.push(origin);
             }
             None => rows.left_out += 1,
         }
-    }
+        Ok(())
+    })?;
     Ok(rows)
 }
 
-/// Rows by the number of their line.
-type Parsed = Vec<(u64, Result<Row>)>;
-
-fn json(text: &str) -> Parsed {
-    let lines = (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty());
-    lines
-        .map(|(number, line)| (number, serde_json::from_str(line).map_err(|e| unread(&e))))
-        .collect()
-}
-
-fn table(text: &str) -> Parsed {
-    let mut reader = csv::Reader::from_reader(text.as_bytes());
-    let headers = match reader.headers() {
-        Ok(headers) => headers.clone(),
-        Err(error) => return vec![(1, Err(unread(&error)))],
-    };
-    let missing =
-        ["p_intended", "label"].into_iter().find(|name| headers.iter().all(|h| h != *name));
-    if let Some(name) = missing {
-        let error = Error::new(ErrorKind::Settings, "the labels are refused")
-            .expected(format!("JSON lines, or CSV with a column {name}"))
-            .found(format!("columns {:?}", headers.iter().take(12).collect::<Vec<_>>()));
-        return vec![(1, Err(error))];
+/// Refuses a table that can't hold labels, before its rows.
+fn begin(form: Form, head: &Head) -> Result<()> {
+    let refused = || Error::new(ErrorKind::Settings, "the labels are refused");
+    if form == Form::Audacity {
+        return Err(refused()
+            .expected("the output of `score --activations` or of `review export`")
+            .found("labels as Audacity exports them"));
     }
-    let mut rows = Vec::new();
-    for record in reader.records() {
-        let row = match record {
-            Ok(record) => {
-                let number = record.position().map_or(0, csv::Position::line);
-                (number, record.deserialize(Some(&headers)).map_err(|e| unread(&e)))
-            }
-            Err(error) => {
-                let number = error.position().map_or(0, csv::Position::line);
-                (number, Err(unread(&error)))
-            }
-        };
-        rows.push(row);
+    let Some(columns) = &head.columns else { return Ok(()) };
+    let needed = ["p_intended", "label"].into_iter();
+    match needed.into_iter().find(|name| columns.iter().all(|column| column != name)) {
+        Some(name) => Err(refused()
+            .expected(format!("JSON lines, or a table with a column {name}"))
+            .found(format!("the columns {}", columns.join(", ")))),
+        None => Ok(()),
     }
-    rows
-}
-
-fn unread(error: &dyn std::fmt::Display) -> Error {
-    Error::new(ErrorKind::Settings, "the row is refused")
-        .expected("a p_intended and a label")
-        .found(error.to_string())
 }
 
 /// A row that counts; none where the label or the score is missing.

@@ -4,7 +4,6 @@ use std::cell::Cell;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
 
 use serde_json::Value;
 
@@ -12,11 +11,8 @@ use super::columns::is_same;
 use super::grouping::Visit;
 use super::paths::shown;
 use super::{Item, Settings, json};
-use crate::table::{CsvText, ParquetReader};
+use crate::table::{CsvText, LimitedRows, ParquetReader, RowLength};
 use wakegate::{Error, ErrorKind, Result};
-
-/// Most bytes of a row.
-const MOST_ROW: u64 = 16 << 20;
 
 /// A table with a recording a row.
 #[derive(Debug)]
@@ -50,14 +46,14 @@ impl Manifest {
         let table = path.to_string_lossy();
         let names = match form {
             Form::Csv(delimiter) => {
-                let names = Csv::open(path, delimiter, &Rc::default())?.columns;
+                let names = Csv::open(path, delimiter)?.columns;
                 columns.check(&names, &table)?;
                 names
             }
             Form::JsonLines if is_stdin(path) => Vec::new(),
             Form::JsonLines => {
                 let mut names = Vec::new();
-                let rows = Rows { inner: open(path)?, read: Rc::default() };
+                let (rows, _) = LimitedRows::new(open(path)?);
                 json::visit(rows, &mut |_, row| {
                     names = row.map(|row| row.keys().cloned().collect()).unwrap_or_default();
                     false
@@ -115,13 +111,12 @@ impl Manifest {
     }
 
     fn csv(&self, delimiter: u8, settings: &Settings, visit: &mut Visit<'_>) -> Result<bool> {
-        let read = Rc::new(Cell::new(0));
-        let Csv { mut reader, columns, is_spaced } = Csv::open(&self.path, delimiter, &read)?;
+        let Csv { mut reader, length, columns, is_spaced } = Csv::open(&self.path, delimiter)?;
         // Where semicolons lie between the fields, commas lie inside numbers.
         let commas = reader.get_ref().delimiter() == b';';
         let mut record = csv::StringRecord::new();
         loop {
-            read.set(0);
+            length.begin();
             let more = reader.read_record(&mut record);
             if let Some(line) = reader.get_ref().open_quote() {
                 return Err(Error::new(ErrorKind::Settings, "the rows can't be read on")
@@ -150,8 +145,8 @@ impl Manifest {
                 Err(error) => {
                     let line = error.position().map_or(0, csv::Position::line);
                     let is_io = matches!(error.kind(), csv::ErrorKind::Io(_));
-                    if is_io && read.get() > MOST_ROW {
-                        return Err(too_long().context(self.place(reader.position().line())));
+                    if let Some(error) = length.problem().filter(|_| is_io) {
+                        return Err(error.context(self.place(reader.position().line())));
                     }
                     let error = Error::new(ErrorKind::Settings, "the row can't be read")
                         .found(error.to_string());
@@ -168,11 +163,10 @@ impl Manifest {
     }
 
     fn json_lines(&self, settings: &Settings, visit: &mut Visit<'_>) -> Result<bool> {
-        let read = Rc::new(Cell::new(0));
         let last = Cell::new(0);
-        let rows = Rows { inner: open(&self.path)?, read: Rc::clone(&read) };
+        let (rows, length) = LimitedRows::new(open(&self.path)?);
         let visited = json::visit(rows, &mut |number, row| {
-            read.set(0);
+            length.begin();
             last.set(number);
             let place = self.place(number);
             visit(match row {
@@ -192,9 +186,9 @@ impl Manifest {
                 ),
             })
         });
-        visited.map_err(|error| match read.get() > MOST_ROW {
-            true => too_long().context(self.place(last.get() + 1)),
-            false => Error::io("read", &self.path, &error),
+        visited.map_err(|error| match length.problem() {
+            Some(problem) => problem.context(self.place(last.get() + 1)),
+            None => Error::io("read", &self.path, &error),
         })
     }
 
@@ -246,50 +240,28 @@ fn open(path: &Path) -> Result<Box<dyn Read>> {
 
 /// An open table of text.
 struct Csv {
-    reader: csv::Reader<CsvText<Rows>>,
+    reader: csv::Reader<CsvText<LimitedRows<Box<dyn Read>>>>,
+    length: RowLength,
     columns: Vec<String>,
     is_spaced: bool,
 }
 
 impl Csv {
-    /// Every row has as many fields as the header, or is an error of its own. `read` counts the
-    /// bytes of a row.
-    fn open(path: &Path, delimiter: u8, read: &Rc<Cell<u64>>) -> Result<Self> {
-        let rows = Rows { inner: open(path)?, read: Rc::clone(read) };
+    /// Every row has as many fields as the header, or is an error of its own.
+    fn open(path: &Path, delimiter: u8) -> Result<Self> {
+        let (rows, length) = LimitedRows::new(open(path)?);
         let text = CsvText::new(rows, delimiter, true);
         let text = text.map_err(|e| Error::io("read", path, &e))?;
         let mut reader = csv::ReaderBuilder::new().delimiter(text.delimiter()).from_reader(text);
-        let header = reader.headers().map_err(|error| unread(path, &error))?;
+        let header = reader.headers().map_err(|error| {
+            let problem = length.problem().map(|problem| problem.context(path.display()));
+            problem.unwrap_or_else(|| unread(path, &error))
+        })?;
         // Who puts a space behind each comma of the header puts it behind all.
         let is_spaced = header.iter().any(|name| name != name.trim());
         let columns = header.iter().map(|name| name.trim().to_owned()).collect();
-        Ok(Self { reader, columns, is_spaced })
+        Ok(Self { reader, length, columns, is_spaced })
     }
-}
-
-/// A table whose rows are no longer than a limit: a reader holds each of them whole.
-struct Rows {
-    inner: Box<dyn Read>,
-    /// Bytes since the last row began, and what was read ahead of it.
-    read: Rc<Cell<u64>>,
-}
-
-impl Read for Rows {
-    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        if self.read.get() > MOST_ROW {
-            return Err(io::Error::other(too_long()));
-        }
-        let count = self.inner.read(out)?;
-        self.read.set(self.read.get() + count as u64);
-        Ok(count)
-    }
-}
-
-fn too_long() -> Error {
-    Error::new(ErrorKind::Limit, "the row is too long")
-        .expected(format!("at most {} MiB", MOST_ROW >> 20))
-        .found("more")
-        .hint("the file may lack line ends, or be no table at all")
 }
 
 fn unread(path: &Path, error: &dyn std::fmt::Display) -> Error {

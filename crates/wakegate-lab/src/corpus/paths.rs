@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::io::{self, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,7 @@ use super::archive::{self, Archive};
 use super::pattern;
 use super::{Input, Item, Recording, Settings};
 use crate::decode::{Found, find_files};
-use crate::table::to_utf8;
+use crate::table::{LimitedRows, Utf8};
 use wakegate::{Error, ErrorKind, Result};
 
 /// Appends what `path` stands for to `inputs`.
@@ -67,18 +67,27 @@ fn matches(pattern: &str, settings: &Settings, inputs: &mut Vec<Input>) {
 
 /// The lines of a list that are not empty, as the paths that they are.
 pub(super) fn read_list(list: &Path) -> Result<Vec<PathBuf>> {
-    let mut bytes = Vec::new();
-    let read = if list == Path::new("-") {
-        io::stdin().lock().read_to_end(&mut bytes).map(|_| ())
+    let unread = |e: io::Error| Error::io("read", list, &e);
+    let inner: Box<dyn Read> = if list == Path::new("-") {
+        Box::new(io::stdin())
     } else {
-        fs::read(list).map(|read| bytes = read)
+        Box::new(fs::File::open(list).map_err(unread)?)
     };
-    let bytes = read.and_then(|()| to_utf8(&bytes)).map_err(|e| Error::io("read", list, &e))?;
-    let lines =
-        bytes.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
-    // A name need not be text.
-    let path = |line: &[u8]| PathBuf::from(OsString::from_vec(line.to_vec()));
-    Ok(lines.filter(|line| !line.is_empty()).map(path).collect())
+    let (rows, length) = LimitedRows::new(inner);
+    let mut paths = Vec::new();
+    for (number, line) in (1..).zip(BufReader::new(Utf8::new(rows)).split(b'\n')) {
+        let line = line.map_err(|e| match length.problem() {
+            Some(problem) => problem.context(format_args!("{}:{number}", list.display())),
+            None => unread(e),
+        })?;
+        length.begin();
+        let line = line.strip_suffix(b"\r").unwrap_or(&line);
+        if !line.is_empty() {
+            // A name need not be text.
+            paths.push(PathBuf::from(OsString::from_vec(line.to_vec())));
+        }
+    }
+    Ok(paths)
 }
 
 /// The item of a path.

@@ -19,6 +19,7 @@ mod csv_text;
 mod npz;
 mod parquet_read;
 mod parquet_write;
+mod row_limit;
 mod text;
 mod whole_file;
 
@@ -28,6 +29,7 @@ pub use csv_text::CsvText;
 pub use npz::NpzWriter;
 pub use parquet_read::{ParquetReader, Row};
 pub use parquet_write::ParquetWriter;
+pub use row_limit::{LimitedRows, RowLength};
 pub use text::{Utf8, to_utf8};
 pub use whole_file::WholeFile;
 

@@ -6,7 +6,7 @@ pub mod labels;
 mod lines;
 mod phases;
 mod report;
-mod rows;
+pub mod rows;
 mod scores;
 mod table;
 

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use serde_json::{Map, Number, Value};
 use wakegate::{Error, ErrorKind, Result};
-use wakegate_lab::table::{CsvText, ParquetReader, Utf8};
+use wakegate_lab::table::{CsvText, LimitedRows, ParquetReader, RowLength, Utf8};
 
 /// What a file of Parquet begins and ends with.
 const PARQUET: &[u8] = b"PAR1";
@@ -102,40 +102,40 @@ impl Reading<'_> {
     ) -> Result<()> {
         let unread = |e: io::Error| Error::io("read", path, &e);
         let file = File::open(path).map_err(unread)?;
-        let mut reader = BufReader::with_capacity(HEAD, file);
-        let is_parquet = reader.fill_buf().map_err(unread)?.starts_with(PARQUET);
-        let mut reader: Box<dyn BufRead> = if is_parquet {
-            Box::new(reader)
-        } else {
-            Box::new(BufReader::with_capacity(HEAD, Utf8::new(reader)))
-        };
+        let (rows, length) = LimitedRows::new(file);
+        let mut reader = BufReader::with_capacity(HEAD, Utf8::new(rows));
         let form = Form::of(reader.fill_buf().map_err(unread)?);
         match form {
             Form::JsonLines => {
-                begin(form, &Head::default())?;
-                self.json_lines(reader, take)
+                begin(form, &Head::default()).and_then(|()| self.json_lines(reader, &length, take))
             }
-            Form::Csv | Form::Tsv => self.csv(reader, form, begin, take),
+            Form::Csv | Form::Tsv => self.csv(reader, form, &length, begin, take),
             Form::Audacity => {
-                begin(form, &Head::default())?;
-                self.audacity(reader, take)
+                begin(form, &Head::default()).and_then(|()| self.audacity(reader, &length, take))
             }
             Form::Parquet => return self.parquet(path, begin, take),
         }
         .map_err(|error| error.context(path.display()))
     }
 
-    fn json_lines(&self, mut reader: impl BufRead, take: &mut Take<'_>) -> Result<()> {
+    fn json_lines(
+        &self,
+        mut reader: impl BufRead,
+        length: &RowLength,
+        take: &mut Take<'_>,
+    ) -> Result<()> {
         let mut line = Vec::new();
         for number in 1_u64.. {
             line.clear();
-            if reader.read_until(b'\n', &mut line).map_err(|e| unread(&e))? == 0 {
+            length.begin();
+            let place = format!("line {number}");
+            let count = reader.read_until(b'\n', &mut line);
+            if count.map_err(|e| unread(length, &e).context(&place))? == 0 {
                 break;
             }
             if line.trim_ascii().is_empty() {
                 continue;
             }
-            let place = format!("line {number}");
             let row = serde_json::from_slice::<Map<String, Value>>(&line).map_err(|error| {
                 let cut = !line.ends_with(b"\n") && error.is_eof();
                 let error = if cut { self.cut_off() } else { self.refused(self.row, &error) };
@@ -151,19 +151,22 @@ impl Reading<'_> {
         &self,
         reader: impl Read,
         form: Form,
+        length: &RowLength,
         begin: &mut dyn FnMut(Form, &Head) -> Result<()>,
         take: &mut Take<'_>,
     ) -> Result<()> {
         let tabs = form == Form::Tsv;
         let quoting = !tabs || self.quoted_tabs;
         let text = CsvText::new(reader, if tabs { b'\t' } else { b',' }, quoting);
-        let text = text.map_err(|e| unread(&e))?;
+        let text = text.map_err(|e| unread(length, &e))?;
         let commas = text.delimiter() == b';';
         let mut reader = csv::ReaderBuilder::new()
             .delimiter(text.delimiter())
             .quoting(quoting)
             .from_reader(text);
-        let header = reader.headers().map_err(|error| self.refused(self.row, &error))?;
+        let header = reader.headers().map_err(|error| {
+            length.problem().unwrap_or_else(|| self.refused(self.row, &error)).context("line 1")
+        })?;
         let columns: Vec<String> = header.iter().map(|name| name.trim().to_owned()).collect();
         if let Some(twice) =
             columns.iter().find(|&a| columns.iter().filter(|&b| a == b).count() > 1)
@@ -175,6 +178,7 @@ impl Reading<'_> {
         begin(form, &head)?;
         let mut record = csv::StringRecord::new();
         loop {
+            length.begin();
             let more = reader.read_record(&mut record);
             let position = more.as_ref().map_or_else(|e| e.position(), |_| record.position());
             let place = format!("line {}", position.map_or(0, csv::Position::line));
@@ -194,6 +198,9 @@ impl Reading<'_> {
                 }
                 Ok(false) => break,
                 Ok(true) => {}
+                Err(error) if matches!(error.kind(), csv::ErrorKind::Io(_)) => {
+                    return Err(unread(length, &error).context(place));
+                }
                 Err(error) => {
                     let last = !reader.read_record(&mut record).unwrap_or(true);
                     let cut = last && is_short(&error) && !reader.get_ref().ends_a_line();
@@ -218,9 +225,16 @@ impl Reading<'_> {
         Ok(())
     }
 
-    fn audacity(&self, reader: impl BufRead, take: &mut Take<'_>) -> Result<()> {
+    fn audacity(
+        &self,
+        reader: impl BufRead,
+        length: &RowLength,
+        take: &mut Take<'_>,
+    ) -> Result<()> {
         for (number, line) in (1_u64..).zip(reader.lines()) {
-            let line = line.map_err(|e| unread(&e))?;
+            let line =
+                line.map_err(|e| unread(length, &e).context(format_args!("line {number}")))?;
+            length.begin();
             // A line that begins so has the frequencies of the label before it.
             if line.trim().is_empty() || line.starts_with('\\') {
                 continue;
@@ -298,8 +312,10 @@ impl Reading<'_> {
     }
 }
 
-fn unread(error: &io::Error) -> Error {
-    Error::new(ErrorKind::Io, "cannot be read").found(error.to_string())
+/// The error of a table that can't be read on, which may be that its row is too long.
+fn unread(length: &RowLength, error: &dyn std::fmt::Display) -> Error {
+    let other = || Error::new(ErrorKind::Io, "cannot be read").found(error.to_string());
+    length.problem().unwrap_or_else(other)
 }
 
 /// Whether a record has fewer fields than there are columns.
