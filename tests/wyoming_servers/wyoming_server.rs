@@ -1,11 +1,11 @@
 //! `wakegate listen --wyoming` as a wake-word engine, spoken to as satellites and Home Assistant do.
 
 use crate::cli_support::{json_lines, package, run_in, wakegate, write_wav};
-use crate::wyoming_support::{CHUNK, Client, Daemon, bytes, of_kind, recording};
+use crate::wyoming_support::{CHUNK, Client, Daemon, Event, bytes, of_kind, recording};
 use serde_json::{Value, json};
 
 /// Streams a recording and gives everything that came back.
-fn judge(client: &mut Client, name: &str) -> Vec<crate::wyoming_support::Event> {
+fn judge(client: &mut Client, name: &str) -> Vec<Event> {
     client.stream(&recording(name));
     client.drain()
 }
@@ -90,6 +90,41 @@ fn a_word_said_to_the_device_is_detected_and_one_in_passing_is_not() {
     assert_eq!(ended.count("activations_intended_total"), 2);
     let printed = ended.lines.iter().filter(|line| line["verdict"] == "intended").count();
     assert_eq!(printed, 2, "stdout has the verdicts too: {:?}", ended.lines);
+}
+
+/// Streams `frames` as stereo and gives what came back.
+fn judge_stereo(daemon: &Daemon, frames: impl Iterator<Item = [i16; 2]>) -> Vec<Event> {
+    let mut client = daemon.client();
+    let form = json!({"rate": 16_000, "width": 2, "channels": 2});
+    let bytes: Vec<u8> = frames.flatten().flat_map(i16::to_le_bytes).collect();
+    bytes.chunks(4 * CHUNK).for_each(|chunk| client.send_with("audio-chunk", form.clone(), chunk));
+    client.send("audio-stop", json!({}));
+    client.drain()
+}
+
+#[test]
+fn one_channel_of_several_is_heard_where_the_settings_name_it() {
+    let right = || recording("alexa_lights").into_iter().map(|sample| [0, sample]);
+    let antiphase = || recording("alexa_lights").into_iter().map(|s| [s, s.saturating_neg()]);
+    for (option, stereo, antiphased) in
+        [("", true, false), ("channel=1", false, true), ("channel=2", true, true)]
+    {
+        let set = ["--wyoming-set", option];
+        let daemon = Daemon::start(if option.is_empty() { &[] } else { &set });
+        let found = |events: &[Event]| !of_kind(events, "detection").is_empty();
+        assert_eq!(found(&judge_stereo(&daemon, right())), stereo, "{option}");
+        assert_eq!(found(&judge_stereo(&daemon, antiphase())), antiphased, "{option}");
+        if option.is_empty() {
+            daemon.wait_for("the channels cancel out");
+        }
+    }
+    // A client without that channel is told, and others are served.
+    let daemon = Daemon::start(&["--wyoming-set", "channel=2"]);
+    let mut client = daemon.client();
+    client.stream(&recording("alexa_lights")[..CHUNK]);
+    let error = client.read_kind("error", &[]).data["text"].as_str().unwrap().to_owned();
+    assert!(error.contains("expected channel 1 to 1, found 2"), "{error}");
+    assert!(!of_kind(&judge_stereo(&daemon, right()), "detection").is_empty());
 }
 
 #[test]

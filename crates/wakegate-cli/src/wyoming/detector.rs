@@ -11,6 +11,7 @@ use super::protocol::{Event, found_of};
 use super::server::{Client, Service, Session};
 use super::settings::Detect;
 use super::wake_words::{Chosen, Lease, WakeWords};
+use wakegate::audio::Channel;
 use wakegate::pipeline::Decision;
 use wakegate::review::Feed;
 use wakegate::stream::Stream;
@@ -20,6 +21,8 @@ use wakegate::{Error, ErrorKind, Result};
 pub(super) struct Detector {
     pub(super) words: Arc<WakeWords>,
     pub(super) reporter: Reporter,
+    /// The channel that is heard of a client's audio.
+    pub(super) channel: Channel,
 }
 
 impl Service for Detector {
@@ -32,6 +35,7 @@ impl Service for Detector {
             client,
             words: Arc::clone(&self.words),
             reporter: self.reporter.clone(),
+            channel: self.channel,
             chosen: self.words.all(),
             start_format: None,
             heard: None,
@@ -43,6 +47,7 @@ struct DetectorSession {
     client: Client,
     words: Arc<WakeWords>,
     reporter: Reporter,
+    channel: Channel,
     /// The words that the client asked for; at first all of them.
     chosen: Vec<Chosen>,
     /// What `audio-start` said of the chunks that follow.
@@ -117,7 +122,7 @@ impl DetectorSession {
             Some(heard) => heard,
             None => self.heard.insert(Heard {
                 stream: self.words.stream(&self.chosen, self.reporter.feed())?,
-                converter: Converter::default(),
+                converter: Converter::new(self.channel),
                 samples: Zeroizing::default(),
                 detected: false,
             }),

@@ -109,7 +109,7 @@ impl Server {
         )?;
         let words = Arc::new(words.numbered_by(numbers));
         let service: Box<dyn Service> = match upstream {
-            None => Box::new(Detector { words, reporter }),
+            None => Box::new(Detector { words, reporter, channel: settings.heard() }),
             Some(uri) => {
                 let counters = Arc::clone(&counters);
                 let engine = Engine { uri, settings: settings.clone(), counters };

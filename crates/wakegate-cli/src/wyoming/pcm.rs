@@ -1,12 +1,14 @@
 //! Audio chunks of any form to 16 kHz mono, and back from samples to the client's clock.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::Value;
 
 use super::message::milliseconds;
 use super::protocol::{Event, found_of};
-use wakegate::audio::{Resampler, SAMPLE_RATE};
+use wakegate::audio::downmix::{Mixer, SignalSpec, check_channel};
+use wakegate::audio::{Channel, Resampler, SAMPLE_RATE};
 use wakegate::{Error, ErrorKind, Result};
 
 /// Most channels that are mixed down; no microphone array has more.
@@ -16,6 +18,9 @@ const MOST_MARKS: usize = 1_024;
 /// Least distance between two such chunks, in samples: chunks of a sample each don't push the
 /// useful ones out.
 const MARK_DISTANCE: u64 = 160;
+
+/// Streams whose channels cancelled each other out.
+static CANCELLED: AtomicU64 = AtomicU64::new(0);
 
 /// The form of PCM audio, interleaved, little-endian.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,14 +70,19 @@ impl Format {
     pub(super) fn frame_bytes(self) -> usize {
         self.width * self.channels
     }
+
+    fn spec(self) -> SignalSpec {
+        SignalSpec { rate: self.rate, channels: self.channels }
+    }
 }
 
-/// One client's stream: PCM in, samples at 16 kHz out.
-#[derive(Default)]
+/// One client's stream: PCM in, samples at 16 kHz of one channel or of all out.
 pub(super) struct Converter {
+    mixer: Mixer,
     current: Option<(Format, Resampler)>,
     /// Bytes of a frame that is not complete yet.
     rest: Vec<u8>,
+    interleaved: Vec<f32>,
     mono: Vec<f32>,
     /// Samples, at 16 kHz, before the current form began.
     base: u64,
@@ -82,11 +92,25 @@ pub(super) struct Converter {
 }
 
 impl Converter {
+    /// A converter that takes `channel` of a client's audio.
+    pub(super) fn new(channel: Channel) -> Self {
+        Self {
+            mixer: Mixer::new(channel),
+            current: None,
+            rest: Vec::new(),
+            interleaved: Vec::new(),
+            mono: Vec::new(),
+            base: 0,
+            frames: 0,
+            clock: Clock::default(),
+        }
+    }
+
     /// Takes a chunk with its timestamp as the client gave it, and appends the samples that are
     /// ready to `out`.
     ///
     /// # Errors
-    /// [`ErrorKind::Audio`] for a rate outside 2 to 384 kHz.
+    /// [`ErrorKind::Audio`] for a rate outside 2 to 384 kHz, and for audio without the channel.
     pub(super) fn push(
         &mut self,
         format: Format,
@@ -99,20 +123,13 @@ impl Converter {
         }
         self.clock.mark(self.position(), timestamp);
         let frame = format.frame_bytes();
-        self.mono.clear();
-        let mut bytes = bytes;
-        if !self.rest.is_empty() {
-            let taken = (frame - self.rest.len()).min(bytes.len());
-            self.rest.extend_from_slice(&bytes[..taken]);
-            bytes = &bytes[taken..];
-            if self.rest.len() == frame {
-                self.mono.push(mixed(&self.rest, format));
-                self.rest.clear();
-            }
-        }
-        let whole = bytes.len() / frame * frame;
-        self.mono.extend(bytes[..whole].chunks_exact(frame).map(|frame| mixed(frame, format)));
-        self.rest.extend_from_slice(&bytes[whole..]);
+        self.rest.extend_from_slice(bytes);
+        let whole = self.rest.len() / frame * frame;
+        self.interleaved.clear();
+        self.interleaved.extend(self.rest[..whole].chunks_exact(format.width).map(sample));
+        self.rest.drain(..whole);
+        let mixed = self.mixer.mix(&self.interleaved, format.spec(), &mut self.mono);
+        mixed.map_err(|s| s.into_error("", "made the samples", format.spec(), self.frames))?;
         self.frames += self.mono.len() as u64;
         match &mut self.current {
             Some((_, resampler)) => resampler.push(&self.mono, out),
@@ -128,6 +145,14 @@ impl Converter {
         if let Some((_, resampler)) = &mut self.current {
             resampler.finish(out)?;
         }
+        if let Some(warning) = self.mixer.warning() {
+            // A client may begin a stream a thousand times a second: said more and more seldom.
+            let times = CANCELLED.fetch_add(1, Ordering::Relaxed) + 1;
+            if times.is_power_of_two() {
+                tracing::warn!(times, "{} (hint: wyoming.channel)", warning.text);
+            }
+        }
+        self.mixer = Mixer::new(self.mixer.channel());
         self.base = self.position();
         self.frames = 0;
         self.current = None;
@@ -149,6 +174,9 @@ impl Converter {
     }
 
     fn change(&mut self, format: Format, out: &mut Vec<f32>) -> Result<()> {
+        check_channel(self.mixer.channel(), format.spec()).map_err(|error| {
+            error.hint("wyoming.channel names the one that is heard; without it all are mixed")
+        })?;
         let resampler = Resampler::new(format.rate).map_err(|error| {
             error.hint("send audio at 16000 Hz, or at a rate that microphones have")
         })?;
@@ -158,12 +186,7 @@ impl Converter {
     }
 }
 
-/// The channels' mean, full scale at 1.
-fn mixed(frame: &[u8], format: Format) -> f32 {
-    let sum: f32 = frame.chunks_exact(format.width).map(sample).sum();
-    sum / format.channels as f32
-}
-
+/// One sample, full scale at 1.
 fn sample(bytes: &[u8]) -> f32 {
     match *bytes {
         [byte] => (f32::from(byte) - 128.0) / 128.0,
@@ -211,7 +234,7 @@ mod tests {
 
     fn convert(format: Format, bytes: &[u8]) -> Vec<f32> {
         let mut out = Vec::new();
-        Converter::default().push(format, bytes, None, &mut out).unwrap();
+        Converter::new(Channel::Mix).push(format, bytes, None, &mut out).unwrap();
         out
     }
 
@@ -231,13 +254,29 @@ mod tests {
     }
 
     #[test]
+    fn one_channel_is_heard_alone_and_must_be_there() {
+        let stereo = Format { channels: 2, ..MONO };
+        let bytes = [0, 0x40, 0, 0x20, 0, 0xc0, 0, 0xe0];
+        for (channel, expected) in [(1, [0.5, -0.5]), (2, [0.25, -0.25])] {
+            let mut out = Vec::new();
+            let mut converter = Converter::new(Channel::One(channel));
+            converter.push(stereo, &bytes, None, &mut out).unwrap();
+            assert_eq!(out, expected);
+        }
+        let mut converter = Converter::new(Channel::One(2));
+        let error = converter.push(MONO, &bytes, None, &mut Vec::new()).unwrap_err().to_string();
+        assert!(error.contains("expected channel 1 to 1, found 2"), "{error}");
+        assert!(error.contains("wyoming.channel"), "{error}");
+    }
+
+    #[test]
     fn a_frame_cut_anywhere_is_the_same_frame() {
         let format = Format { width: 3, channels: 2, ..MONO };
         let bytes: Vec<u8> = (0..60_u32).map(|n| (n * 37 % 251) as u8).collect();
         let whole = convert(format, &bytes);
         assert_eq!(whole.len(), 10);
         for length in 1..12 {
-            let (mut converter, mut out) = (Converter::default(), Vec::new());
+            let (mut converter, mut out) = (Converter::new(Channel::Mix), Vec::new());
             for piece in bytes.chunks(length) {
                 converter.push(format, piece, None, &mut out).unwrap();
             }
@@ -247,7 +286,7 @@ mod tests {
 
     #[test]
     fn a_rate_that_changes_loses_no_time() {
-        let (mut converter, mut out) = (Converter::default(), Vec::new());
+        let (mut converter, mut out) = (Converter::new(Channel::Mix), Vec::new());
         for rate in [16_000, 48_000, 22_050, 16_000] {
             let second = vec![0; 2 * rate as usize];
             converter.push(Format { rate, ..MONO }, &second, None, &mut out).unwrap();
@@ -258,7 +297,7 @@ mod tests {
 
     #[test]
     fn the_clock_is_the_clients_where_it_has_one() {
-        let (mut converter, mut out) = (Converter::default(), Vec::new());
+        let (mut converter, mut out) = (Converter::new(Channel::Mix), Vec::new());
         let mut push = |converter: &mut Converter, timestamp: Value| {
             converter.push(MONO, &[0; 2_048], Some(&timestamp), &mut out).unwrap();
         };
@@ -296,7 +335,7 @@ mod tests {
         }
         for rate in [0_u64, 1_999, 384_001, u64::MAX] {
             let format = Format::of(&chunk.clone().with("rate", rate), None).unwrap();
-            let error = Converter::default().push(format, &[0; 8], None, &mut Vec::new());
+            let error = Converter::new(Channel::Mix).push(format, &[0; 8], None, &mut Vec::new());
             assert_eq!(error.unwrap_err().kind(), ErrorKind::Audio, "{rate}");
         }
     }

@@ -77,10 +77,9 @@ impl Service for Proxy {
     }
 
     fn open(&self, client: Client) -> Box<dyn Session> {
-        let lag = self.engine.settings.upstream_lag_ms;
         let recorder = self.reporter.recorder.clone();
         let (words, counters) = (Arc::clone(&self.words), Arc::clone(&client.counters));
-        let judge = DetectionJudge::new(words, counters, lag, self.reporter.detect, recorder);
+        let judge = DetectionJudge::new(words, counters, &self.engine.settings, recorder);
         Box::new(ProxySession {
             teller: Teller {
                 client,

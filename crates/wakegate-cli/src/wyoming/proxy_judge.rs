@@ -9,9 +9,10 @@ use zeroize::Zeroizing;
 use super::counters::Counters;
 use super::pcm::{Converter, Format};
 use super::protocol::{Event, name_or_length};
-use super::settings::Detect;
+use super::settings::{Detect, Settings};
 use super::wake_words::{Chosen, Lease, WakeWords};
 use wakegate::Result;
+use wakegate::audio::Channel;
 use wakegate::decision::Verdict;
 use wakegate::pipeline::Decision;
 use wakegate::review::{Feed, Recorder};
@@ -28,6 +29,8 @@ pub(super) struct DetectionJudge {
     counters: Arc<Counters>,
     /// How long after the word's end the engine reports it, in samples.
     lag: u64,
+    /// The channel that is heard of the client's audio.
+    channel: Channel,
     chosen: Vec<Chosen>,
     heard: Option<Heard>,
     detect: Detect,
@@ -93,19 +96,19 @@ impl DetectionJudge {
     pub(super) fn new(
         words: Arc<WakeWords>,
         counters: Arc<Counters>,
-        lag_ms: u32,
-        detect: Detect,
+        settings: &Settings,
         recorder: Option<Arc<Recorder>>,
     ) -> Self {
-        let lag = u64::from(lag_ms) * RATE / 1_000;
+        let lag = u64::from(settings.upstream_lag_ms) * RATE / 1_000;
         let chosen = words.all();
         Self {
             words,
             counters,
             lag,
+            channel: settings.heard(),
             chosen,
             heard: None,
-            detect,
+            detect: settings.detect,
             recorder,
             streams: 0,
             sent: VecDeque::new(),
@@ -159,7 +162,7 @@ impl DetectionJudge {
                 self.heard.insert(Heard {
                     stream,
                     detections: detections.collect(),
-                    converter: Converter::default(),
+                    converter: Converter::new(self.channel),
                     samples: Zeroizing::default(),
                     forwarded: false,
                 })

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::protocol::Limits;
 use super::transport::Uri;
+use wakegate::audio::Channel;
 use wakegate::decision::Verdict;
 use wakegate::pipeline::Decision;
 use wakegate::{Error, ErrorKind, Result};
@@ -45,6 +46,9 @@ pub struct Settings {
     pub listen: Option<String>,
     /// When a client gets its detection.
     pub detect: Detect,
+    /// The channel of a client's audio that is heard, from 1. Default: the mean of all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub channel: Option<usize>,
     /// Address of the wake-word engine whose detections are judged. Without it the server
     /// detects by itself.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -94,6 +98,7 @@ impl Default for Settings {
         Self {
             listen: None,
             detect: Detect::default(),
+            channel: None,
             upstream: None,
             upstream_lag_ms: 150,
             upstream_names: BTreeMap::new(),
@@ -123,6 +128,7 @@ impl Settings {
         self.upstream_uri()?;
         let number = |value: u32| u64::from(value);
         for (key, value, low, high) in [
+            ("channel", self.channel.unwrap_or(1) as u64, 1, 64),
             ("upstream_lag_ms", number(self.upstream_lag_ms), 0, 2_000),
             ("upstream_timeout_ms", number(self.upstream_timeout_ms), 10, 60_000),
             ("upstream_backoff_ms", number(self.upstream_backoff_ms), 10, 60_000),
@@ -159,6 +165,11 @@ impl Settings {
     /// As [`listen_uri`](Self::listen_uri).
     pub fn upstream_uri(&self) -> Result<Option<Uri>> {
         uri("upstream", self.upstream.as_deref())
+    }
+
+    /// The channel that is heard.
+    pub(super) fn heard(&self) -> Channel {
+        self.channel.map_or(Channel::Mix, Channel::One)
     }
 
     pub(super) fn limits(&self) -> Limits {
@@ -234,6 +245,16 @@ mod tests {
             assert!(error.to_string().starts_with(&format!("wyoming.{key} is refused")), "{error}");
         }
         assert_eq!(seen, 12);
+    }
+
+    #[test]
+    fn a_channel_is_a_number_from_1() {
+        assert_eq!(read("channel = 2").unwrap().heard(), Channel::One(2));
+        assert_eq!(read("").unwrap().heard(), Channel::Mix);
+        for bad in [0, 65] {
+            let error = read(&format!("channel = {bad}")).unwrap().check().unwrap_err();
+            assert!(error.to_string().starts_with("wyoming.channel is refused"), "{error}");
+        }
     }
 
     #[test]
