@@ -4,7 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use crate::cli_support::{
-    edit_manifest, json_lines, package, package_of, run_in, speech_like, stderr, write_wav,
+    checkout, edit_manifest, json_lines, package, package_of, run_in, speech_like, stderr,
+    wakegate, write_wav,
 };
 
 /// The keys of a line, in order.
@@ -265,4 +266,55 @@ fn a_package_can_be_checked_and_shown() {
     assert!(text.contains("\nFAIL     verifier: the posterior of intended is refused"), "{text}");
     let show = run_in(folder.path(), &["model", "show", "tiny"]);
     assert!(String::from_utf8(show.stdout).unwrap().starts_with("model       tiny-1\n"));
+}
+
+#[test]
+fn a_terminal_gets_a_table_and_everything_else_lines() {
+    if std::process::Command::new("script").arg("--version").output().is_err() {
+        crate::skip::skipped(
+            "cli_score::a_terminal_gets_a_table_and_everything_else_lines",
+            "script, which makes a terminal, is not installed",
+        );
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    fs::copy(checkout("data/alexa_lights.flac"), folder.join("a.flac")).unwrap();
+    // A name that would clear the screen and paint.
+    fs::write(folder.join("\u{1b}[2Jb.wav"), b"<html>").unwrap();
+    let program = wakegate();
+    let program = program.get_program().to_str().unwrap().to_owned();
+    let on_a_terminal = |arguments: &str| {
+        let command = format!("{program} score {arguments} 2>/dev/null");
+        let output = std::process::Command::new("script")
+            .args(["-qec", &command, "/dev/null"])
+            .current_dir(folder)
+            .env_remove("ORT_DYLIB_PATH")
+            .env("TERM", "xterm")
+            .stdin(std::process::Stdio::null())
+            .output()
+            .unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let table = on_a_terminal("a.flac *.wav");
+    let lines: Vec<&str> = table.lines().collect();
+    assert_eq!(lines.len(), 3, "{table:?}");
+    for name in ["verdict", "reason", "p_intended", "word at s", "recording"] {
+        assert!(lines[0].contains(name), "{table}");
+    }
+    for cell in ["intended", "████████████████████ 0.996", "1.20 to 1.76", "a.flac"]
+    {
+        assert!(lines[1].contains(cell), "{cell}: {table}");
+    }
+    assert!(lines[1].contains("\u{1b}[32m"), "in colour: {table:?}");
+    assert!(lines[2].contains("error") && lines[2].contains("found text"), "{table}");
+    assert!(lines[2].contains("\\u{1b}[2Jb.wav") && !lines[2].contains("\u{1b}[2J"), "{table:?}");
+    let chosen = on_a_terminal("--format jsonl a.flac");
+    assert!(chosen.trim_end().starts_with("{\"path\":\"a.flac\""), "{chosen:?}");
+    // Elsewhere: lines, and a table for who asks, without colours.
+    let piped = run_in(folder, &["score", "a.flac"]);
+    assert_eq!(json_lines(&piped).len(), 1);
+    let asked = run_in(folder, &["score", "--format", "table", "a.flac"]);
+    let text = String::from_utf8(asked.stdout).unwrap();
+    assert!(text.lines().count() == 2 && !text.contains('\u{1b}'), "{text:?}");
 }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anstyle::{AnsiColor, Style};
+use anstyle::Style;
 use clap::Args;
 use wakegate::decision::{Reason, Verdict};
 use wakegate::{Error, ErrorKind, Result};
@@ -19,8 +19,6 @@ use super::{Engine, Outcome, worker_count};
 
 /// Columns that the demo's manifest has, in this order.
 const COLUMNS: [&str; 4] = ["file", "expected", "kind", "text"];
-/// Cells of the bar of p_intended.
-const BAR_CELLS: usize = 20;
 
 /// Judge the recordings made for this project and show a table
 ///
@@ -160,30 +158,20 @@ impl Widths {
 
     fn row(&self, entry: &Entry, row: &Row) -> Result<()> {
         let right = (row.verdict == Verdict::Intended) == (entry.expected == Verdict::Intended);
-        let style = match row.verdict {
-            Verdict::Intended => AnsiColor::Green.on_default(),
-            Verdict::Accidental => Style::new(),
-            Verdict::Unsure => AnsiColor::Yellow.on_default(),
-        };
+        let style = output::verdict_style(row.verdict.as_str());
         output::line(format_args!(
             "{:<file$}  {:<text$}  {style}{:<10}{style:#}  {:<13}  {} {:.3}{}",
             entry.file,
             entry.text,
             row.verdict,
             row.reason,
-            bar(row.p_intended),
+            output::bar(row.p_intended),
             row.p_intended,
             if right { String::new() } else { format!("  expected {}", entry.expected) },
             file = self.file,
             text = self.text
         ))
     }
-}
-
-/// `value`, 0 to 1, as a bar of [`BAR_CELLS`] cells.
-fn bar(value: f32) -> String {
-    let full = (value * BAR_CELLS as f32).round() as usize;
-    (0..BAR_CELLS).map(|cell| if cell < full { '█' } else { '·' }).collect()
 }
 
 /// Which recordings wake another engine, as data/peer.tsv has it.

@@ -22,6 +22,7 @@ mod progress;
 mod provenance;
 mod queue_location;
 mod queue_sink;
+mod record_table;
 mod resume_journal;
 mod review;
 mod review_export;

@@ -1,5 +1,6 @@
 //! Lines on stdout, talk on stderr.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::io::{self, BufWriter, StdoutLock, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -34,14 +35,27 @@ pub fn talk(text: fmt::Arguments<'_>) {
     }
 }
 
+/// `text` without characters that command a terminal: names of files are whoever's who made them.
+pub fn plain(text: &str) -> Cow<'_, str> {
+    if !text.contains(char::is_control) {
+        return text.into();
+    }
+    let shown = |c: char| match c.is_control() {
+        true => c.escape_default().to_string(),
+        false => c.to_string(),
+    };
+    text.chars().map(shown).collect::<String>().into()
+}
+
 /// Says on stderr what could not be done.
 pub fn error(error: &Error) {
-    anstream::eprintln!("{ERROR}error:{ERROR:#} {error}");
+    anstream::eprintln!("{ERROR}error:{ERROR:#} {}", plain(&error.to_string()));
 }
 
 /// Says on stderr why `subject` could not be scored, which the text may name itself.
 pub fn failure(subject: &str, text: &str) {
-    if text.contains(subject) {
+    let [subject, text] = [plain(subject), plain(text)];
+    if text.contains(&*subject) {
         anstream::eprintln!("{ERROR}error:{ERROR:#} {text}");
     } else {
         anstream::eprintln!("{ERROR}error:{ERROR:#} {subject}: {text}");
@@ -50,6 +64,7 @@ pub fn failure(subject: &str, text: &str) {
 
 /// Says on stderr what was odd about `subject`.
 pub fn warning(subject: &str, text: &str) {
+    let [subject, text] = [plain(subject), plain(text)];
     anstream::eprintln!("{WARNING}warning:{WARNING:#} {subject}: {text}");
 }
 
@@ -64,6 +79,25 @@ pub fn line(text: fmt::Arguments<'_>) -> Result<()> {
 /// Why stdout could not be written.
 pub fn unwritten(error: &io::Error) -> Error {
     Error::new(ErrorKind::Io, "cannot write to stdout").found(error.to_string())
+}
+
+/// Cells of the bar of a posterior.
+const BAR_CELLS: usize = 20;
+
+/// `value`, 0 to 1, as a bar.
+pub fn bar(value: f32) -> String {
+    let full = (value * BAR_CELLS as f32).round() as usize;
+    (0..BAR_CELLS).map(|cell| if cell < full { '█' } else { '·' }).collect()
+}
+
+/// How a verdict looks.
+pub fn verdict_style(verdict: &str) -> Style {
+    match verdict {
+        "intended" => AnsiColor::Green.on_default(),
+        "unsure" => AnsiColor::Yellow.on_default(),
+        "error" => ERROR,
+        _ => Style::new(),
+    }
 }
 
 /// JSON lines on stdout.

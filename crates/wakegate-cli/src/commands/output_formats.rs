@@ -1,4 +1,4 @@
-//! Records as JSON lines, CSV or Parquet.
+//! Records as JSON lines, CSV or Parquet, or as a table for people.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -7,6 +7,8 @@ use clap::ValueEnum;
 use wakegate::{Error, ErrorKind, Result};
 use wakegate_lab::scoring::{Record, SCHEMA, Shape};
 use wakegate_lab::table::{Column, Field, ParquetWriter, ROWS, SCHEMA_VERSION, Values};
+
+use super::record_table::TableWriter;
 
 /// Rows of a Parquet row group.
 const GROUP: usize = 1 << 14;
@@ -22,6 +24,8 @@ pub enum Format {
     Tsv,
     /// Apache Parquet, compressed with Snappy
     Parquet,
+    /// A table to look at
+    Table,
 }
 
 impl Format {
@@ -51,6 +55,7 @@ enum Sink<W: Write + Send> {
     Jsonl(W),
     Csv(Box<csv::Writer<W>>),
     Parquet(Box<ParquetWriter<W>>, Vec<Values>),
+    Table(TableWriter<W>),
 }
 
 impl<W: Write + Send> RecordWriter<W> {
@@ -59,6 +64,7 @@ impl<W: Write + Send> RecordWriter<W> {
         let header = shape.row(&Record::default());
         let sink = match format {
             Format::Jsonl => Sink::Jsonl(out),
+            Format::Table => Sink::Table(TableWriter::new(out).map_err(|e| io_error(&e))?),
             Format::Csv | Format::Tsv => {
                 let delimiter = if format == Format::Csv { b',' } else { b'\t' };
                 let mut writer = csv::WriterBuilder::new().delimiter(delimiter).from_writer(out);
@@ -86,6 +92,7 @@ impl<W: Write + Send> RecordWriter<W> {
                 serde_json::to_writer(&mut *out, record).map_err(|e| io_error(&e.into()))?;
                 out.write_all(b"\n").map_err(|e| io_error(&e))
             }
+            Sink::Table(table) => table.write(record).map_err(|e| io_error(&e)),
             Sink::Csv(writer) => {
                 let row = self.shape.row(record);
                 writer.write_record(row.iter().map(|(_, cell)| cell.text())).map_err(csv_error)
@@ -121,6 +128,7 @@ impl<W: Write + Send> RecordWriter<W> {
         match &mut self.sink {
             Sink::Jsonl(out) => out.flush(),
             Sink::Csv(writer) => writer.flush(),
+            Sink::Table(table) => table.flush(),
             Sink::Parquet(..) => Ok(()),
         }
         .map_err(|e| io_error(&e))
@@ -130,6 +138,7 @@ impl<W: Write + Send> RecordWriter<W> {
     pub fn finish(self) -> Result<W> {
         match self.sink {
             Sink::Jsonl(out) => Ok(out),
+            Sink::Table(table) => Ok(table.into_inner()),
             Sink::Csv(writer) => writer.into_inner().map_err(|e| io_error(e.error())),
             Sink::Parquet(mut writer, mut columns) => {
                 write_group(&mut writer, &mut columns, &self.shape)?;

@@ -24,7 +24,7 @@ pub struct OutputOptions {
     /// is in FILE.journal
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// How they are written [default: by the file's ending; jsonl on stdout]
+    /// How they are written [default: by the file's ending; a table on a terminal, else jsonl]
     #[arg(long, value_name = "FORMAT")]
     format: Option<Format>,
     /// Go on with the run that was to write the output and ended early, if there is one
@@ -63,7 +63,8 @@ impl OutputOptions {
     ) -> Result<Option<Destination>> {
         shape.check()?;
         let Some(path) = &self.output else {
-            return stdout(self.format.unwrap_or(Format::Jsonl), shape).map(Some);
+            let seen = if io::stdout().is_terminal() { Format::Table } else { Format::Jsonl };
+            return stdout(self.format.unwrap_or(seen), shape).map(Some);
         };
         let format = self.format.map_or_else(|| Format::of(path), Ok)?;
         let journal = match Journal::path_of(path).exists() {
