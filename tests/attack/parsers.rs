@@ -7,6 +7,7 @@ use crate::cli_support::checkout;
 use crate::fuzz_support::fuzz;
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use ruzstd::encoding::{CompressionLevel, compress_to_vec};
 use sha2::{Digest, Sha256};
 use wakegate::model::{Manifest, Model};
 use wakegate_cli::config::Config;
@@ -178,15 +179,38 @@ fn tar_archives() {
     fuzz("tar", vec![tar()], through_a_corpus("a.tar", false));
 }
 
+/// A tar archive as a compressor packs it.
+type Pack = fn(&[u8]) -> Vec<u8>;
+
 #[test]
 fn compressed_tar_archives() {
-    // Altered before they are compressed: the checksum would hide the archive from the parser.
-    let run = through_a_corpus("a.tar.gz", false);
-    fuzz("tar_gz", vec![tar()], move |bytes| {
-        let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
-        gzip.write_all(bytes).unwrap();
-        run(&gzip.finish().unwrap());
-    });
+    let packs: [(&'static str, Pack); 4] = [
+        ("a.tar.gz", |bytes| {
+            let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+            gzip.write_all(bytes).unwrap();
+            gzip.finish().unwrap()
+        }),
+        ("a.tar.bz2", |bytes| {
+            let mut bzip2 = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::fast());
+            bzip2.write_all(bytes).unwrap();
+            bzip2.finish().unwrap()
+        }),
+        ("a.tar.zst", |bytes| compress_to_vec(bytes, CompressionLevel::Fastest)),
+        ("a.tar.xz", |bytes| {
+            let options = lzma_rust2::XzOptions::with_preset(0);
+            let mut xz = lzma_rust2::XzWriter::new(Vec::new(), options).unwrap();
+            xz.write_all(bytes).unwrap();
+            xz.finish().unwrap()
+        }),
+    ];
+    for (name, pack) in packs {
+        // What checksums would hide from the parser is altered before it is compressed, and the
+        // decompressor's own reading behind that.
+        let folder = name.replace('.', "_");
+        let run = through_a_corpus(name, false);
+        fuzz(&folder, vec![tar()], |bytes| run(&pack(bytes)));
+        fuzz(&folder, vec![pack(&tar())], &run);
+    }
 }
 
 #[test]

@@ -43,7 +43,7 @@ fn what_is_refused_says_where_and_what_was_meant() {
         (
             "\n\n[hook]\n",
             "line 3: unknown key hook: expected audio, wake_word, hooks, mqtt, metrics, runtime, \
-             log, wyoming, review, found hook (hint: did you mean hooks?)",
+             log, decode, wyoming, review, found hook (hint: did you mean hooks?)",
         ),
         (
             "[log]\nlevel = \"loud\"\n",

@@ -24,6 +24,7 @@ mod cli_documents;
 mod cli_eval;
 mod cli_eval_forms;
 mod cli_features;
+mod cli_ffmpeg;
 mod cli_long;
 mod cli_memory;
 mod cli_mix;

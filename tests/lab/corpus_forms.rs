@@ -7,6 +7,7 @@ use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+use ruzstd::encoding::{CompressionLevel, compress_to_vec};
 use serde_json::json;
 use tempfile::TempDir;
 use wakegate::Result;
@@ -128,7 +129,7 @@ fn a_column_of_objects_is_refused_and_a_damaged_table_told() {
     let said = corpus.add_manifest(&forms.join("hf_audio.parquet")).unwrap_err().to_string();
     assert!(said.contains("found a list or an object"), "{said}");
     let mut corpus = Corpus::new(Settings::default());
-    match corpus.add_manifest(&forms.join("dict_panic.parquet")) {
+    match corpus.add_manifest(&forms.join("../../fuzz/parquet/dict_panic.parquet")) {
         Ok(()) => assert!(items(&corpus).iter().all(|item| !problem(item).is_empty())),
         Err(error) => assert!(!error.to_string().is_empty()),
     }
@@ -186,6 +187,122 @@ fn a_list_may_have_a_mark_and_names_that_are_no_text() {
     let items = items(&corpus);
     assert_eq!(items.len(), 2);
     assert!(items.iter().all(|item| item.audio.is_ok()), "{:?}", items[0].audio);
+}
+
+#[test]
+fn a_sample_whose_files_stand_apart_is_told() {
+    let told = |names: &[&str]| -> Vec<(String, bool)> {
+        let mut builder = tar::Builder::new(Vec::new());
+        for name in names {
+            let bytes: &[u8] =
+                if name.ends_with(".json") { b"{\"label\": \"x\"}" } else { b"RIFF" };
+            let mut header = tar::Header::new_gnu();
+            header.set_mode(0o644);
+            header.set_size(bytes.len() as u64);
+            builder.append_data(&mut header, name, bytes).unwrap();
+        }
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("s.tar");
+        fs::write(&path, builder.into_inner().unwrap()).unwrap();
+        let shown = |item: &Item| {
+            let name = item.about.path.split_once("s.tar/").unwrap().1.to_owned();
+            let torn = problem(item).contains("s.tar/") && problem(item).contains("--sort=name");
+            assert!(torn || item.audio.is_ok(), "{}", problem(item));
+            (name, torn)
+        };
+        of_path(&path).iter().map(shown).collect()
+    };
+    let as_packed = |list: &[(&str, bool)]| -> Vec<(String, bool)> {
+        list.iter().map(|(name, torn)| ((*name).to_owned(), *torn)).collect()
+    };
+    // As `tar` packs a folder: in the order in which the disk has its files.
+    assert_eq!(
+        told(&["a.wav", "b.wav", "a.json", "b.json"]),
+        as_packed(&[("a.wav", false), ("b.wav", false), ("a", true), ("b", true)])
+    );
+    assert_eq!(
+        told(&["a.json", "b.json", "a.wav", "b.wav"]),
+        as_packed(&[("a", true), ("a.wav", false), ("b", true), ("b.wav", false)])
+    );
+    // Side by side; recordings that are there twice; and what belongs to no recording at all.
+    assert_eq!(
+        told(&["a.json", "a.wav", "b.wav"]),
+        as_packed(&[("a.wav", false), ("b.wav", false)])
+    );
+    let twice = ["a.wav", "a.json", "b.wav", "a.wav", "a.json", "about.json"];
+    assert!(told(&twice).iter().all(|(_, torn)| !torn));
+}
+
+#[test]
+fn a_table_that_names_parts_of_recordings_is_told_to_be_judged_whole() {
+    let lines = "{\"path\": \"a.wav\", \"offset\": 3.5, \"duration\": 2.0}\n";
+    let (_, notes) = manifest("m.jsonl", lines.as_bytes()).unwrap();
+    let said = "the column \"offset\" is not read: whole recordings are judged, not parts of them";
+    assert_eq!(notes, [said]);
+    let (_, notes) = manifest("m.csv", b"path,Start,text\na.wav,1,x\n").unwrap();
+    assert!(notes.iter().any(|note| note.contains("\"Start\" is not read: whole")), "{notes:?}");
+    // Whoever carries it through knows of it.
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join("m.jsonl"), lines).unwrap();
+    let columns = Columns::new(&[], &["offset".to_owned()]).unwrap();
+    let mut corpus = Corpus::new(Settings { columns, ..Settings::default() });
+    corpus.add_manifest(&folder.path().join("m.jsonl")).unwrap();
+    assert_eq!(corpus.notes(), []);
+}
+
+#[test]
+fn a_tar_archive_is_read_however_it_is_compressed() {
+    let folder = TempDir::new().unwrap();
+    let mut builder = tar::Builder::new(Vec::new());
+    for name in ["a.wav", "b.wav"] {
+        let mut header = tar::Header::new_gnu();
+        header.set_mode(0o644);
+        header.set_size(4);
+        builder.append_data(&mut header, name, name.as_bytes().get(..4).unwrap()).unwrap();
+    }
+    let tar = builder.into_inner().unwrap();
+    let written = |mut to: Box<dyn Write>| to.write_all(&tar).unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let file = |name: &str| fs::File::create(at(name)).unwrap();
+    written(Box::new(file("a.tar")));
+    let level = flate2::Compression::fast();
+    written(Box::new(flate2::write::GzEncoder::new(file("b.tgz"), level)));
+    let level = bzip2::Compression::fast();
+    written(Box::new(bzip2::write::BzEncoder::new(file("c.tar.bz2"), level)));
+    let zstandard = |bytes: &[u8]| compress_to_vec(bytes, CompressionLevel::Fastest);
+    fs::write(at("d.tar.zst"), zstandard(&tar)).unwrap();
+    let options = lzma_rust2::XzOptions::with_preset(0);
+    let xz = lzma_rust2::XzWriter::new(file("e.txz"), options).unwrap();
+    written(Box::new(xz.auto_finish()));
+    // Several streams one behind the other, as parallel compressors write them, and something to
+    // pass over in front.
+    let (head, rest) = tar.split_at(700);
+    let mut parts = b"\x50\x2a\x4d\x18\x03\0\0\0abc".to_vec();
+    [head, rest].iter().for_each(|part| parts.extend(zstandard(part)));
+    fs::write(at("f.tzst"), parts).unwrap();
+    // By what is inside, whatever the name says.
+    fs::copy(at("e.txz"), at("g.tar")).unwrap();
+    for name in ["a.tar", "b.tgz", "c.tar.bz2", "d.tar.zst", "e.txz", "f.tzst", "g.tar"] {
+        let found = of_path(&at(name));
+        let paths: Vec<_> =
+            found.iter().map(|item| item.about.path.rsplit('/').next().unwrap()).collect();
+        assert_eq!(paths, ["a.wav", "b.wav"], "{name}");
+        assert!(found.iter().all(|item| item.audio.is_ok()), "{name}");
+        // What is cut off is told.
+        let whole = fs::read(at(name)).unwrap();
+        let cut = at(&format!("cut_{name}"));
+        fs::write(&cut, &whole[..whole.len() * 2 / 5]).unwrap();
+        let told = of_path(&cut).iter().any(|item| item.audio.is_err());
+        assert!(told, "{name} cut off");
+    }
+    fs::write(at("h.tar.lz"), b"LZIP\x01").unwrap();
+    let lzma = [b"\x5d\0\0\x10".to_vec(), vec![0xff; 600]].concat();
+    fs::write(at("i.tar"), lzma).unwrap();
+    let said = problem(&of_path(&at("i.tar"))[0]).to_owned();
+    assert!(
+        said.contains("gzip, bzip2, Zstandard or xz, found one compressed with LZMA"),
+        "{said}"
+    );
 }
 
 /// An archive with a recording, a hard link and a symbolic link to it, and a link to nothing.
@@ -248,10 +365,11 @@ fn links_in_an_archive_lead_where_they_lead() {
     }
     // Compressed by what is not read, it is refused and not searched for sound.
     let path = folder.path().join("s.tar.xz");
-    fs::write(&path, [b"\xfd7zXZ\0".to_vec(), tar(&[("a.wav", vec![1; 9])])].concat()).unwrap();
+    fs::write(&path, [b"\x04\x22\x4d\x18".to_vec(), tar(&[("a.wav", vec![1; 9])])].concat())
+        .unwrap();
     let found = of_path(&path);
     assert_eq!(found.len(), 1);
-    assert!(problem(&found[0]).contains("found one compressed with xz"), "{}", problem(&found[0]));
+    assert!(problem(&found[0]).contains("found one compressed with LZ4"), "{}", problem(&found[0]));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //!
 //! `tests/fuzz/NAME/` holds the inputs that a parser once failed on, and others that take a rare
 //! way through it; each of them is a test for ever. What fails is written there before the test
-//! fails: keep it. `WAKEGATE_FUZZ_S=60 cargo test --test fuzz` looks longer than the two seconds
+//! fails: keep it. `WAKEGATE_FUZZ_S=60 cargo test --test attack parsers` looks longer than the two seconds
 //! for each parser that every run has.
 #![allow(dead_code)]
 
@@ -94,7 +94,14 @@ fn kept(name: &str) -> Vec<Vec<u8>> {
 /// Leaves out what the program itself catches, as it does.
 fn quiet() {
     static ONCE: std::sync::Once = std::sync::Once::new();
-    ONCE.call_once(wakegate_cli::commands::log::quiet_when_caught);
+    ONCE.call_once(|| {
+        let say = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            if !wakegate::error::is_catching() {
+                say(panic);
+            }
+        }));
+    });
 }
 
 /// Takes `seeds` and the kept inputs, as they are and altered, through `parse` until the time is

@@ -2,17 +2,18 @@
 
 use std::path::PathBuf;
 
+use crate::config::Config;
 use clap::Args;
 use wakegate::Result;
 use wakegate::audio::SAMPLE_RATE;
 use wakegate_lab::corpus::{Choice, Columns, Corpus, Settings};
-use wakegate_lab::decode::{Encoding, RawForm};
+use wakegate_lab::decode::{Encoding, Ffmpeg, RawForm};
 
 /// Recordings, in the order in which they are named: paths, then lists, then manifests.
 #[derive(Args)]
 pub struct Inputs {
-    /// Recordings, folders that are searched for them, tar (also .tar.gz, .tar.zst or .tar.bz2) and
-    /// zip archives of them, or patterns with *, ?, [...] or **
+    /// Recordings, folders that are searched for them, tar (also .tar.gz, .tar.zst, .tar.xz or .tar.bz2)
+    /// and zip archives of them, or patterns with *, ?, [...] or **
     #[arg(value_name = "PATH", required_unless_present_any = ["list", "manifest"])]
     paths: Vec<PathBuf>,
     /// Read more paths from this file, one a line; - for stdin
@@ -51,11 +52,15 @@ pub struct Inputs {
     /// Largest member of a compressed archive, in MiB; it is held in memory
     #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=65_536))]
     member_mib: u32,
+    /// Hand recordings of a form that is not known here to an ffmpeg that you have; the record then
+    /// says `decoder: ffmpeg`. It runs by itself, without network, with limits of time and size
+    #[arg(long)]
+    ffmpeg: bool,
 }
 
 impl Inputs {
     /// Finds the recordings, and refuses manifests that can't be.
-    pub fn open(&self) -> Result<Corpus> {
+    pub fn open(&self, config: &Config) -> Result<Corpus> {
         let raw = self.raw.map(|encoding| RawForm::new(encoding, self.raw_rate, self.raw_channels));
         let settings = Settings {
             columns: Columns::new(&self.column, &self.carry)?,
@@ -63,6 +68,7 @@ impl Inputs {
             raw: raw.transpose()?,
             member_limit: u64::from(self.member_mib) << 20,
             channel: self.channel,
+            ffmpeg: self.hands_over(config).then(Ffmpeg::find).transpose()?,
         };
         let mut corpus = Corpus::new(settings);
         self.paths.iter().for_each(|path| corpus.add_path(path));
@@ -71,12 +77,18 @@ impl Inputs {
         Ok(corpus)
     }
 
-    /// What of the command line changes what is scored, for a run that another goes on with.
-    pub fn describe(&self) -> serde_json::Value {
+    /// Whether ffmpeg reads what is not known here.
+    fn hands_over(&self, config: &Config) -> bool {
+        self.ffmpeg || config.decode.ffmpeg
+    }
+
+    /// What changes what is scored, for a run that another goes on with.
+    pub fn describe(&self, config: &Config) -> serde_json::Value {
         serde_json::json!({
             "column": self.column,
             "carry": self.carry,
             "channel": self.channel.to_string(),
+            "ffmpeg": self.hands_over(config),
             "raw": self.raw.map(|encoding| format!("{encoding} {} {}", self.raw_rate, self.raw_channels)),
         })
     }

@@ -11,8 +11,8 @@ use wakegate::model::Model;
 use wakegate::pipeline::{Activation, Decision};
 use wakegate::stream::Stream;
 use wakegate::{Error, ErrorKind, Result};
-use wakegate_lab::corpus::Choice;
-use wakegate_lab::decode::FileSource;
+use wakegate_lab::corpus::{Choice, Recording, Settings};
+use wakegate_lab::decode::Ffmpeg;
 use wakegate_lab::scoring::{Excerpts, Record};
 
 use super::daemon;
@@ -42,6 +42,9 @@ pub struct Listen {
     /// Which channel of a recording is heard: a number from 1, left, right or mix (the mean of all)
     #[arg(long, value_name = "N|left|right|mix", default_value_t = Choice::default(), requires = "input")]
     channel: Choice,
+    /// Hand a recording of a form that is not known here to an ffmpeg that you have
+    #[arg(long, requires = "input")]
+    ffmpeg: bool,
     /// Take a recording in real time
     #[arg(long, requires = "input")]
     pace: bool,
@@ -72,7 +75,8 @@ impl Listen {
                 .found("each")
                 .hint("`wakegate score --channel each` judges each channel by itself"));
         };
-        let mut source = open(input, channel)?;
+        let asked = self.ffmpeg || config.decode.ffmpeg;
+        let mut source = open(input, channel, asked)?;
         let mut take = Take::new(&model, &config)?;
         let mut lines = JsonLines::stdout();
         let path = input.to_string_lossy();
@@ -117,11 +121,14 @@ fn nothing_heard() -> Error {
         .hint("check the program that writes the stream")
 }
 
-fn open(input: &Path, channel: Channel) -> Result<Box<dyn Source>> {
+fn open(input: &Path, channel: Channel, ffmpeg: bool) -> Result<Box<dyn Source>> {
     if input == Path::new("-") {
         return Ok(Box::new(RawPcm::new(std::io::stdin())));
     }
-    Ok(Box::new(FileSource::open(input)?.of_channel(channel)?))
+    let ffmpeg = ffmpeg.then(Ffmpeg::find).transpose()?;
+    let settings = Settings { ffmpeg, ..Settings::default() };
+    let recording = Recording::File(input.to_owned());
+    Ok(Box::new(recording.open(&input.to_string_lossy(), &settings)?.of_channel(channel)?))
 }
 
 /// A recording on its way through the pipeline, and into the review queue where that is on.

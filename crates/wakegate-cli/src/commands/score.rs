@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use crate::config::Config;
 use clap::Args;
 use serde_json::{Value, json};
 use wakegate::model::{Manifest, Model};
@@ -75,9 +76,9 @@ impl Score {
                 .hint("a clip of the recording at which the run ended would be stored twice"));
         }
         let threads = worker_count(self.threads)?;
-        let corpus = self.inputs.open()?;
-        corpus.notes().iter().for_each(|(path, note)| output::warning(path, note));
         let config = self.place.config(Some(&self.engine))?;
+        let corpus = self.inputs.open(&config)?;
+        corpus.notes().iter().for_each(|(path, note)| output::warning(path, note));
         self.place.warn_if_off(&config);
         self.engine.runtime.choose()?;
         let model = only_model(&config)?;
@@ -88,9 +89,10 @@ impl Score {
             names: corpus.has_columns(),
             activations: self.activations,
             channels: corpus.has_channels(),
+            decoders: corpus.settings().ffmpeg.is_some(),
             carried: corpus.settings().columns.carried().to_vec(),
         };
-        let run = self.describe(&model);
+        let run = self.describe(&model, &config);
         let Some(destination) = self.output.open(shape.clone(), &run, &mut tally)? else {
             output::talk(format_args!(
                 "{} is complete; delete it to score again",
@@ -111,7 +113,7 @@ impl Score {
     }
 
     /// What of this run changes its records, besides the recordings.
-    fn describe(&self, model: &Model) -> Value {
+    fn describe(&self, model: &Model, config: &Config) -> Value {
         json!({
             "journal": 1,
             "schema": SCHEMA,
@@ -121,7 +123,7 @@ impl Score {
             "runtime": self.engine.runtime.library().map(|path| path.to_string_lossy()),
             "activations": self.activations,
             "trigger_at": self.trigger_at,
-            "inputs": self.inputs.describe(),
+            "inputs": self.inputs.describe(config),
         })
     }
 

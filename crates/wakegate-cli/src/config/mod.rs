@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 pub use audio::Audio;
 pub use changes::changes;
 pub use print::print;
-pub use sections::{Hooks, Level, Log, Metrics, Mqtt, Runtime, WakeWord};
+pub use sections::{Decode, Hooks, Level, Log, Metrics, Mqtt, Runtime, WakeWord};
 
 use crate::wyoming;
 use wakegate::{Error, ErrorKind, Result, review};
@@ -43,6 +43,8 @@ pub struct Config {
     pub runtime: Runtime,
     /// What is said on standard error.
     pub log: Log,
+    /// How recordings are read.
+    pub decode: Decode,
     /// The server for Wyoming clients.
     pub wyoming: wyoming::Settings,
     /// The review queue.
@@ -59,6 +61,7 @@ impl Default for Config {
             metrics: Metrics::default(),
             runtime: Runtime::default(),
             log: Log::default(),
+            decode: Decode::default(),
             wyoming: wyoming::Settings::default(),
             review: review::Settings::default(),
         }

@@ -229,6 +229,14 @@ pub struct Log {
     pub level: Level,
 }
 
+/// `[decode]`: how recordings are read.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Decode {
+    /// Whether what no reader knows goes to an ffmpeg that the user has.
+    pub ffmpeg: bool,
+}
+
 /// How grave a message is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

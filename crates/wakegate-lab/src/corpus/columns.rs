@@ -9,6 +9,8 @@ use wakegate::{Error, ErrorKind, Result};
 
 /// What a column can mean, in the order of [`Columns::names`].
 const MEANINGS: [&str; 6] = ["path", "id", "trigger_s", "label", "group", "channel"];
+/// Columns by which other programs read parts of recordings.
+const PARTS: [&str; 5] = ["offset", "start", "begin", "start_time", "start_offset"];
 /// How alike a name has to be for a word about it, of 1.
 const NEAR: f64 = 0.75;
 
@@ -113,7 +115,7 @@ impl Columns {
     }
 
     /// What may be meant by columns of `present` that are not read: a name that is nearly one that
-    /// would be.
+    /// would be, or a place in the recording.
     pub(super) fn near(&self, present: &[String]) -> Vec<String> {
         let missing = self.names.iter().filter(|name| !present.iter().any(|c| is_same(name, c)));
         let near = missing.flat_map(|name| {
@@ -124,10 +126,17 @@ impl Columns {
             });
             alike.map(move |column| (column, name))
         });
-        near.map(|(column, name)| {
+        let near = near.map(|(column, name)| {
             format!("the column {column:?} is not read; {name:?} would be (--column says which is meant)")
-        })
-        .collect()
+        });
+        let unread = present.iter().filter(|column| !self.name(column));
+        let places = unread.filter(|column| PARTS.iter().any(|part| is_same(part, column)));
+        let places = places.map(|column| {
+            format!(
+                "the column {column:?} is not read: whole recordings are judged, not parts of them"
+            )
+        });
+        near.chain(places).collect()
     }
 
     /// The item of a manifest's row, with the value of a column by `get` (null where there is

@@ -4,6 +4,8 @@
 //! first dot behind the last slash. A recording is an item; a `.json` object beside it has columns
 //! by its keys, and any other file beside it is a column named by its ending.
 
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 
 use serde_json::{Map, Value};
@@ -29,6 +31,13 @@ pub(super) enum Role {
     Other,
 }
 
+/// What of a sample has been seen.
+#[derive(Debug, Clone, Copy, Default)]
+struct Parts {
+    audio: bool,
+    beside: bool,
+}
+
 /// Gathers the members of a sample, and hands it on when the next one begins.
 pub(super) struct Grouping<'a> {
     archive: &'a Path,
@@ -37,6 +46,10 @@ pub(super) struct Grouping<'a> {
     audio: Vec<Item>,
     beside: Map<String, Value>,
     problem: Option<Error>,
+    /// Whether the sample has anything beside its recordings.
+    has_beside: bool,
+    /// The samples so far, by their keys' hashes: which parts each had.
+    parts: HashMap<u64, Parts>,
     /// Bytes of the archive behind us, and those that items have told.
     told: u64,
     any: bool,
@@ -51,6 +64,8 @@ impl<'a> Grouping<'a> {
             audio: Vec::new(),
             beside: Map::new(),
             problem: None,
+            has_beside: false,
+            parts: HashMap::new(),
             told: 0,
             any: false,
         }
@@ -109,6 +124,7 @@ impl<'a> Grouping<'a> {
 
     /// Adds what lies beside the sample's recordings.
     pub(super) fn beside(&mut self, name: &str, size: u64, member: &mut dyn std::io::Read) {
+        self.has_beside = true;
         if let Err(error) = self.try_beside(name, size, member) {
             self.problem.get_or_insert(error);
         }
@@ -143,6 +159,10 @@ impl<'a> Grouping<'a> {
     fn flush(&mut self, at: u64, visit: &mut Visit<'_>) -> bool {
         let beside = std::mem::take(&mut self.beside);
         let problem = self.problem.take();
+        let is_torn = self.is_torn();
+        if is_torn && !visit(Item::problem(self.path(&self.key), self.torn())) {
+            return false;
+        }
         let get = |name: &str| {
             let alike =
                 || beside.iter().find(|(key, _)| is_same(name, key)).map(|(_, value)| value);
@@ -162,6 +182,27 @@ impl<'a> Grouping<'a> {
             }
         }
         true
+    }
+
+    /// Whether the sample's recording and what is beside it stand apart, with others between them:
+    /// then neither belongs to the other.
+    fn is_torn(&mut self) -> bool {
+        let now = Parts { audio: !self.audio.is_empty(), beside: self.has_beside };
+        self.has_beside = false;
+        let mut hasher = DefaultHasher::new();
+        self.key.hash(&mut hasher);
+        let before = self.parts.entry(hasher.finish()).or_default();
+        let lonely = |parts: &Parts| parts.beside && !parts.audio;
+        let torn = lonely(&now) && before.audio || now.audio && lonely(before);
+        *before = Parts { audio: before.audio || now.audio, beside: before.beside || now.beside };
+        torn
+    }
+
+    fn torn(&self) -> Error {
+        Error::new(ErrorKind::Settings, format!("{} is torn apart", self.path(&self.key)))
+            .expected("the files of a sample side by side")
+            .found("a recording without what is said of it, and other files between them")
+            .hint("pack the archive again with `tar --sort=name`")
     }
 
     /// The archive's end, by `error` where it can't be read on.

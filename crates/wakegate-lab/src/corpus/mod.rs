@@ -16,6 +16,7 @@ mod pattern;
 mod recording;
 mod tar;
 mod zip;
+mod zstandard;
 
 use std::path::{Path, PathBuf};
 
@@ -23,7 +24,7 @@ pub use choice::Choice;
 pub use columns::Columns;
 pub use recording::{Recording, ZipMember};
 
-use crate::decode::{Found, RawForm};
+use crate::decode::{Ffmpeg, Found, RawForm};
 use manifest::Manifest;
 use serde_json::Value;
 use wakegate::{Error, Result};
@@ -92,6 +93,8 @@ pub struct Settings {
     pub member_limit: u64,
     /// Which channel of the recordings is heard.
     pub channel: Choice,
+    /// What reads the recordings that no reader here knows.
+    pub ffmpeg: Option<Ffmpeg>,
 }
 
 impl Default for Settings {
@@ -102,6 +105,7 @@ impl Default for Settings {
             raw: None,
             member_limit: 256 << 20,
             channel: Choice::default(),
+            ffmpeg: None,
         }
     }
 }
@@ -146,8 +150,7 @@ impl Corpus {
     }
 
     /// Adds a file, the audio files in a folder, a tar (also compressed with gzip, Zstandard, xz or
-    /// bzip2) or zip archive, or, where there is no such
-    /// file, what matches the pattern (`*`, `?`, `[...]`, `**`). What can't be found becomes an
+    /// bzip2) or zip archive, or, where there is no such file, what matches the pattern (`*`, `?`, `[...]`, `**`). What can't be found becomes an
     /// item with its problem.
     pub fn add_path(&mut self, path: &Path) {
         paths::expand(path, &self.settings, &mut self.inputs);

@@ -1,13 +1,14 @@
 //! Where a recording's bytes are.
 
-use std::io::{Cursor, Read};
+use std::fs::File;
+use std::io::{self, Cursor, Read};
 use std::path::{Path, PathBuf};
 
 use ::zip::ZipArchive;
 
 use super::Settings;
 use super::archive::too_large;
-use crate::decode::{FilePart, FileSource};
+use crate::decode::{FilePart, FileSource, RawForm, in_memory};
 use wakegate::{Error, ErrorKind, Result};
 
 /// A recording's bytes, or the way to them.
@@ -82,13 +83,38 @@ impl Recording {
     }
 
     /// The audio in it; `name` is what it is called in errors, and its ending says whether it has
-    /// a header.
+    /// a header. What no reader here knows goes to [`Settings::ffmpeg`].
     ///
     /// # Errors
     /// Those of [`FileSource::open`]; [`ErrorKind::Limit`] for a member that is larger than
     /// [`Settings::member_limit`].
     pub fn open(self, name: &str, settings: &Settings) -> Result<FileSource> {
         let raw = settings.raw.filter(|_| settings.is_raw(Path::new(name)));
+        let Some(ffmpeg) = settings.ffmpeg.as_ref().filter(|_| raw.is_none()) else {
+            return self.open_known(name, raw, settings);
+        };
+        let recording = self.repeated(name, settings)?;
+        let same = recording.again()?;
+        let error = match recording.open_known(name, raw, settings) {
+            Err(error) if error.kind() == ErrorKind::Audio => error,
+            other => return other,
+        };
+        let file = same.into_file(settings).map_err(|e| Error::io("read", Path::new(name), &e))?;
+        FileSource::of_ffmpeg(ffmpeg, file, name).map_err(|second| {
+            let found = error.found_text().unwrap_or("something else");
+            let found = format!("{found}; {second}");
+            Error::new(ErrorKind::Audio, error.message())
+                .expected(error.expected_text().unwrap_or("audio"))
+                .found(found)
+        })
+    }
+
+    fn open_known(
+        self,
+        name: &str,
+        raw: Option<RawForm>,
+        settings: &Settings,
+    ) -> Result<FileSource> {
         match self {
             Self::File(path) => match raw {
                 Some(form) => FileSource::open_raw(path, form),
@@ -100,6 +126,19 @@ impl Recording {
                 FileSource::of_bytes(Cursor::new(bytes), name, raw)
             }
             Self::Memory(bytes) => FileSource::of_bytes(Cursor::new(bytes), name, raw),
+        }
+    }
+
+    /// A file for another program to read: of a part of an archive, one in memory.
+    fn into_file(self, settings: &Settings) -> io::Result<File> {
+        match self {
+            Self::File(path) => File::open(path),
+            Self::Part(part) if part.length() > settings.member_limit => {
+                Err(io::Error::other("it is too large to hand to ffmpeg (hint: --member-mib)"))
+            }
+            Self::Part(part) => in_memory(part),
+            Self::Memory(bytes) => in_memory(bytes.as_slice()),
+            Self::Zipped(_) => Err(io::Error::other("the member is read once")),
         }
     }
 }

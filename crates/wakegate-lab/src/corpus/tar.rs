@@ -11,18 +11,23 @@ use std::rc::Rc;
 use ::tar::{Archive, Entry, EntryType};
 use bzip2::bufread::MultiBzDecoder;
 use flate2::bufread::MultiGzDecoder;
+use lzma_rust2::XzReader;
 
 use super::archive::{broken, cut_short, open, read_member};
 use super::grouping::{Grouping, Role, Visit};
 use super::paths::{shown, shown_bytes};
+use super::zstandard::Zstandard;
 use super::{Item, Recording, Settings};
 use crate::decode::FilePart;
+use wakegate::error::caught;
 use wakegate::{Error, ErrorKind, Result};
 
 /// Bytes of the file that are decompressed at a time.
 const BUFFER: usize = 1 << 16;
 /// Most bytes from a member's end to the bytes of the next: headers, names, metadata.
 const MOST_BETWEEN: u64 = 1 << 20;
+/// Memory that reading xz may take, in KiB: its strongest level needs half of that.
+const MOST_XZ_KIB: u32 = 1 << 17;
 /// Bytes of a header, and of what everything is filled up to.
 const BLOCK: u64 = 512;
 /// Links followed at most, one to the next.
@@ -34,6 +39,8 @@ enum Packing {
     None,
     Gzip,
     Bzip2,
+    Zstandard,
+    Xz,
 }
 
 /// An open archive, which can be read from its start again.
@@ -54,7 +61,7 @@ pub(super) fn visit(path: &Path, settings: &Settings, visit: &mut Visit<'_>) -> 
         let packing = packing(&part).map_err(|e| Error::io("read", path, &e))?;
         let packing = packing.map_err(|name| {
             Error::new(ErrorKind::Io, format!("cannot read {}", path.display()))
-                .expected("a tar archive, not compressed or with gzip or bzip2")
+                .expected("a tar archive, not compressed or with gzip, bzip2, Zstandard or xz")
                 .found(format!("one compressed with {name}"))
                 .hint("decompress it, or pack it again")
         })?;
@@ -73,14 +80,27 @@ fn packing(part: &FilePart) -> io::Result<std::result::Result<Packing, &'static 
     part.clone().take(6).read_to_end(&mut head)?;
     Ok(match head.as_slice() {
         [0x1f, 0x8b, ..] => Ok(Packing::Gzip),
-        [0x28, 0xb5, 0x2f, 0xfd, ..] => Err("Zstandard"),
+        // What is in front of the data may be something to pass over.
+        [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => {
+            Ok(Packing::Zstandard)
+        }
         [b'B', b'Z', b'h', ..] => Ok(Packing::Bzip2),
-        [0xfd, b'7', b'z', b'X', b'Z', 0] => Err("xz"),
+        [0xfd, b'7', b'z', b'X', b'Z', 0] => Ok(Packing::Xz),
         [0x04, 0x22, 0x4d, 0x18, ..] => Err("LZ4"),
         [0x5d, 0, 0, ..] => Err("LZMA"),
         [0x1f, 0x9d, ..] => Err("compress"),
         _ => Ok(Packing::None),
     })
+}
+
+/// A decompressor that panics on damaged data has found an error in it.
+struct Guarded<R>(R);
+
+impl<R: Read> Read for Guarded<R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let damaged = || io::Error::new(io::ErrorKind::InvalidData, "the data is damaged");
+        caught(|| self.0.read(out)).unwrap_or_else(|| Err(damaged()))
+    }
 }
 
 /// Counts the bytes that pass.
@@ -142,6 +162,8 @@ impl Tar<'_> {
             Packing::None => Box::new(self.part.clone()),
             Packing::Gzip => Box::new(MultiGzDecoder::new(buffered)),
             Packing::Bzip2 => Box::new(MultiBzDecoder::new(buffered)),
+            Packing::Zstandard => Box::new(Guarded(Zstandard::new(buffered))),
+            Packing::Xz => Box::new(Guarded(XzReader::new_mem_limit(buffered, true, MOST_XZ_KIB))),
         })
     }
 

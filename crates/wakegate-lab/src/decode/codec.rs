@@ -9,6 +9,7 @@ use symphonia::core::errors::Error as SymphoniaError;
 use symphonia::core::formats::Track;
 use symphonia::core::packet::Packet;
 
+use super::aac;
 use super::blocks::is_trimmed_here;
 use super::opus::OpusStream;
 use wakegate::audio::SAMPLE_RATE;
@@ -43,7 +44,10 @@ impl Decoder {
         if codecs.get_audio_decoder(params.codec).is_none() {
             return Err(name(params.codec));
         }
-        let mut params = params.clone();
+        let mut params = match params.codec {
+            id::CODEC_ID_AAC => aac::core(params)?,
+            _ => params.clone(),
+        };
         if [id::CODEC_ID_PCM_ALAW, id::CODEC_ID_PCM_MULAW].contains(&params.codec) {
             // Some containers count the bits of what is written, others those of what it stands for.
             (params.bits_per_sample, params.bits_per_coded_sample) = (None, None);
@@ -60,7 +64,11 @@ impl Codec {
             return Err("the track is not audio".to_owned());
         };
         let decoder = Decoder::new(params)?;
-        let form = match (&decoder, params.sample_rate, &params.channels) {
+        let rate = match params.codec {
+            id::CODEC_ID_AAC => aac::core(params)?.sample_rate,
+            _ => params.sample_rate,
+        };
+        let form = match (&decoder, rate, &params.channels) {
             (Decoder::Opus(stream), ..) => {
                 Some(SignalSpec { rate: SAMPLE_RATE, channels: stream.channels() })
             }

@@ -10,6 +10,7 @@ use symphonia::core::io::{MediaSource, MediaSourceStream, MediaSourceStreamOptio
 use symphonia::default::formats::{CafReader, FlacReader, IsoMp4Reader, MkvReader, OggReader};
 
 use super::blocks::BlockReader;
+use super::caf::{self, Caf};
 use super::codec::guarded;
 use super::demux::{Demuxer, Foreign};
 use super::find_audio::missing;
@@ -27,6 +28,10 @@ use wakegate::error::{Error, ErrorKind, Result};
 pub(super) const FORMATS: &str =
     "WAV, AIFF, AU, SPHERE, FLAC, MP3, AAC, M4A, CAF, WebM, Ogg Vorbis or Ogg Opus";
 
+/// What helps where a file is of another form.
+const FFMPEG_HINT: &str = "an ffmpeg that you have may read it: --ffmpeg hands it over, \
+                           or make a WAV of it with `ffmpeg -i FILE FILE.wav`";
+
 /// Bytes by which a file is known, and text shows.
 const HEAD: usize = 4_096;
 
@@ -42,12 +47,14 @@ pub(super) struct Opened {
     pub(super) promised: Option<u64>,
     /// What was odd about the header.
     pub(super) notes: Vec<Warning>,
+    /// What decodes it, if that is another program.
+    pub(super) decoder: Option<&'static str>,
 }
 
 impl Opened {
-    fn new(demuxer: impl Demuxer + 'static) -> Self {
-        let (edit, promised, notes) = (Edit::default(), None, Vec::new());
-        Self { demuxer: Box::new(demuxer), edit, promised, notes }
+    pub(super) fn new(demuxer: impl Demuxer + 'static) -> Self {
+        let (edit, promised, notes, decoder) = (Edit::default(), None, Vec::new(), None);
+        Self { demuxer: Box::new(demuxer), edit, promised, notes, decoder }
     }
 }
 
@@ -135,7 +142,7 @@ pub(super) fn take_apart(mut bytes: Box<dyn MediaSource>, path: &Path) -> Result
 /// Bytes behind a tag in front of a file whose magic is known: some writers count a few bytes of
 /// their tags too many or too few.
 fn slack(head: &[u8]) -> usize {
-    let is_sound = |known| !matches!(known, Known::Other(_));
+    let is_sound = |known| !matches!(known, Known::Other(_) | Known::Silent(_));
     (0..SLACK.min(head.len())).find(|at| known(&head[*at..]).is_some_and(is_sound)).unwrap_or(0)
 }
 
@@ -155,11 +162,17 @@ fn of_known(format: Known, mut view: View, path: &Path) -> Result<Opened> {
         }
         Known::Ogg => return of_ogg(view, path),
         Known::Mp4 => return of_mp4(view, path),
-        Known::Caf => {
-            return foreign(view, path, |s| Ok(Box::new(CafReader::try_new(s, options())?)));
-        }
+        Known::Caf => match caf::read(&mut view, length).map_err(unread)? {
+            Ok(Ok(Caf::Packets)) => {
+                return foreign(view, path, |s| Ok(Box::new(CafReader::try_new(s, options())?)));
+            }
+            Ok(Ok(Caf::Samples(layout))) => Ok(Ok(Ok(layout))),
+            Ok(Err(name)) => Ok(Ok(Err(name))),
+            Err(error) => Ok(Err(error)),
+        },
         Known::Matroska => return of_matroska(view, path),
         Known::Other(name) => return Err(refused(path, name)),
+        Known::Silent(name) => return Err(cannot_decode(path).expected(FORMATS).found(name)),
     };
     let layout = layout.map_err(unread)?;
     match layout.map_err(|error| error.context(cannot_decode_text(path)))? {
@@ -346,11 +359,11 @@ fn cannot_decode_text(path: &Path) -> String {
 
 /// A file that holds something else than what can be read.
 pub(super) fn refused(path: &Path, found: &str) -> Error {
-    cannot_decode(path).expected(FORMATS).found(found)
+    cannot_decode(path).expected(FORMATS).found(found).hint(FFMPEG_HINT)
 }
 
 /// Printable UTF-8 (a character cut by the end is fine) with no control characters but white space.
-fn is_text(head: &[u8]) -> bool {
+pub(super) fn is_text(head: &[u8]) -> bool {
     let valid = match std::str::from_utf8(head) {
         Ok(text) => text,
         Err(e) if e.error_len().is_none() => {

@@ -49,6 +49,11 @@ impl Damage {
         self.notes.push(warning);
     }
 
+    /// Whether something with this code was noted.
+    pub(super) fn has_note(&self, code: &str) -> bool {
+        self.notes.iter().any(|note| note.code == code)
+    }
+
     /// The first failure's reason, for an error where nothing could be decoded.
     pub(super) fn reason(&self) -> Option<&str> {
         self.first_failed.as_ref().map(|(_, reason)| reason.as_str())

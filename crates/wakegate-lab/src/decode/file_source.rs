@@ -1,5 +1,6 @@
 //! Audio files of every supported format, streamed.
 
+mod end;
 mod open;
 mod source;
 
@@ -12,11 +13,9 @@ use symphonia::core::packet::Packet;
 use symphonia::core::units::TimeBase;
 
 use super::codec::{Codec, Failure, guarded};
-use super::container::cannot_decode;
 use super::cut::Cut;
 use super::damage::Damage;
 use super::demux::Demuxer;
-use wakegate::audio::SAMPLE_RATE;
 use wakegate::audio::Warning;
 use wakegate::audio::downmix::{Mixer, SignalSpec, check_channel};
 use wakegate::audio::resample::Resampler;
@@ -41,6 +40,8 @@ const USUAL_FRAMES: u64 = 2_048;
 pub struct FileSource {
     path: PathBuf,
     demuxer: Box<dyn Demuxer>,
+    /// What decodes the file, if that is another program.
+    decoder: Option<&'static str>,
     time_base: Option<TimeBase>,
     /// Frames that a header promises which knows them.
     promised: Option<u64>,
@@ -94,6 +95,11 @@ impl FileSource {
     /// [`input_rate`](FileSource::input_rate).
     pub fn channels(&self) -> Option<usize> {
         self.form.map(|form| form.channels)
+    }
+
+    /// What decodes the file, where that is another program.
+    pub fn decoder(&self) -> Option<&'static str> {
+        self.decoder
     }
 
     /// As [`channels`](FileSource::channels), decoding as far as is needed to know.
@@ -208,8 +214,11 @@ impl FileSource {
             let error = sample.into_error(&subject, "wrote the file", form, self.position);
             return Err(Unfit::Recording(error));
         }
-        self.set_form(form).map_err(Unfit::Recording)?;
         let frames = (self.interleaved.len() / form.channels) as u64;
+        if frames == 0 && packet.dur.get() > 0 && !self.codec.skips_by_itself() {
+            return Err(Unfit::Packet("it gave no samples".to_owned()));
+        }
+        self.set_form(form).map_err(Unfit::Recording)?;
         let whole = frames + self.codec.skipped();
         self.latest = whole;
         self.longest = self.longest.max(whole);
@@ -321,55 +330,6 @@ impl FileSource {
         let result = resampler.push(&self.mono, &mut self.ready);
         self.resampling += start.elapsed();
         result
-    }
-
-    fn stopped(&mut self, reason: &str) {
-        let time = self.time();
-        if self.decoded_any {
-            let text = format!("decoding stopped at {time:.3} s: {reason}");
-            self.damage.note(Warning::new("stopped", text));
-        } else {
-            self.damage.packet_failed(time, reason.to_owned());
-        }
-    }
-
-    /// Flushes what is inside and draws up the warnings.
-    fn end(&mut self) -> Result<()> {
-        if !self.decoded_any {
-            return Err(match self.damage.reason() {
-                Some(reason) => {
-                    cannot_decode(&self.path).expected("at least 1 sample").found(reason)
-                }
-                None => cannot_decode(&self.path)
-                    .expected("at least 1 sample")
-                    .found("a file that holds no samples")
-                    .hint("the recording may have been stopped before it was written"),
-            });
-        }
-        if let Some(resampler) = &mut self.resampler {
-            resampler.finish(&mut self.ready)?;
-        }
-        let (time, rate) = (self.time(), self.form.map_or(SAMPLE_RATE, |form| form.rate));
-        let cut_short = match self.promised {
-            Some(promised) if promised > self.position + self.cut.left_out() => Some(format!(
-                "its header promises {:.3} s, it holds {time:.3} s",
-                promised as f64 / f64::from(rate)
-            )),
-            None if self.broke_off => Some(format!("it breaks off at {time:.3} s, before its end")),
-            _ => None,
-        };
-        let damage = &mut self.damage;
-        if let Some(how) = cut_short {
-            damage.note(Warning::new("cut_short", format!("the file is cut short: {how}")));
-        }
-        let others = self.demuxer.warnings().into_iter();
-        others
-            .chain(self.cut.warning(rate))
-            .chain(self.mixer.warning())
-            .for_each(|w| damage.note(w));
-        self.warnings = std::mem::take(damage).into_warnings();
-        self.state = State::Ended;
-        Ok(())
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a file is, by its own magic at its own place.
 
-/// What begins with a magic number that is known, what is known and can't be read is refused by
-/// the name it has here.
+/// What begins with a magic number that is known. What is known and can't be read is refused by the
+/// name that it has here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Known {
     /// RIFF or RIFX with WAVE in it, RF64 or BW64.
@@ -24,8 +24,10 @@ pub(super) enum Known {
     Mp4,
     /// Matroska and WebM.
     Matroska,
-    /// Something else: a name for it.
+    /// Sound of another form: a name for it.
     Other(&'static str),
+    /// Something that holds no sound itself: a name for it.
+    Silent(&'static str),
 }
 
 /// The sixteen bytes with which Wave64 begins.
@@ -62,20 +64,20 @@ const STARTS: [(&[u8], Known); 43] = [
     (b"\x00\x00\x01\xba", Known::Other("an MPEG program stream")),
     (b"\x0b\x77", Known::Other("AC-3")),
     (b"\x7f\xfe\x80\x01", Known::Other("DTS")),
-    (b"MThd", Known::Other("MIDI, which holds notes and no sound")),
-    (b"\x1f\x8b", Known::Other("a gzip archive")),
-    (b"\x28\xb5\x2f\xfd", Known::Other("a Zstandard archive")),
-    (b"\xfd7zXZ\x00", Known::Other("an xz archive")),
-    (b"BZh", Known::Other("a bzip2 archive")),
-    (b"\x04\x22\x4d\x18", Known::Other("an LZ4 archive")),
-    (b"PK\x03\x04", Known::Other("a zip archive")),
-    (b"7z\xbc\xaf\x27\x1c", Known::Other("a 7-Zip archive")),
-    (b"Rar!", Known::Other("a RAR archive")),
-    (b"%PDF", Known::Other("PDF")),
-    (b"\x89PNG", Known::Other("a PNG picture")),
-    (b"\xff\xd8\xff", Known::Other("a JPEG picture")),
-    (b"\x89HDF", Known::Other("HDF5")),
-    (b"\x93NUMPY", Known::Other("a NumPy array")),
+    (b"MThd", Known::Silent("MIDI, which holds notes and no sound")),
+    (b"\x1f\x8b", Known::Silent("a gzip archive")),
+    (b"\x28\xb5\x2f\xfd", Known::Silent("a Zstandard archive")),
+    (b"\xfd7zXZ\x00", Known::Silent("an xz archive")),
+    (b"BZh", Known::Silent("a bzip2 archive")),
+    (b"\x04\x22\x4d\x18", Known::Silent("an LZ4 archive")),
+    (b"PK\x03\x04", Known::Silent("a zip archive")),
+    (b"7z\xbc\xaf\x27\x1c", Known::Silent("a 7-Zip archive")),
+    (b"Rar!", Known::Silent("a RAR archive")),
+    (b"%PDF", Known::Silent("PDF")),
+    (b"\x89PNG", Known::Silent("a PNG picture")),
+    (b"\xff\xd8\xff", Known::Silent("a JPEG picture")),
+    (b"\x89HDF", Known::Silent("HDF5")),
+    (b"\x93NUMPY", Known::Silent("a NumPy array")),
 ];
 
 /// The first boxes of MP4 and QuickTime files.
@@ -90,23 +92,23 @@ pub(super) fn known(head: &[u8]) -> Option<Known> {
         return Some(match form {
             None | Some(b"WAVE") => Known::Wave,
             Some(b"AVI ") => Known::Other("AVI video"),
-            Some(b"RMID") => Known::Other("MIDI, which holds notes and no sound"),
-            Some(b"WEBP") => Known::Other("a WebP picture"),
-            Some(_) => Known::Other("a RIFF file without sound"),
+            Some(b"RMID") => Known::Silent("MIDI, which holds notes and no sound"),
+            Some(b"WEBP") => Known::Silent("a WebP picture"),
+            Some(_) => Known::Silent("a RIFF file without sound"),
         });
     }
     if head.starts_with(b"FORM") {
         return Some(match form {
             None | Some(b"AIFF" | b"AIFC") => Known::Aiff,
             Some(b"8SVX" | b"16SV") => Known::Other("Amiga 8SVX"),
-            Some(_) => Known::Other("an IFF file without sound"),
+            Some(_) => Known::Silent("an IFF file without sound"),
         });
     }
     if head.get(4..8).is_some_and(|name| BOXES.iter().any(|known| known.as_slice() == name)) {
         return Some(Known::Mp4);
     }
     if head.get(257..262) == Some(b"ustar") {
-        return Some(Known::Other("a tar archive"));
+        return Some(Known::Silent("a tar archive"));
     }
     let sync = |place: usize| head.get(place) == Some(&0x47);
     if sync(0) && sync(188) && sync(376) && sync(564) {

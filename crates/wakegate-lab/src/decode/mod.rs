@@ -3,13 +3,16 @@
 //! [`FileSource`] decodes packet by packet, so that its memory does not grow with the recording's
 //! length, from the file system or from the middle of an archive ([`FilePart`]).
 
+mod aac;
 mod aiff;
 mod blocks;
+mod caf;
 mod codec;
 mod container;
 mod cut;
 mod damage;
 mod demux;
+mod ffmpeg;
 mod file_part;
 mod file_source;
 mod find_audio;
@@ -30,6 +33,8 @@ mod tags;
 mod view;
 mod wave;
 
+pub use ffmpeg::Ffmpeg;
+pub(crate) use ffmpeg::in_memory;
 pub use file_part::FilePart;
 pub use file_source::FileSource;
 pub use find_audio::{AUDIO_EXTENSIONS, Found, find_audio, find_files, is_audio};

@@ -32,7 +32,7 @@ impl Mp4Reader {
         }
         let edit = sound.edit;
         let reader = Self { inner, track, shifts: sound.shifts.clone() };
-        Ok(Opened { demuxer: Box::new(reader), edit, promised: None, notes: Vec::new() })
+        Ok(Opened { edit, ..Opened::new(reader) })
     }
 }
 

@@ -5,6 +5,8 @@ use std::io::{self, Read, Seek, SeekFrom};
 
 use symphonia::core::io::MediaSource;
 
+use super::file_part::sought;
+
 /// Spans of a file one behind the other, as if nothing lay between them.
 pub(super) struct View {
     file: Box<dyn MediaSource>,
@@ -81,12 +83,7 @@ impl Read for View {
 
 impl Seek for View {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        let place = match to {
-            SeekFrom::Start(place) => Some(place),
-            SeekFrom::End(offset) => self.length.checked_add_signed(offset),
-            SeekFrom::Current(offset) => self.at.checked_add_signed(offset),
-        };
-        self.at = place.ok_or(io::ErrorKind::InvalidInput)?;
+        self.at = sought(to, self.at, self.length)?;
         Ok(self.at)
     }
 }

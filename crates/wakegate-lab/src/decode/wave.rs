@@ -295,11 +295,9 @@ impl Format {
         let fits = u64::from(self.block).is_multiple_of(channels) && by_block > 0;
         let a_second = u64::from(self.rate) * channels;
         let by_rate = |bytes: u64| u64::from(self.byte_rate) == a_second * bytes;
-        if fits && (by_bits == 0 || (by_block >= by_bits && by_rate(by_block))) {
-            by_block
-        } else {
-            by_bits
-        }
+        // A block of more than two samples is one that was counted in bits.
+        let holds = (by_bits..=2 * by_bits).contains(&by_block);
+        if fits && (by_bits == 0 || (holds && by_rate(by_block))) { by_block } else { by_bits }
     }
 
     /// How the samples are written, of which the first lie at `start`; or what the coding is

@@ -15,6 +15,8 @@ pub struct Shape {
     pub activations: bool,
     /// Channels that were judged.
     pub channels: bool,
+    /// What decoded the recordings.
+    pub decoders: bool,
     /// Names of the columns that are carried through.
     pub carried: Vec<String>,
 }
@@ -38,7 +40,13 @@ impl Shape {
     /// # Errors
     /// [`ErrorKind::Settings`] for the first of them.
     pub fn check(&self) -> Result<()> {
-        let all = Self { names: true, activations: true, channels: true, carried: Vec::new() };
+        let all = Self {
+            names: true,
+            activations: true,
+            channels: true,
+            decoders: true,
+            carried: Vec::new(),
+        };
         let taken: Vec<String> = all.row(&Record::default()).into_iter().map(|c| c.0).collect();
         match self.carried.iter().find(|name| taken.contains(name)) {
             None => Ok(()),
@@ -65,6 +73,9 @@ impl Shape {
         }
         if self.channels {
             row.push(("channel", Cell::Int(record.channel.and_then(|n| i64::try_from(n).ok()))));
+        }
+        if self.decoders {
+            row.push(("decoder", Cell::Text(record.decoder.as_deref().map(str::to_owned))));
         }
         let warnings = (!record.warnings.is_empty()).then(|| record.warnings.join("; "));
         row.extend([

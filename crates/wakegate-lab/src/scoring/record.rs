@@ -58,6 +58,9 @@ pub struct Record {
     /// The channel that was judged, where one was chosen; the key is then there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channel: Option<usize>,
+    /// What decoded the recording, where that was another program; the key is then there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decoder: Option<Cow<'static, str>>,
     /// What was odd, each as `code: text`; the key is there only where there are any.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
@@ -105,9 +108,7 @@ impl Record {
     pub fn of_recording(path: &str, manifest: &Manifest, scored: &Scored) -> Self {
         let record = Self {
             audio_s: Some(seconds(scored.samples)),
-            channel: scored.channel,
-            warnings: scored.warnings.iter().map(ToString::to_string).collect(),
-            ..Self::blank(path, manifest)
+            ..Self::blank(path, manifest).of(scored)
         };
         if let Some(best) = scored.best() {
             return record.with(best);
@@ -150,10 +151,11 @@ impl Record {
     }
 
     /// The same line with what is known of the recording as a whole: what was odd about it, and
-    /// which of its channels was judged.
+    /// which of its channels was judged, and by what it was decoded.
     #[must_use]
     pub fn of(mut self, scored: &Scored) -> Self {
         self.channel = scored.channel;
+        self.decoder = scored.decoder.map(Cow::Borrowed);
         self.warnings = scored.warnings.iter().map(ToString::to_string).collect();
         self
     }

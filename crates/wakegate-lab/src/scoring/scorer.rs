@@ -21,6 +21,8 @@ pub struct Scored {
     pub highest: Option<Verification>,
     /// The channel that was judged, from 1, where one was chosen.
     pub channel: Option<usize>,
+    /// What decoded it, where that was another program.
+    pub decoder: Option<&'static str>,
     /// What the decoder found odd.
     pub warnings: Vec<Warning>,
     /// For the gate, where there is one.
@@ -243,9 +245,10 @@ impl Scorer {
         start: Instant,
     ) -> Result<Scored> {
         let mut source = source.of_channel(channel)?;
-        let opening = start.elapsed();
+        let (opening, decoder) = (start.elapsed(), source.decoder());
         let mut scored = self.score(&mut source, trigger)?;
         scored.spent.decode += opening;
+        scored.decoder = decoder;
         scored.channel = match channel {
             Channel::Mix => None,
             Channel::One(number) => Some(number),
@@ -332,7 +335,8 @@ impl Scorer {
         let resample = source.resampling();
         let decode = reading.saturating_sub(resample);
         let spent = Spent { decode, resample, ..watch.spent };
-        Ok(Scored { samples, activations, highest, channel: None, warnings, excerpts, spent })
+        let (channel, decoder) = (None, None);
+        Ok(Scored { samples, activations, highest, channel, decoder, warnings, excerpts, spent })
     }
 }
 

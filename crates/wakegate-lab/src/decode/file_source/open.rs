@@ -1,5 +1,6 @@
 //! The ways to a file's samples.
 
+use std::fs::File;
 use std::io::{Read, Seek};
 use std::path::Path;
 use std::time::Duration;
@@ -11,6 +12,7 @@ use crate::decode::codec::Codec;
 use crate::decode::container::{self, Opened, refused};
 use crate::decode::cut::Cut;
 use crate::decode::damage::Damage;
+use crate::decode::ffmpeg::Ffmpeg;
 use crate::decode::layout::Layout;
 use crate::decode::raw::RawForm;
 use crate::decode::view::{self, View, read_at};
@@ -60,6 +62,16 @@ impl FileSource {
         }
     }
 
+    /// As [`open`](FileSource::open), for a file that the user's ffmpeg reads.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](FileSource::open), with the reason that ffmpeg gives.
+    pub fn of_ffmpeg(ffmpeg: &Ffmpeg, file: File, name: impl AsRef<Path>) -> Result<Self> {
+        let name = name.as_ref();
+        Self::over(ffmpeg.open(file, name)?, name)
+    }
+
     /// The same recording, of which one channel is heard instead of the mean of all.
     ///
     /// # Errors
@@ -87,7 +99,7 @@ impl FileSource {
 
     fn over(opened: Opened, path: &Path) -> Result<Self> {
         let found = |text: String| refused(path, &text);
-        let Opened { demuxer, edit, promised, notes } = opened;
+        let Opened { demuxer, edit, promised, notes, decoder } = opened;
         let track = demuxer
             .track()
             .ok_or_else(|| found("a container without an audio track".to_owned()))?;
@@ -98,6 +110,7 @@ impl FileSource {
         let mut source = Self {
             path: path.to_owned(),
             demuxer,
+            decoder,
             time_base,
             promised,
             codec,
