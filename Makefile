@@ -43,7 +43,7 @@ test-said:
 # With WAKEGATE_REQUIRE=all a test that would be skipped fails.
 test: test-said system test-tools $(VENV)/ready check features python-tests browser-test python-package-tests packaging-tests
 	ORT_DYLIB_PATH="$$(echo "$$PWD"/$(VENV)/lib/python3*/site-packages/onnxruntime/capi/libonnxruntime.so.*)" \
-		WAKEGATE_FUZZ_S=$(FUZZ_S) cargo test --locked
+		WAKEGATE_FUZZ_S=$(FUZZ_S) cargo test --locked -- --skip users::
 	$(MAKE) attack-users
 	benches/instructions.sh
 	@echo "Skipped:"; sort -u $(SKIPPED) 2>/dev/null || echo "nothing"
@@ -51,15 +51,13 @@ test: test-said system test-tools $(VENV)/ready check features python-tests brow
 # What an attacker tries; FUZZ_S is how many seconds each parser is looked at.
 FUZZ_S ?= 5
 attack: attack-users
-	WAKEGATE_FUZZ_S=$(FUZZ_S) cargo test --locked -p wakegate-cli --test attack
+	WAKEGATE_FUZZ_S=$(FUZZ_S) cargo test --locked --test attack -- --skip users::
 
-# The part that is two users, where this one can become root.
+# The part that is two users, as root where this one can become it; elsewhere each is skipped by its name.
 attack-users: | system
-	cargo test --locked -p wakegate-cli --test attack --no-run
-	@if [ -z "$(SUDO)" ] || sudo -n true 2>/dev/null; then \
-		cargo test --locked --config 'target."cfg(unix)".runner = "$(if $(SUDO),sudo -E,env)"' \
-			-p wakegate-cli --test attack -- --ignored users::; \
-	else echo "attack: the tests of two users are ignored: they need root" >&2; fi
+	cargo test --locked --test attack --no-run
+	runner=env; if [ -n "$(SUDO)" ] && sudo -n true 2>/dev/null; then runner="sudo -E"; fi; \
+		cargo test --locked --config "target.\"cfg(unix)\".runner = \"$$runner\"" --test attack users::
 
 check:
 	cargo fmt --all --check
@@ -140,6 +138,8 @@ system:
 test-tools: | system
 	@command -v mosquitto >/dev/null || [ -x /usr/sbin/mosquitto ] || \
 		{ $(SUDO) apt-get update -qq; $(SUDO) apt-get install -y -qq --no-install-recommends mosquitto; }
+	@command -v strace >/dev/null || { $(SUDO) apt-get update -qq; $(SUDO) apt-get install -y -qq --no-install-recommends strace; } || \
+		echo "strace can't be installed: the tests of a slow disk will be skipped" >&2
 	@for tool in ffmpeg sox lame flac; do command -v $$tool >/dev/null || missing=1; done; [ -z "$${missing:-}" ] || \
 		{ $(SUDO) apt-get update -qq; $(SUDO) apt-get install -y -qq --no-install-recommends ffmpeg sox lame flac; } || \
 		echo "ffmpeg, sox, lame or flac can't be installed: the tests of their files will be skipped" >&2

@@ -6,8 +6,9 @@ use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
 
-use crate::cli_support::speech_like;
+use crate::cli_support::{checkout, speech_like};
 use crate::daemon_support::live::{Live, folder, free_port, get, metric};
+use crate::files::package_with;
 use crate::wyoming_support::engine::Engine;
 use crate::wyoming_support::{Client, Daemon, of_kind, recording};
 use rustix::process::{Pid, Signal, test_kill_process};
@@ -248,6 +249,23 @@ fn a_daemon_whose_model_became_a_pipe_or_endless_goes_on_and_ends_when_told() {
         live.next();
         live.signal(Signal::TERM);
         assert_eq!(live.end().code(), Some(0));
+    }
+}
+
+#[test]
+fn a_daemon_whose_new_model_makes_the_runtime_panic_keeps_the_old_one() {
+    for entry in fs::read_dir(checkout("tests/fuzz/onnx")).unwrap() {
+        let folder = folder("");
+        let mut live = Live::start(folder.path());
+        live.wait_for("listening device=");
+        package_with(&folder.path().join("tiny"), &fs::read(entry.unwrap().path()).unwrap());
+        live.signal(Signal::HUP);
+        live.wait_for("the configuration stays as it was");
+        live.feed(&speech_like(6.0, 3));
+        live.next();
+        live.signal(Signal::TERM);
+        assert_eq!(live.end().code(), Some(0));
+        assert!(!live.said().contains("panicked at"), "{}", live.said());
     }
 }
 

@@ -1,7 +1,7 @@
 //! What another user of the machine can prepare, and what comes of it: nothing.
 //!
-//! Each test is two users and so needs root; elsewhere each is listed as ignored. `make attack`
-//! runs them where it can become root.
+//! Each test is two users and so needs root; elsewhere each is skipped by name. `make attack` and
+//! `make test` become root for them where they can.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
@@ -24,12 +24,12 @@ struct Machine {
 }
 
 impl Machine {
-    fn new() -> Self {
-        assert_eq!(
-            rustix::process::geteuid().as_raw(),
-            0,
-            "this test is two users: run it as root"
-        );
+    /// The machine of a test; none, with a note that it is skipped, where this is not root.
+    fn of(test: &str) -> Option<Self> {
+        if rustix::process::geteuid().as_raw() != 0 {
+            crate::skip::skipped(&format!("users::{test}"), "it is two users, which takes root");
+            return None;
+        }
         let folder = tempfile::tempdir().unwrap();
         chmod(folder.path(), 0o755);
         let program = folder.path().join("wakegate");
@@ -37,7 +37,7 @@ impl Machine {
         let settings = "[review]\nenabled = true\nmin_free_mb = 0\n";
         fs::write(folder.path().join("settings.toml"), settings).unwrap();
         fs::copy(checkout("data/alexa_timer.flac"), folder.path().join("a.flac")).unwrap();
-        Self { folder }
+        Some(Self { folder })
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -96,9 +96,10 @@ fn bait(queue: &Path) {
 }
 
 #[test]
-#[ignore = "needs root: it is two users"]
 fn root_fills_no_queue_that_another_user_prepared() {
-    let machine = Machine::new();
+    let Some(machine) = Machine::of("root_fills_no_queue_that_another_user_prepared") else {
+        return;
+    };
     let queue = machine.path("queue");
     bait(&queue);
     for said in machine.try_all(0, "queue") {
@@ -114,10 +115,9 @@ fn root_fills_no_queue_that_another_user_prepared() {
 }
 
 #[test]
-#[ignore = "needs root: it is two users"]
 fn each_part_of_a_queue_must_be_root_s_own() {
     for part in ["", "queue.db", "queue.db-wal", "queue.db-shm", "queue.db-journal", "device.key"] {
-        let machine = Machine::new();
+        let Some(machine) = Machine::of("each_part_of_a_queue_must_be_root_s_own") else { return };
         let queue = machine.path("queue");
         let place = ["--config", "settings.toml", "--queue", "queue"];
         let consent = [&["review", "consent", "--by", "Owner"], &place[..]].concat();
@@ -141,9 +141,11 @@ fn each_part_of_a_queue_must_be_root_s_own() {
 }
 
 #[test]
-#[ignore = "needs root: it is two users"]
 fn a_way_to_the_queue_that_another_user_can_change_is_refused() {
-    let machine = Machine::new();
+    let Some(machine) = Machine::of("a_way_to_the_queue_that_another_user_can_change_is_refused")
+    else {
+        return;
+    };
     // Mallory's folder above root's own queue; a link to it does not help.
     let (above, queue) = (machine.path("above"), machine.path("above/queue"));
     fs::create_dir(&above).unwrap();
@@ -168,9 +170,12 @@ fn a_way_to_the_queue_that_another_user_can_change_is_refused() {
 }
 
 #[test]
-#[ignore = "needs root: it is two users"]
 fn a_user_s_queue_is_theirs_alone_and_serves_them_in_a_folder_such_as_tmp() {
-    let machine = Machine::new();
+    let Some(machine) =
+        Machine::of("a_user_s_queue_is_theirs_alone_and_serves_them_in_a_folder_such_as_tmp")
+    else {
+        return;
+    };
     let shared = machine.path("shared");
     fs::create_dir(&shared).unwrap();
     chmod(&shared, 0o1777);
@@ -198,9 +203,12 @@ fn a_user_s_queue_is_theirs_alone_and_serves_them_in_a_folder_such_as_tmp() {
 }
 
 #[test]
-#[ignore = "needs root: it is two users"]
 fn a_queue_that_is_open_does_not_take_a_key_that_was_put_in_the_place_of_its_own() {
-    let machine = Machine::new();
+    let Some(machine) = Machine::of(
+        "a_queue_that_is_open_does_not_take_a_key_that_was_put_in_the_place_of_its_own",
+    ) else {
+        return;
+    };
     let directory = machine.path("queue");
     let settings = Settings { enabled: true, min_free_mb: 0, ..Settings::default() };
     let mut queue =

@@ -48,10 +48,18 @@ impl Live {
         prepare: impl FnOnce(&mut std::process::Command),
     ) -> Self {
         let mut command = crate::cli_support::wakegate();
+        command.args(["listen", "--config", "a.toml"]).args(arguments);
+        Self::run(command, folder, prepare)
+    }
+
+    /// Runs a command in `folder` that becomes the daemon.
+    pub fn run(
+        mut command: std::process::Command,
+        folder: &Path,
+        prepare: impl FnOnce(&mut std::process::Command),
+    ) -> Self {
         command
             .current_dir(folder)
-            .args(["listen", "--config", "a.toml"])
-            .args(arguments)
             .env_remove("NOTIFY_SOCKET")
             .env_remove("JOURNAL_STREAM")
             .stdin(Stdio::piped())
