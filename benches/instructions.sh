@@ -12,7 +12,7 @@ cd "$(dirname "$0")/.."
 
 # Per cent. Two runs differ by less than 0.1: hash maps are seeded anew each time.
 TOLERANCE=${TOLERANCE:-2}
-functions=(front_end_step spotter_step verifier_window pipeline_step)
+functions=(front_end_step spotter_step verifier_window pipeline_second)
 arch=$(uname -m)
 baseline=benches/instructions/$arch.tsv
 

@@ -3,6 +3,7 @@
 
 use std::hint::black_box;
 
+use wakegate::audio::SAMPLE_RATE;
 use wakegate::frontend::FrontEnd;
 use wakegate::model::{Model, SpotterSession, VerifierSession};
 use wakegate::pipeline::Pipeline;
@@ -29,7 +30,7 @@ fn verifier_window(verifier: &mut VerifierSession, window: &[f32]) {
 }
 
 #[inline(never)]
-fn pipeline_step(pipeline: &mut Pipeline, samples: &[f32]) {
+fn pipeline_second(pipeline: &mut Pipeline, samples: &[f32]) {
     let mut show = |activation| {
         black_box(activation);
     };
@@ -72,8 +73,9 @@ fn main() {
     let mut pipeline = Pipeline::new(&model).expect("the embedded model");
     let (first, rest) = audio.split_at(2 * STEP);
     pipeline.push(first, &mut |_| {}).expect("a pipeline");
-    for samples in rest.chunks_exact(STEP).take(CALLS) {
-        pipeline_step(&mut pipeline, samples);
+    // Long enough for some words, and what is done for their decisions.
+    for samples in rest.chunks_exact(SAMPLE_RATE as usize).take(CALLS) {
+        pipeline_second(&mut pipeline, samples);
     }
     println!("{CALLS}");
 }

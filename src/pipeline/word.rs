@@ -5,8 +5,14 @@ use crate::Result;
 use crate::decision::WordRule;
 use crate::model::{Manifest, Verification};
 
-/// Frames from one look to the next.
-const LOOK: i64 = 4;
+/// Frames from one look to the next, and the fewest: each look runs the verifier once more.
+const LOOK: i64 = 8;
+const SOONEST: i64 = 2;
+/// How close to what is heard so far an end is none, in samples: the word goes on.
+const EDGE: u64 = 400;
+/// What a look has to say at least, or the next one is the last: the verdict may still bring
+/// the word.
+const HOPELESS: f32 = 0.3;
 /// How far before the first estimate of the word's end a later one may lie, in frames: what the
 /// networks were trained to find their way from.
 const MOST_BACK: i64 = 15;
@@ -66,6 +72,8 @@ pub(super) struct Watch {
     next: i64,
     /// Whether another engine has heard the word's end.
     outside: bool,
+    /// Whether the latest look found little hope.
+    hopeless: bool,
 }
 
 impl Watch {
@@ -73,7 +81,15 @@ impl Watch {
     #[cfg(test)]
     pub(super) fn of_number(number: u64) -> Self {
         let (anchor, earliest, next) = (0, 0, i64::MAX);
-        Self { number, decided_sample: None, anchor, earliest, next, outside: false }
+        Self {
+            number,
+            decided_sample: None,
+            anchor,
+            earliest,
+            next,
+            outside: false,
+            hopeless: false,
+        }
     }
 
     /// A word that ends at about sample `anchor`, first looked at when `heard` frames are.
@@ -85,7 +101,15 @@ impl Watch {
         outside: bool,
     ) -> Self {
         let earliest = anchor - MOST_BACK * timing.hop as i64;
-        Self { number, decided_sample: None, anchor, earliest, next: heard, outside }
+        Self {
+            number,
+            decided_sample: None,
+            anchor,
+            earliest,
+            next: heard,
+            outside,
+            hopeless: false,
+        }
     }
 
     /// The window of the next look and the frame before which it ends, if it is due with `count`
@@ -112,10 +136,17 @@ impl Watch {
             true => rule.is_likely(p_wake_word),
             false => known && rule.has_ended(end_sample, heard),
         };
-        let (soonest, latest) = (self.next + 1, self.next + LOOK);
-        // A word that is known waits for its end alone.
-        let ended = timing.frames_until(rule.settled_at(end_sample));
-        self.next = if known { ended.clamp(soonest, latest) } else { latest };
+        let (soonest, latest) = (self.next + SOONEST, self.next + LOOK);
+        let goes_on = end_sample + EDGE > heard;
+        let hopeless = std::mem::replace(&mut self.hopeless, p_wake_word < HOPELESS);
+        self.next = if known && !goes_on {
+            // It waits for its end alone.
+            timing.frames_until(rule.settled_at(end_sample)).clamp(soonest, latest)
+        } else if hopeless && self.hopeless {
+            i64::MAX
+        } else {
+            latest
+        };
         self.anchor = i64::try_from(end_sample).unwrap_or(self.anchor).max(self.earliest);
         if !said {
             return None;
