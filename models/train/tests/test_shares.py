@@ -7,18 +7,18 @@ import pytest
 pytest.importorskip("torch", reason="only training needs it")
 pytest.importorskip("onnx", reason="only training needs it")
 
-from wakegate_train import train  # noqa: E402
+from wakegate_train import sampling  # noqa: E402
 
 
 def test_running_speech_has_a_twentieth_of_a_batch_or_more():
-    assert sum(train.SHARES.values()) + train.ANY + train.NOISE + train.MINED <= 0.95 + 1e-9
+    assert sum(sampling.SHARES.values()) + sampling.ANY + sampling.NOISE + sampling.MINED <= 0.95 + 1e-9
 
 
 def test_a_kind_with_few_candidates_gets_less_than_its_share():
-    pools = {"real_address": range(train.ENOUGH), "neural_mention": range(train.ENOUGH // 4)}
-    counts = dict(train.shares(SimpleNamespace(pools=pools), 1000))
+    pools = {"real_address": range(sampling.ENOUGH), "neural_mention": range(sampling.ENOUGH // 4)}
+    counts = dict(sampling.shares(SimpleNamespace(pools=pools), 1000))
     assert counts == {
-        "real_address": round(train.SHARES["real_address"] * 1000),
-        "neural_mention": round(train.SHARES["neural_mention"] / 4 * 1000),
+        "real_address": round(sampling.SHARES["real_address"] * 1000),
+        "neural_mention": round(sampling.SHARES["neural_mention"] / 4 * 1000),
     }
     assert 0 < counts["neural_mention"] < counts["real_address"]
