@@ -58,7 +58,7 @@ def test_a_network_of_20_ms_starts_with_the_answers_of_one_of_40_ms(tmp_path: Pa
     torch.manual_seed(4)
     shipped = settled(nets.Verifier(1, size=nets.VerifierSize()), lambda n: n.judge(spoken(16, 280)))
     export.verifier(shipped, tmp_path / "verifier.onnx")
-    assert warm.size_of(tmp_path / "verifier.onnx") == nets.VerifierSize()
+    assert nets.size_by(warm.stored(tmp_path / "verifier.onnx")) == nets.VerifierSize()
     fresh = nets.Verifier(1, size=nets.FINE)
     warm.start(fresh, tmp_path / "verifier.onnx", lambda n: n.judge(spoken(16, 280)))
     fresh.eval()
@@ -113,3 +113,21 @@ def test_start_from_something_else_says_so(tmp_path: Path) -> None:
     export.verifier(nets.Verifier(1), tmp_path / "verifier.onnx")
     with pytest.raises(SystemExit, match="expected weights named as in nets.py"):
         warm.start(torch.nn.Linear(3, 3), tmp_path / "verifier.onnx", lambda n: None)
+
+
+def test_a_pair_has_the_words_answers_of_one_network_and_the_intent_of_another(tmp_path: Path) -> None:
+    torch.manual_seed(5)
+    word = settled(nets.Verifier(1, size=nets.FINE), lambda n: n.judge(spoken(16, 280)))
+    intent = settled(nets.Verifier(1), lambda n: n.judge(spoken(16, 280)))
+    pair = nets.Paired(word, intent).eval()
+    judged = pair.judge(spoken(4, 280))
+    assert torch.equal(judged.wake, word.judge(spoken(4, 280)).wake)
+    assert torch.equal(judged.addressed, intent.judge(spoken(4, 280)).addressed)
+    # A package of it gives both back, for the next training to go on from.
+    path = tmp_path / "verifier.onnx"
+    export.verifier(pair, path)
+    assert warm.paired(path)
+    hear = lambda net: net.judge(spoken(16, 280))
+    again = nets.Paired(warm.verifier(path, 1, hear), warm.verifier(path, 1, hear, "intent")).eval()
+    assert torch.allclose(again.judge(spoken(4, 280)).wake, judged.wake, atol=0.1)
+    assert torch.allclose(again.judge(spoken(4, 280)).addressed, judged.addressed, atol=0.1)

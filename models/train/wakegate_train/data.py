@@ -82,7 +82,8 @@ class Store:
         self.hiss = np.array(hiss if hiss else self.noise)
         self.is_noise = np.isin(np.arange(len(table)), noise)
         self.pools = self._pools()
-        self.spelled = {word: neighbours.pronunciation(word, given).phones for word in self.words} if self._spells() else {}
+        self.pronounced = {word: neighbours.pronunciation(word, given) for word in self.words} if self._spells() else {}
+        self.spelled = {word: said.phones for word, said in self.pronounced.items()}
         self.avoid = self._avoid()
 
     def _pools(self) -> dict[str, Pool]:
@@ -120,10 +121,7 @@ class Store:
             if self.table[utterance]["group"] == "synthetic_neighbour":
                 said = neighbours.parse(self.table[utterance]["events"][0][2]).phones
                 word = min(self.spelled, key=lambda name: phones.distance(said, self.spelled[name]))
-                right = neighbours.kept(self.spelled[word], said)
-                for slot in range(slots):
-                    part = right[slot * len(right) // slots : max(slot * len(right) // slots + 1, (slot + 1) * len(right) // slots)]
-                    found[row, self.index(word), slot] = 0 if False in part else -1 if None in part else 1
+                found[row, self.index(word)] = places(neighbours.kept(self.spelled[word], said), slots)
         return found
 
     def _avoid(self) -> dict[int, list[tuple[float, float]]]:
@@ -173,6 +171,15 @@ class Store:
         phones = self.phones[index].long()
         phones[~inside] = torch.where(self.phones[index[:, :1]].expand_as(phones) >= 0, 0, -1).long()[~inside]
         return frames, phones
+
+
+def places(right: Sequence[bool | None], slots: int) -> list[int]:
+    """Which of a word's `slots` places are as they should be, by which of its phones are: 1, 0, or -1 where nobody knows."""
+    found = []
+    for slot in range(slots):
+        part = right[slot * len(right) // slots : max(slot * len(right) // slots + 1, (slot + 1) * len(right) // slots)]
+        found.append(0 if False in part else -1 if None in part else 1)
+    return found
 
 
 def shaped(noise: Tensor, rng: np.random.Generator, centre: int) -> Tensor:

@@ -16,7 +16,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
-from .nets import FRAMES_PER_STEP, Spotter, Verifier
+from .nets import FRAMES_PER_STEP, Paired, Spotter, Verifier
 
 OPSET = 17
 SMALLEST_HALVED = 64
@@ -73,7 +73,7 @@ def spotter(net: Spotter, path: Path, bands: int = 40) -> None:
     write(folded(net), (torch.zeros(1, FRAMES_PER_STEP, bands), *states), (inputs, outputs), path)
 
 
-def verifier(net: Verifier, path: Path, bands: int = 40) -> None:
+def verifier(net: Verifier | Paired, path: Path, bands: int = 40) -> None:
     """Writes verifier.onnx: features in; posteriors, scores and span_s out."""
     window = torch.zeros(1, net.before + net.after, bands)
     write(folded(net), (window,), (["features"], ["posteriors", "scores", "span_s"]), path)

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -316,13 +316,35 @@ class Verifier(nn.Module):
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """As exported: [1, F, M] to posteriors [1, 3], scores [1, 2], span in seconds [1, 2]."""
-        judgement = self.judge(features)
-        logits = torch.cat([judgement.wake, judgement.addressed[:, None]], dim=1)
-        scores = torch.sigmoid(logits * self.calibration[:, 0] + self.calibration[:, 1])
-        wake, addressed = scores[:, :1], scores[:, 1:]
-        posteriors = torch.cat([wake * addressed, 1 - wake, wake * (1 - addressed)], dim=1)
-        span = (torch.softmax(judgement.edges, dim=2) * self.times).sum(dim=2)
-        return posteriors, scores, span
+        return answers(self.judge(features), self.calibration, self.times)
+
+
+class Paired(nn.Module):
+    """One network that knows the word, and whether it was addressed by another: what one has learned best it need not unlearn."""
+
+    def __init__(self, word: Verifier, intent: Verifier) -> None:
+        super().__init__()
+        self.word, self.intent = word, intent
+        self.before, self.after, self.times = word.before, word.after, word.times
+        self.register_buffer("calibration", torch.tensor([[1.0, 0.0], [1.0, 0.0]]))
+
+    def judge(self, features: Tensor) -> Judgement:
+        """[B, F, M] to the raw outputs of every head."""
+        return replace(self.word.judge(features), addressed=self.intent.judge(features).addressed)
+
+    def forward(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """As `Verifier.forward`."""
+        return answers(self.judge(features), self.calibration, self.times)
+
+
+def answers(judgement: Judgement, calibration: Tensor, times: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Posteriors, scores and span of one word's judgement, calibrated; `times` are those of the trunk's frames."""
+    logits = torch.cat([judgement.wake, judgement.addressed[:, None]], dim=1)
+    scores = torch.sigmoid(logits * calibration[:, 0] + calibration[:, 1])
+    wake, addressed = scores[:, :1], scores[:, 1:]
+    posteriors = torch.cat([wake * addressed, 1 - wake, wake * (1 - addressed)], dim=1)
+    span = (torch.softmax(judgement.edges, dim=2) * times).sum(dim=2)
+    return posteriors, scores, span
 
 
 def size_by(names: Iterable[str]) -> VerifierSize:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from scipy.optimize import minimize
 
-from . import corpus, export, nets
+from . import corpus, export, nets, warm
 from .data import Augment, Pool, Store, join, take
 
 MANIFEST = """\
@@ -57,7 +57,7 @@ Nothing has been measured yet: `python -m wakegate_train.report` and `.card` do 
 """
 
 
-def dev_windows(store: Store, net: nets.Verifier, n: int, seed: int) -> tuple[torch.Tensor, Pool]:
+def dev_windows(store: Store, net: nets.Verifier | nets.Paired, n: int, seed: int) -> tuple[torch.Tensor, Pool]:
     """Augmented windows of speakers that training never saw, each kind equally often."""
     rng = np.random.default_rng(seed)
     parts = [take(pool, rng.integers(len(pool), size=n)) for pool in store.pools.values()]
@@ -70,7 +70,7 @@ def dev_windows(store: Store, net: nets.Verifier, n: int, seed: int) -> tuple[to
 
 
 @torch.no_grad()
-def logits(net: nets.Verifier, features: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
+def logits(net: nets.Verifier | nets.Paired, features: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
     """Raw logits of both heads of a network of one word, in batches."""
     net.eval()
     parts = [net.judge(part) for part in features.split(256)]
@@ -89,7 +89,7 @@ def fit(scores: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
     return float(scale), float(shift)
 
 
-def calibrate(net: nets.Verifier, store: Store, word: str, n: int = 1500) -> str:
+def calibrate(net: nets.Verifier | nets.Paired, store: Store, word: str, n: int = 1500) -> str:
     """Fits the one word's calibration on the dev speakers and stores it in the network; says what it did."""
     torch.manual_seed(3)
     features, pool = dev_windows(store, net, n, 3)
@@ -118,6 +118,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="the model directory to write")
     parser.add_argument("--word", default="alexa")
     parser.add_argument("--words", default=",".join(corpus.WORDS), help="the words that the networks were trained for")
+    parser.add_argument("--intent", type=Path, help="a package whose answer to whether the word was addressed goes with the new word")
     parser.add_argument("--name", help="the package's name (default: the word, with _ for spaces)")
     parser.add_argument("--version", type=int, default=1)
     parser.add_argument("--licence", default="CC-BY-SA-4.0")
@@ -136,6 +137,9 @@ def main() -> None:
     spotter.load_state_dict(torch.load(args.work / "nets" / "spotter.pt"))
     verifier = nets.verifier(args.work / "nets" / "verifier.pt", len(store.words))
     spotter, verifier = spotter.only(word), verifier.only(word)
+    if args.intent:
+        hear = lambda net: net.judge(dev_windows(store, net, 20, 3)[0])
+        verifier = nets.Paired(verifier, warm.verifier(args.intent / "verifier.onnx", 1, hear, "intent")).eval()
     print(calibrate(verifier, store, args.word))
     export.spotter(spotter, args.out / "spotter.onnx")
     export.verifier(verifier, args.out / "verifier.onnx")

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from . import nets
-from .data import STEP, Augment, Pool, Store, join, shaped, take
+from .data import STEP, Augment, Pool, Store, join, places, shaped, take
+from .edited import Editor
 
 # Shares of a batch. Wake words said to the device are a third; the rest is what must not pass.
 SHARES = {
@@ -18,12 +19,12 @@ SHARES = {
     "real_call": 0.02,
     "real_passing": 0.04,
     "real_other": 0.01,
-    "neural_address": 0.13,
-    "neural_mention": 0.08,
-    "neural_call": 0.03,
-    "neural_passing": 0.03,
-    "neural_soundalike": 0.06,
-    "neural_neighbour": 0.11,
+    "neural_address": 0.11,
+    "neural_mention": 0.06,
+    "neural_call": 0.02,
+    "neural_passing": 0.02,
+    "neural_soundalike": 0.05,
+    "neural_neighbour": 0.12,
     "formant_address": 0.01,
     "formant_mention": 0.02,
     "formant_call": 0.01,
@@ -33,8 +34,10 @@ SHARES = {
 }
 ENOUGH = 400
 """Candidates from which a kind gets its whole share; fewer would be learned by heart."""
-ANY, NOISE, MINED = 0.03, 0.08, 0.06
-"""Shares of moments anywhere, of noise alone and of mined mistakes; running speech fills the rest."""
+ANY, NOISE, MINED, EDITED = 0.02, 0.07, 0.06, 0.1
+"""Shares of moments anywhere, of noise alone, of mined mistakes and of words whose audio is edited; running speech fills the rest."""
+MENDED = 0.3
+"""Share of the wake words of which one phone is replaced by the same phone of another voice."""
 SHAPED = 0.5
 """Share of the windows of noise that are made to come and go like a word."""
 PACED, PACE = 0.6, 0.18
@@ -74,6 +77,8 @@ class Sampler:
         self.frames, self.slots = net.size.frames, net.size.slots
         self.rng = np.random.default_rng(seed)
         self.augment = Augment(store, self.rng)
+        self.editor = Editor(store, self.rng)
+        self.words = join([pool for kind, pool in store.pools.items() if kind.endswith(("_address", "_mention"))])
         self.mined: Pool | None = None
 
     def draw(self, n: int) -> Pool:
@@ -90,8 +95,32 @@ class Sampler:
             parts.append(take(self.mined, rng.integers(len(self.mined), size=round(MINED * n))))
         parts.append(self.store.anywhere(self.store.speech, round(ANY * n), rng, -1))
         parts.append(self.store.anywhere(self.store.noise, round(NOISE * n), rng, -1))
+        parts.append(self.store.draw(self.words, self.edited(n), rng))
         parts.append(self.store.anywhere(self.store.running, n - sum(map(len, parts)), rng, 0))
-        return join(parts)
+        # The words that `batch` edits stand last.
+        return join([*parts[:-2], parts[-1], parts[-2]])
+
+    def edited(self, n: int) -> int:
+        """How many of `n` windows are of words whose audio is edited: none where nobody knows how the words are spelled."""
+        return round(EDITED * n) if self.store.spelled else 0
+
+    def edit(self, pool: Pool, frames: Tensor, phones: Tensor, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
+        """Edits the last EDITED of the windows and mends MENDED of the other words in place; the slots' labels [n, W, slots].
+
+        Those that became neighbours are no wake word any more.
+        """
+        slots = self.store.slots(pool, self.slots)
+        first = len(pool) - self.edited(len(pool))
+        for row in np.flatnonzero(pool.word >= 0):
+            if row < first and self.rng.random() >= MENDED:
+                continue
+            word = pool.word[row]
+            begin, end = max(0, round(starts[row]) - 4), min(frames.shape[1], round(ends[row]) + 4)
+            right = self.editor.change(self.store.words[word], frames[row], phones[row], begin, end, bool(row >= first))
+            if right is not None and row >= first:
+                slots[row, word] = places(right, self.slots)
+                pool.word[row], pool.addressed[row] = -1, -1
+        return slots
 
     def batch(self, n: int) -> Batch:
         """An augmented batch: every window twice, the second half of the batch PHASES frames sooner or later at most."""
@@ -103,6 +132,7 @@ class Sampler:
         length, room = self.before + self.after, PHASES
         centre = self.before + room
         long, phones = self.store.window(pool.utterance, anchor - centre, length + 2 * room, pace, centre)
+        slots = self.edit(pool, long, phones, centre + (pool.start - anchor) / pace, centre + (pool.anchor - anchor) / pace)
         bursts = np.flatnonzero(self.store.is_noise[pool.utterance] & (self.rng.random(half) < SHAPED))
         long[bursts] = shaped(long[bursts], self.rng, centre)
         long = self.augment(long, (centre - 70, centre + 5))
@@ -123,7 +153,7 @@ class Sampler:
         return Batch(
             features, phones[:, self.frames // 2 :: self.frames], as_tensor(one_hot(pool.word, len(self.store.words))),
             as_tensor(pool.addressed), as_tensor(edges), as_tensor(known & (pool.word >= 0)),
-            as_tensor(self.store.slots(pool, self.slots)),
+            as_tensor(np.tile(slots, (2, 1, 1))),
         )  # fmt: skip
 
     def hold(self, features: Tensor, phones: Tensor) -> None:

@@ -195,9 +195,7 @@ def main() -> None:
             torch.save(net.state_dict(), out / f"{name}.pt")
     teacher = None
     if args.hold and args.start:
-        given = args.start[0] / "verifier.onnx"
-        teacher = nets.Verifier(len(store.words), size=warm.size_of(given)).to(device)
-        warm.start(teacher, given, hear["verifier"])
+        teacher = warm.verifier(args.start[0] / "verifier.onnx", len(store.words), hear["verifier"], "intent").to(device)
         teacher.eval()
     learned = args.resume or bool(args.start) and set(store.words) <= warm.words(args.start).keys()
     for round_ in range(args.rounds):

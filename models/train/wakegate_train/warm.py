@@ -23,13 +23,20 @@ HEADS = ("wake", "spell")
 """How those begin that each word has of its own."""
 
 
-def stored(path: Path) -> dict[str, Tensor]:
-    """The weights in an ONNX file by name, as 32-bit floats."""
+def stored(path: Path, part: str = "word") -> dict[str, Tensor]:
+    """The weights in an ONNX file by name, as 32-bit floats; of a pair of networks those of the `part`, word or intent."""
     model = onnx.load(str(path))
-    return {
+    found = {
         tensor.name.removesuffix(".half"): torch.from_numpy(numpy_helper.to_array(tensor).copy()).float()
         for tensor in model.graph.initializer
     }
+    own = {name.removeprefix(f"{part}."): value for name, value in found.items() if name.startswith(f"{part}.")}
+    return own or found
+
+
+def paired(path: Path) -> bool:
+    """Whether an ONNX file holds two networks."""
+    return any(tensor.name.startswith("intent.") for tensor in onnx.load(str(path)).graph.initializer)
 
 
 def words(packages: Sequence[Path]) -> dict[str, Path]:
@@ -43,18 +50,22 @@ def heads(packages: Sequence[Path], wanted: Sequence[str]) -> list[Path]:
     return [holds.get(word, packages[0]) for word in wanted]
 
 
-def size_of(path: Path) -> nets.VerifierSize:
-    """The size of the verifier in an ONNX file."""
-    return nets.size_by(stored(path))
+def verifier(path: Path, words: int, forward: Callable[[nn.Module], object], part: str = "word") -> nets.Verifier:
+    """The verifier in an ONNX file, or that `part` of a pair, with as many heads as `words`; `forward` as in `start`."""
+    net = nets.Verifier(words, size=nets.size_by(stored(path, part)))
+    start(net, path, forward, part=part)
+    return net
 
 
-def start(net: nn.Module, trunk: Path, forward: Callable[[nn.Module], object], own: Sequence[Path] = ()) -> None:
+def start(
+    net: nn.Module, trunk: Path, forward: Callable[[nn.Module], object], own: Sequence[Path] = (), part: str = "word"
+) -> None:
     """Copies the weights of the file `trunk` into `net`; `forward` runs a batch of training data through it.
 
     The head of the i-th word is that of the i-th file of `own`, which has to be of the same trunk, or without
     any the only head of `trunk`. What the files lack (the phone head) stays as it is.
     """
-    given = stored(trunk)
+    given = stored(trunk, part)
     given_words = [stored(path) for path in own]
     for path, weights in zip(own, given_words, strict=True):
         if any(not torch.equal(value, weights[name]) for name, value in given.items() if name.startswith(TRUNK)):

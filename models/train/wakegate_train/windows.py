@@ -67,13 +67,14 @@ def gather(store: Store, before: int, after: int, seed: int = 4) -> Windows:
     return Windows(Augment(store, rng)(features, (before - 70, before + 5), strong=0.0), pool, np.array(kinds))
 
 
-def verifier(path: Path, words: int) -> nets.Verifier:
+def verifier(path: Path, words: int) -> nets.Verifier | nets.Paired:
     """The network of a checkpoint, or of a package whose word is the only one."""
-    if path.is_dir():
-        net = nets.Verifier(words, size=warm.size_of(path / "verifier.onnx"))
-        warm.start(net, path / "verifier.onnx", lambda net: net.judge(torch.randn(64, net.before + net.after, 40)))
-        return net.eval()
-    return nets.verifier(path, words).eval()
+    if not path.is_dir():
+        return nets.verifier(path, words).eval()
+    file = path / "verifier.onnx"
+    hear = lambda net: net.judge(torch.randn(64, net.before + net.after, 40))
+    net = warm.verifier(file, words, hear)
+    return (nets.Paired(net, warm.verifier(file, words, hear, "intent")) if warm.paired(file) else net).eval()
 
 
 def area(positive: np.ndarray, negative: np.ndarray) -> float:
@@ -84,7 +85,7 @@ def area(positive: np.ndarray, negative: np.ndarray) -> float:
 
 
 @torch.no_grad()
-def compare(net: nets.Verifier, windows: Windows, words: list[str]) -> dict[str, float]:
+def compare(net: nets.Verifier | nets.Paired, windows: Windows, words: list[str]) -> dict[str, float]:
     """Figures of one checkpoint, in per cent."""
     phases = []
     for late in range(0, PHASES, 2):
