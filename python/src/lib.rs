@@ -14,7 +14,8 @@ mod rows;
 mod samples;
 
 use pyo3::prelude::*;
-use wakegate_lab::scoring::{SCHEMA, Shape};
+use wakegate::pipeline::SCHEMA;
+use wakegate_lab::scoring::Shape;
 
 use crate::error::Outcome;
 

@@ -63,6 +63,10 @@ pub trait Observer: Send {
     }
 }
 
+/// Version of the keys by which an activation is told, wherever it is: lines, tables, hooks,
+/// messages. It goes up when one changes its meaning or goes.
+pub const SCHEMA: u32 = 1;
+
 /// An event for JSON: what stdout, hooks and messages carry.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Report<'a> {
@@ -92,6 +96,8 @@ pub struct Report<'a> {
     pub word_decided_s: Option<f64>,
     /// As in [`Event::model`].
     pub model: &'a str,
+    /// [`SCHEMA`].
+    pub schema: u32,
 }
 
 /// A word for JSON: what hooks and messages carry.
@@ -113,6 +119,8 @@ pub struct WordReport<'a> {
     pub word_decided_s: f64,
     /// As in [`Event::model`].
     pub model: &'a str,
+    /// [`SCHEMA`].
+    pub schema: u32,
 }
 
 impl<'a> From<&WordEvent<'a>> for WordReport<'a> {
@@ -127,6 +135,7 @@ impl<'a> From<&WordEvent<'a>> for WordReport<'a> {
             end_s: seconds(word.end_sample),
             word_decided_s: seconds(word.decided_sample),
             model: event.model,
+            schema: SCHEMA,
         }
     }
 }
@@ -148,6 +157,7 @@ impl<'a> From<&Event<'a>> for Report<'a> {
             decided_s: seconds(activation.decided_sample),
             word_decided_s: activation.word_decided_sample.map(seconds),
             model: event.model,
+            schema: SCHEMA,
         }
     }
 }

@@ -18,7 +18,7 @@ mod stages;
 mod word;
 
 pub use activation::Activation;
-pub use event::{Event, Observer, Report, WordEvent, WordReport};
+pub use event::{Event, Observer, Report, SCHEMA, WordEvent, WordReport};
 pub use numbers::Numbers;
 pub use part::Part;
 pub use shared::SharedVerifier;

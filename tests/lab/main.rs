@@ -9,6 +9,7 @@ mod corpus_support;
 #[path = "../support/skip.rs"]
 mod skip;
 
+mod activation_json;
 mod audio_decode;
 mod audio_forms;
 mod audio_in_memory;

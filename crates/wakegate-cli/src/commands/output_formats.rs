@@ -4,8 +4,9 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use clap::ValueEnum;
+use wakegate::pipeline::SCHEMA;
 use wakegate::{Error, ErrorKind, Result};
-use wakegate_lab::scoring::{Record, SCHEMA, Shape};
+use wakegate_lab::scoring::{Record, Shape};
 use wakegate_lab::table::{Column, Field, ParquetWriter, ROWS, SCHEMA_VERSION, Values};
 
 use super::record_table::TableWriter;

@@ -7,11 +7,12 @@ use crate::config::Config;
 use clap::Args;
 use serde_json::{Value, json};
 use wakegate::model::{Manifest, Model};
+use wakegate::pipeline::SCHEMA;
 use wakegate::{Error, ErrorKind, Result};
 use wakegate_lab::corpus::{About, Corpus, Recording};
 use wakegate_lab::scoring::ordered_parallel;
 use wakegate_lab::scoring::ordered_parallel::{Bounds, Give};
-use wakegate_lab::scoring::{Record, SCHEMA, Scored, Scorer, Shape, trigger_sample};
+use wakegate_lab::scoring::{Record, Scored, Scorer, Shape, trigger_sample};
 
 use super::inputs::Inputs;
 use super::output;

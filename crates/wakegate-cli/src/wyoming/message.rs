@@ -1,12 +1,12 @@
 //! The events that this program sends.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::protocol::Event;
 use super::wake_words::WakeWords;
 use wakegate::audio::SAMPLE_RATE;
 use wakegate::model::Manifest;
-use wakegate::pipeline::Activation;
+use wakegate::pipeline::{self, Activation, Report};
 use wakegate::{Error, ErrorKind};
 
 /// Name of the `user-event` that carries a verdict.
@@ -72,23 +72,22 @@ pub(super) fn detection(name: &str, timestamp: Value) -> Event {
         .with("speaker", Value::Null)
 }
 
-/// The details of a verdict. Times are in ms from the start of the client's stream.
-pub(super) fn verdict(manifest: &Manifest, activation: &Activation) -> Event {
-    let six_digits = |value: f32| (f64::from(value) * 1e6).round() / 1e6;
-    let details = json!({
-        "activation": activation.number,
-        "wake_word": manifest.wake_word,
-        "model": manifest.id(),
-        "verdict": activation.verdict.as_str(),
-        "reason": activation.reason.as_str(),
-        "p_intended": six_digits(activation.posteriors.intended()),
-        "p_wake_word": six_digits(activation.scores.wake_word()),
-        "p_addressed": six_digits(activation.scores.addressed()),
-        "start_ms": milliseconds(activation.start_sample),
-        "end_ms": milliseconds(activation.end_sample),
-        "decided_ms": milliseconds(activation.decided_sample),
-        "word_decided_ms": activation.word_decided_sample.map(milliseconds),
-    });
+/// The details of a verdict: as everywhere, with its times in whole ms from the start of the
+/// client's stream as well.
+pub(super) fn verdict(manifest: &Manifest, peer: &str, activation: &Activation) -> Event {
+    let (wake_word, model) = (&*manifest.wake_word, &*manifest.id());
+    let report = Report::from(&pipeline::Event { source: peer, wake_word, model, activation });
+    // By its text: a value of the 32-bit posteriors has more digits than they have.
+    let text = serde_json::to_string(&report).unwrap_or_default();
+    let mut details: Map<String, Value> = serde_json::from_str(&text).unwrap_or_default();
+    for (key, sample) in [
+        ("start_ms", Some(activation.start_sample)),
+        ("end_ms", Some(activation.end_sample)),
+        ("decided_ms", Some(activation.decided_sample)),
+        ("word_decided_ms", activation.word_decided_sample),
+    ] {
+        details.insert(key.to_owned(), sample.map(milliseconds).into());
+    }
     Event::new("user-event").with("name", VERDICT_EVENT).with("data", details)
 }
 

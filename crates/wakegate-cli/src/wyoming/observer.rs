@@ -91,7 +91,7 @@ impl Reporter {
         if let Decision::Verdict(activation) = &decision
             && self.verdict_events
         {
-            client.out.send(&message::verdict(manifest, activation))?;
+            client.out.send(&message::verdict(manifest, &client.peer, activation))?;
         }
         Ok(())
     }

@@ -19,5 +19,5 @@ mod record;
 mod scorer;
 
 pub use columns::{Cell, Shape};
-pub use record::{Carried, Named, Record, SCHEMA};
+pub use record::{Carried, Named, Record};
 pub use scorer::{Excerpts, Scored, Scorer, Spent, trigger_sample};

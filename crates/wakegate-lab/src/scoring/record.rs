@@ -10,10 +10,7 @@ use wakegate::Error;
 use wakegate::audio::seconds;
 use wakegate::decision::{Reason, Verdict};
 use wakegate::model::Manifest;
-use wakegate::pipeline::Activation;
-
-/// Version of the keys and columns of a record; it goes up when one changes its meaning or goes.
-pub const SCHEMA: u32 = 1;
+use wakegate::pipeline::{Activation, SCHEMA};
 
 /// One line. The order of the fields is the order of the keys.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

@@ -31,7 +31,7 @@ pub use parquet_read::{ParquetReader, Row};
 pub use parquet_write::ParquetWriter;
 pub use row_limit::{LimitedRows, RowLength};
 pub use text::{Utf8, to_utf8};
-pub use whole_file::WholeFile;
+pub use whole_file::{WholeFile, write_whole};
 
 /// The key of a file's metadata that says by which version of its schema it was written.
 pub const SCHEMA_VERSION: &str = "wakegate.schema_version";

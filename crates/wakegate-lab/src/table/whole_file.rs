@@ -63,6 +63,16 @@ impl WholeFile {
     }
 }
 
+/// Writes `bytes` to `path`, whole or not at all.
+///
+/// # Errors
+/// As [`WholeFile::create`] and [`WholeFile::commit`].
+pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
+    let mut file = WholeFile::create(path)?;
+    file.write_all(bytes).map_err(|e| Error::io("write", path, &e))?;
+    file.commit()
+}
+
 fn create_new(path: &Path) -> io::Result<File> {
     OpenOptions::new().write(true).create_new(true).open(path)
 }

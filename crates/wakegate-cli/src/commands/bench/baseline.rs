@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use wakegate::{Error, ErrorKind, Result};
 use wakegate_lab::bench::Report;
+use wakegate_lab::table::write_whole;
 
 /// The measurement kept under `name`.
 pub fn open(folder: Option<&Path>, name: &str) -> Result<Report> {
@@ -37,7 +38,7 @@ pub fn save(path: &Path, report: &Report) -> Result<()> {
     }
     let mut text = serde_json::to_string_pretty(report).map_err(|error| failed(&error.into()))?;
     text.push('\n');
-    fs::write(path, text).map_err(|error| failed(&error))
+    write_whole(path, text.as_bytes())
 }
 
 fn usual() -> Result<PathBuf> {

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
+use wakegate::pipeline::SCHEMA;
 use wakegate::{Error, ErrorKind, Result};
-use wakegate_lab::scoring::SCHEMA;
 
 use super::rows::{Form, Head, Reading};
 use crate::commands::resume_journal::Journal;

@@ -11,8 +11,7 @@ mod scores;
 mod table;
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 use serde::Serialize;
@@ -25,6 +24,7 @@ use wakegate_lab::eval::groups::{Group, Points, ReasonCount};
 use wakegate_lab::eval::matching::Recording;
 use wakegate_lab::eval::model_comparison::Contest;
 use wakegate_lab::eval::outcomes::Tally;
+use wakegate_lab::table::write_whole;
 
 use super::output::{self, JsonLines};
 use super::{Engine, Outcome};
@@ -344,13 +344,4 @@ fn refused(what: &str) -> Error {
 
 fn accepted(threshold: Option<f32>) -> String {
     threshold.map_or("the verdict is intended".to_owned(), |t| format!("p_intended is {t} or more"))
-}
-
-/// Writes `bytes` to `path`, whole or not at all.
-fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
-    let mut partial = path.as_os_str().to_owned();
-    partial.push(".part");
-    let partial = PathBuf::from(partial);
-    fs::write(&partial, bytes).map_err(|e| Error::io("write", &partial, &e))?;
-    fs::rename(&partial, path).map_err(|e| Error::io("write", path, &e))
 }

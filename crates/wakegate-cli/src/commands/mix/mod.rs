@@ -12,6 +12,7 @@ use wakegate::{Error, ErrorKind, Result};
 use wakegate_lab::decode::{FileSource, find_audio};
 use wakegate_lab::eval::mix::Snr;
 use wakegate_lab::eval::random::Random;
+use wakegate_lab::table::write_whole;
 
 use super::Outcome;
 use super::output::{self, counted};
@@ -260,8 +261,7 @@ impl Writer<'_> {
             let scale = if peak > PEAK { PEAK / peak } else { 1.0 };
             mixed.iter_mut().for_each(|sample| *sample *= scale);
             let path = self.folder.join(&name);
-            fs::write(&path, wav::bytes(&mixed, self.mix.format))
-                .map_err(|e| Error::io("write", &path, &e))?;
+            write_whole(&path, &wav::bytes(&mixed, self.mix.format))?;
             for (place, gain) in placed.iter().zip(gains) {
                 self.label(&name, &stretch, place, snr_db, [gain, scale])?;
             }
@@ -338,7 +338,7 @@ impl Writer<'_> {
     fn end(self) -> Result<usize> {
         let path = self.folder.join("labels.tsv");
         let text = self.labels.into_inner().map_err(|error| unwritten(&error))?;
-        fs::write(&path, text).map_err(|e| Error::io("write", &path, &e))?;
+        write_whole(&path, &text)?;
         Ok(self.streams * self.mix.snr_db.len())
     }
 }
