@@ -1,12 +1,13 @@
 //! Hostile peers: whoever speaks HTTP, Wyoming or MQTT to the daemon, or is started by it.
 
 use std::fs;
-use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::io::Write;
+use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
 
 use crate::cli_support::{checkout, speech_like};
+use crate::daemon_support::broker::{Broker, GOOD, Manners};
 use crate::daemon_support::live::{Live, folder, free_port, get, metric};
 use crate::files::package_with;
 use crate::wyoming_support::engine::Engine;
@@ -109,61 +110,14 @@ fn an_engine_that_lies_all_day_fills_no_log_with_its_words() {
     assert!(ended.count("upstream_unjudged_total") >= 128);
 }
 
-/// A broker that takes everything and acknowledges `acks` messages.
-fn broker(acks: usize) -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let mut stream = stream.unwrap();
-            let mut left = acks;
-            while let Some((head, body)) = packet(&mut stream) {
-                let answer: Vec<u8> = match head >> 4 {
-                    1 => vec![0x20, 2, 0, 0],
-                    3 if left > 0 => {
-                        left -= 1;
-                        let topic = usize::from(u16::from_be_bytes([body[0], body[1]]));
-                        vec![0x40, 2, body[2 + topic], body[3 + topic]]
-                    }
-                    12 => vec![0xd0, 0],
-                    _ => continue,
-                };
-                if stream.write_all(&answer).is_err() {
-                    break;
-                }
-            }
-        }
-    });
-    port
-}
-
-/// First byte and body of an MQTT packet.
-fn packet(stream: &mut TcpStream) -> Option<(u8, Vec<u8>)> {
-    let mut byte = || {
-        let mut one = [0];
-        stream.read_exact(&mut one).ok().map(|()| one[0])
-    };
-    let head = byte()?;
-    let (mut length, mut shift) = (0_usize, 0);
-    loop {
-        let next = byte()?;
-        length |= usize::from(next & 0x7f) << shift;
-        shift += 7;
-        if next & 0x80 == 0 {
-            break;
-        }
-    }
-    let mut body = vec![0; length];
-    stream.read_exact(&mut body).ok()?;
-    Some((head, body))
-}
-
 #[test]
 fn what_no_broker_acknowledged_is_not_delivered() {
     for (acks, delivered) in [(0, false), (1_000, true)] {
-        let (port, broker) = (free_port(), broker(acks));
+        let port = free_port();
+        let broker = Broker::start(0, Manners { acknowledges: acks, ..GOOD });
         let more = format!(
-            "[mqtt]\nbroker = \"127.0.0.1:{broker}\"\n[metrics]\nlisten = \"127.0.0.1:{port}\"\n"
+            "[mqtt]\nbroker = \"127.0.0.1:{}\"\n[metrics]\nlisten = \"127.0.0.1:{port}\"\n",
+            broker.port
         );
         let folder = folder(&more);
         let mut live = Live::start(folder.path());

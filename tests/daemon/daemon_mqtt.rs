@@ -10,12 +10,12 @@ use std::time::{Duration, Instant};
 use crate::cli_support::{RATE, speech_like};
 use crate::daemon_support::PATIENCE;
 use crate::daemon_support::live::{Live, folder, free_port};
-use rumqttc::{Client, Connection, Event, MqttOptions, Packet, QoS};
+use rumqttc::{Broker as At, Client, Connection, Event, MqttOptions, Packet, QoS};
 use rustix::process::Signal;
 use serde_json::Value;
 
 /// A broker that runs.
-struct Broker(Child);
+pub struct Broker(Child);
 
 impl Drop for Broker {
     fn drop(&mut self) {
@@ -25,6 +25,11 @@ impl Drop for Broker {
 }
 
 fn broker(test: &str, folder: &Path, port: u16) -> Option<Broker> {
+    broker_with(test, folder, port, "allow_anonymous true\n")
+}
+
+/// The same with other settings.
+pub fn broker_with(test: &str, folder: &Path, port: u16, more: &str) -> Option<Broker> {
     let program =
         ["/usr/sbin/mosquitto", "/usr/bin/mosquitto"].iter().find(|p| Path::new(p).exists());
     let Some(program) = program else {
@@ -32,7 +37,7 @@ fn broker(test: &str, folder: &Path, port: u16) -> Option<Broker> {
         return None;
     };
     let file = folder.join("mosquitto.conf");
-    fs::write(&file, format!("listener {port} 127.0.0.1\nallow_anonymous true\n")).unwrap();
+    fs::write(&file, format!("listener {port} 127.0.0.1\n{more}")).unwrap();
     let child = Command::new(program)
         .arg("-c")
         .arg(file)
@@ -59,8 +64,8 @@ struct Listener {
 
 impl Listener {
     fn new(port: u16) -> Self {
-        let options = MqttOptions::new("listener", "127.0.0.1", port);
-        let (client, connection) = Client::new(options, 16);
+        let options = MqttOptions::new("listener", At::tcp("127.0.0.1", port));
+        let (client, connection) = Client::builder(options).capacity(16).build();
         client.subscribe("#", QoS::AtLeastOnce).unwrap();
         Self { connection, _client: client, seen: BTreeMap::new() }
     }
@@ -74,7 +79,8 @@ impl Listener {
                 self.connection.recv_timeout(Duration::from_millis(200))
             {
                 let text = String::from_utf8(message.payload.to_vec()).unwrap();
-                self.seen.insert(message.topic, text);
+                let topic = String::from_utf8(message.topic.to_vec()).unwrap();
+                self.seen.insert(topic, text);
             }
         }
     }
@@ -100,22 +106,26 @@ fn verdicts_counters_and_discovery_reach_the_broker() {
     // As much as the first verdict needs, and no more.
     live.feed(&speech_like(2.5, 3));
     let mut line = live.next();
-    // The clock of the wall is for who reads the lines.
-    line.as_object_mut().unwrap().remove("at").unwrap();
     listener.until("an event", |seen| seen.contains_key("home/hall/event"));
     listener.until("the last verdict", |seen| seen.contains_key("home/hall/last"));
     let mut last = listener.json("home/hall/last");
     assert_eq!(last["event_type"], "intended");
     last.as_object_mut().unwrap().remove("event_type");
+    // The clock of the wall is for who reads the line or acts on the message.
+    for told in [&mut last, &mut line] {
+        let at = told.as_object_mut().unwrap().remove("at").unwrap();
+        at.as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
+    }
     assert_eq!(last, line);
     listener.until("a count", |seen| {
         let text = seen.get("home/hall/counters");
         text.is_some_and(|text| !text.contains("\"intended\":0"))
     });
+    listener.until("health", |seen| seen["home/hall/counters"].contains("\"healthy\":true"));
     // What Home Assistant is told refers to topics and keys that there are.
     let found: Vec<String> =
         listener.seen.keys().filter(|topic| topic.starts_with("homeassistant/")).cloned().collect();
-    assert_eq!(found.len(), 7, "{found:?}");
+    assert_eq!(found.len(), 8, "{found:?}");
     let counters = listener.json("home/hall/counters");
     for topic in found {
         let entity = listener.json(&topic);

@@ -14,5 +14,7 @@ mod daemon_receivers;
 mod daemon_review;
 mod faults_daemon;
 mod faults_worker;
+mod mqtt_faults;
+mod mqtt_tls;
 mod runtime_worker;
 mod soak;

@@ -1,6 +1,7 @@
 //! Devices, receivers and judges for the tests of the daemon.
 #![allow(dead_code)]
 
+pub mod broker;
 pub mod live;
 
 use std::collections::VecDeque;

@@ -6,9 +6,10 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 
 use crate::config::{Config, Level};
-use crate::daemon::{Counters, Daemon, End, Ended, ReadAgain, Setup, SinkCounters, Stop};
+use crate::daemon::{
+    Counters, Daemon, End, Ended, ReadAgain, Setup, SinkCounters, Stop, wall_clock,
+};
 use clap::Args;
-use jiff::ZonedDateTime;
 use serde::Serialize;
 use tracing::{debug, warn};
 use wakegate::gate::harden;
@@ -141,8 +142,7 @@ impl Lines {
 
     fn write(&mut self, report: &Report<'_>) -> io::Result<()> {
         let mut line = if self.torn { b"\n".to_vec() } else { Vec::new() };
-        // By the clock of the wall, for who reads it later; the samples' own times are in the report.
-        let at = ZonedDateTime::now().strftime("%Y-%m-%dT%H:%M:%S%.3f%:z").to_string();
+        let at = wall_clock();
         serde_json::to_writer(&mut line, &Timed { report, at })?;
         line.push(b'\n');
         self.torn = true;

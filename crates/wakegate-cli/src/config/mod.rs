@@ -5,6 +5,7 @@
 
 mod audio;
 mod changes;
+mod mqtt;
 mod print;
 mod refusal;
 mod sections;
@@ -16,8 +17,9 @@ use serde::{Deserialize, Serialize};
 
 pub use audio::Audio;
 pub use changes::changes;
+pub use mqtt::Mqtt;
 pub use print::print;
-pub use sections::{Decode, Hooks, Level, Log, Metrics, Mqtt, Runtime, WakeWord};
+pub use sections::{Decode, Hooks, Level, Log, Metrics, Runtime, WakeWord};
 
 use crate::wyoming;
 use wakegate::{Error, ErrorKind, Result, review};

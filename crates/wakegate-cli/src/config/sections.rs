@@ -9,9 +9,6 @@ use super::{in_range, refused};
 use wakegate::Result;
 use wakegate::model::{Model, Sensitivity};
 
-/// The port of a broker that is named without one.
-const MQTT_PORT: u16 = 1883;
-
 /// `[[wake_word]]`: a model, and thresholds instead of its own.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -92,83 +89,6 @@ impl Hooks {
     pub(super) fn validate(&self) -> Result<()> {
         in_range("hooks.timeout_s", self.timeout_s, 0.1, 3_600.0)?;
         in_range("hooks.queue", self.queue as f64, 1.0, 1_000.0)
-    }
-}
-
-/// `[mqtt]`: the message broker.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Mqtt {
-    /// `host` or `host:port`; no MQTT without it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub broker: Option<String>,
-    /// User name.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub username: Option<String>,
-    /// File that holds the password.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub password_file: Option<PathBuf>,
-    /// First part of every topic.
-    pub topic: String,
-    /// Prefix of Home Assistant's discovery; empty for none.
-    pub discovery: String,
-    /// Seconds between two messages with the counters.
-    pub interval_s: f64,
-}
-
-impl Default for Mqtt {
-    fn default() -> Self {
-        Self {
-            broker: None,
-            username: None,
-            password_file: None,
-            topic: "wakegate".to_owned(),
-            discovery: "homeassistant".to_owned(),
-            interval_s: 30.0,
-        }
-    }
-}
-
-impl Mqtt {
-    /// Host and port of the broker, if there is one.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Settings`](wakegate::ErrorKind::Settings) for what is neither.
-    pub fn address(&self) -> Result<Option<(String, u16)>> {
-        let Some(broker) = &self.broker else { return Ok(None) };
-        let wrong =
-            || refused("mqtt.broker").expected("host or host:port").found(format!("{broker:?}"));
-        let (host, port) = match broker.rsplit_once(':') {
-            // An IPv6 address without brackets has colons of its own.
-            Some((host, port)) if !host.contains(':') || host.ends_with(']') => {
-                (host, port.parse().map_err(|_| wrong())?)
-            }
-            _ => (broker.as_str(), MQTT_PORT),
-        };
-        let host = host.trim_start_matches('[').trim_end_matches(']');
-        let odd = |c: char| c.is_whitespace() || c == '/';
-        if host.is_empty() || host.contains(odd) || port == 0 {
-            return Err(wrong());
-        }
-        Ok(Some((host.to_owned(), port)))
-    }
-
-    pub(super) fn validate(&self) -> Result<()> {
-        self.address()?;
-        for (key, topic) in [("mqtt.topic", &self.topic), ("mqtt.discovery", &self.discovery)] {
-            let odd = |c: char| matches!(c, '+' | '#' | '$') || c.is_control();
-            let empty = key == "mqtt.topic" && topic.is_empty();
-            let slashed = topic.starts_with('/') || topic.ends_with('/');
-            if empty || slashed || topic.contains(odd) || topic.len() > 200 {
-                return Err(refused(key)
-                    .expected("1 to 200 characters without +, # and $, no / at either end")
-                    .found(format!("{topic:?}")));
-            }
-        }
-        if self.password_file.is_some() && self.username.is_none() {
-            return Err(refused("mqtt.password_file").expected("a username too").found("none"));
-        }
-        in_range("mqtt.interval_s", self.interval_s, 1.0, 3_600.0)
     }
 }
 

@@ -13,6 +13,7 @@
 //! jumps changes nothing. Whatever fails, nothing passes that was not judged intended.
 
 mod fanout;
+mod home_assistant;
 mod hooks;
 mod input_device;
 mod judging_thread;
@@ -23,6 +24,7 @@ mod log_limit;
 mod metrics;
 mod metrics_server;
 mod mqtt;
+mod mqtt_connection;
 mod prometheus;
 mod review_queue;
 mod sinks;
@@ -42,3 +44,9 @@ pub use metrics::{
 pub use metrics_server::Page;
 pub use mqtt::Publisher;
 pub use sinks::{Named, Receivers};
+
+/// The time by the clock of the wall, RFC 3339: for who reads or acts on it later. What is judged
+/// has the samples' own times.
+pub fn wall_clock() -> String {
+    jiff::ZonedDateTime::now().strftime("%Y-%m-%dT%H:%M:%S%.3f%:z").to_string()
+}

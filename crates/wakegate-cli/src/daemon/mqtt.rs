@@ -1,97 +1,123 @@
-//! Counters and the last verdict for a message broker, announced to Home Assistant. Never audio.
+//! Words, verdicts and counters for a message broker, announced to Home Assistant. Never audio.
 //!
 //! | topic | retained | payload |
 //! |---|---|---|
 //! | `TOPIC/status` | yes | `online`, `offline` (also as the last will) |
-//! | `TOPIC/event` | no | the event, with `event_type`: its verdict |
-//! | `TOPIC/last` | yes | the same |
-//! | `TOPIC/counters` | yes | the counters, every `interval_s` and after each event |
+//! | `TOPIC/event` | no | the word or the activation, with `event_type` (`word`, or the verdict) and `at` |
+//! | `TOPIC/last` | yes | the last activation, the same |
+//! | `TOPIC/counters` | yes | the counters, every `interval_s`, after each activation, when health changes |
+//!
+//! An event waits for a broker that is away until it is `event_max_age_s` old: what somebody acts
+//! on must not come out of the blue. One that the broker has not confirmed when its connection is
+//! lost is sent again, as the protocol has it (at least once): `activation` and `event_type` say
+//! that it is the same. `TOPIC/last` has the last activation whatever its age.
 
-use std::collections::{HashMap, VecDeque};
-use std::io::Read;
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use rumqttc::{Client, Connection, Event as Seen, LastWill, MqttOptions, Outgoing, Packet, QoS};
+use rumqttc::{Client, MqttOptions, PublishOptions, QoS};
 use serde::Serialize;
-use serde_json::{Value, json};
-use tracing::{info, warn};
+use serde_json::json;
 
-use super::log_limit::Seldom;
 use super::metrics::{Counters, SinkCounters, VERDICTS};
+use super::{home_assistant, mqtt_connection, wall_clock};
 use crate::config::Mqtt;
 use wakegate::pipeline::{Event, Observer, Report, WordEvent, WordReport};
-use wakegate::review::open_secret;
 use wakegate::{Error, ErrorKind, Result};
 
-/// Messages that may wait for the broker.
-const QUEUE: usize = 64;
-/// First pause after a lost connection; each further one is twice as long.
-const FIRST_PAUSE: Duration = Duration::from_millis(500);
-/// Longest pause.
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-/// Longest password in bytes.
-const MOST_PASSWORD: u64 = 4_096;
-/// Longest time without a look at what is due.
-const LOOK: Duration = Duration::from_millis(250);
-
 /// The type of the event that is a word.
-const WORD: &str = "word";
+pub(super) const WORD: &str = "word";
+/// Events that may wait for the broker.
+const MOST_WAITING: usize = 64;
+/// What our last words to the broker may take.
+const FAREWELL: Duration = Duration::from_secs(1);
+/// How often their end is looked for.
+const LOOK: Duration = Duration::from_millis(10);
 
 /// Publishes what it is told.
 pub struct Publisher {
     desk: Arc<Desk>,
+    wire: JoinHandle<()>,
 }
 
-/// What the receiver's thread and the connection's thread share.
-struct Desk {
-    client: Client,
-    settings: Mqtt,
-    counters: Arc<Counters>,
+/// What the receiver's thread and those of the connection share.
+pub(super) struct Desk {
+    pub(super) options: MqttOptions,
+    pub(super) settings: Mqtt,
+    pub(super) counters: Arc<Counters>,
     own: Arc<SinkCounters>,
     ending: AtomicBool,
-    /// What waits for its number, in the order in which it was given: whether it is an event.
-    given: Mutex<VecDeque<bool>>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+pub(super) struct State {
+    /// The way to the broker, while there is one.
+    client: Option<Client>,
+    /// What was handed to it and is not confirmed, in that order.
+    sent: VecDeque<Letter>,
+    /// Events that wait for a broker, the oldest first.
+    waiting: VecDeque<Waiting>,
+    /// The last activation.
+    last: Option<String>,
+}
+
+/// A message that the broker has not confirmed.
+struct Letter {
+    /// The number that the connection gave it, once it went out.
+    number: Option<u16>,
+    /// The event that it is, where it is one: that is sent again.
+    event: Option<Waiting>,
+}
+
+/// An event, and when it came to be.
+struct Waiting {
+    since: Instant,
+    text: String,
 }
 
 impl Publisher {
-    /// Connects in the background, and again whenever the connection is lost.
+    /// Connects in the background, and again whenever the connection is lost; not before whoever
+    /// holds `turn` has said goodbye.
     ///
     /// # Errors
-    /// [`ErrorKind::Settings`] for a broker or password file that can't be used,
-    /// [`ErrorKind::Io`] where no thread can be started.
+    /// [`ErrorKind::Settings`] for a broker, certificates or a password that can't be used,
+    /// [`ErrorKind::Io`] for a file that can't be read or a thread that can't be started.
     pub fn start(
         settings: &Mqtt,
         counters: &Arc<Counters>,
         own: Arc<SinkCounters>,
+        turn: &Arc<Mutex<()>>,
     ) -> Result<Option<Self>> {
-        let Some((host, port)) = settings.address()? else { return Ok(None) };
-        let name = settings.topic.replace('/', "_");
-        let mut options = MqttOptions::new(format!("wakegate-{name}"), host, port);
-        options.set_keep_alive(Duration::from_secs(30));
-        options.set_clean_session(true);
-        let status = format!("{}/status", settings.topic);
-        options.set_last_will(LastWill::new(status, "offline", QoS::AtLeastOnce, true));
-        if let Some(username) = &settings.username {
-            options.set_credentials(username, password(settings)?);
-        }
-        let (client, connection) = Client::new(options, QUEUE);
+        let Some(options) = mqtt_connection::options(settings)? else { return Ok(None) };
         let desk = Arc::new(Desk {
-            client,
+            options,
             settings: settings.clone(),
             counters: Arc::clone(counters),
             own,
             ending: AtomicBool::new(false),
-            given: Mutex::default(),
+            state: Mutex::default(),
         });
+        let failed = |e: std::io::Error| {
+            Error::new(ErrorKind::Io, "cannot start a thread").found(e.to_string())
+        };
+        let (theirs, turn) = (Arc::clone(&desk), Arc::clone(turn));
+        let wire = thread::Builder::new()
+            .name("mqtt-wire".to_owned())
+            .spawn(move || {
+                let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
+                theirs.keep_connected();
+            })
+            .map_err(failed)?;
         let theirs = Arc::clone(&desk);
         thread::Builder::new()
-            .name("mqtt-wire".to_owned())
-            .spawn(move || theirs.keep_connected(connection))
-            .map_err(|e| Error::new(ErrorKind::Io, "cannot start a thread").found(e.to_string()))?;
-        Ok(Some(Self { desk }))
+            .name("mqtt-clock".to_owned())
+            .spawn(move || theirs.keep_current())
+            .map_err(failed)?;
+        Ok(Some(Self { desk, wire }))
     }
 }
 
@@ -100,30 +126,24 @@ impl Publisher {
 struct Message<T> {
     /// What Home Assistant reads of an event.
     event_type: &'static str,
+    /// When it was decided, by the clock of the wall.
+    at: String,
     #[serde(flatten)]
     report: T,
 }
 
-/// The password in the file of the settings, which nobody else may read.
-fn password(settings: &Mqtt) -> Result<String> {
-    let Some(path) = &settings.password_file else { return Ok(String::new()) };
-    let missing = || {
-        Error::new(ErrorKind::Io, format!("cannot read {}", path.display()))
-            .expected("a file with the password, by mqtt.password_file")
-            .found("no such file")
-    };
-    let file = open_secret(path, "mqtt.password_file")?.ok_or_else(missing)?;
-    let mut text = String::new();
-    let read = file.take(MOST_PASSWORD).read_to_string(&mut text);
-    read.map_err(|e| Error::io("read", path, &e))?;
-    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
+impl<T: Serialize> Message<T> {
+    fn text(event_type: &'static str, report: T) -> Option<String> {
+        serde_json::to_string(&Self { event_type, at: wall_clock(), report }).ok()
+    }
 }
 
 impl Observer for Publisher {
     fn on_word(&mut self, event: &WordEvent<'_>) {
-        let message = Message { event_type: WORD, report: WordReport::from(event) };
-        let Ok(text) = serde_json::to_string(&message) else { return self.desk.own.failed.up() };
-        self.desk.publish("event", false, text);
+        let Some(text) = Message::text(WORD, WordReport::from(event)) else {
+            return self.desk.own.failed.up();
+        };
+        self.desk.post(&mut self.desk.state(), text);
     }
 
     fn wants_words(&self) -> bool {
@@ -132,12 +152,14 @@ impl Observer for Publisher {
 
     fn on_activation(&mut self, event: &Event<'_>) {
         let report = Report::from(event);
-        let message = Message { event_type: report.verdict, report };
-        let Ok(text) = serde_json::to_string(&message) else { return self.desk.own.failed.up() };
-        let topic = format!("{}/event", self.desk.settings.topic);
-        self.desk.send(topic, false, text.clone(), true);
-        self.desk.publish("last", true, text);
-        self.desk.publish_counters();
+        let Some(text) = Message::text(report.verdict, report) else {
+            return self.desk.own.failed.up();
+        };
+        let mut state = self.desk.state();
+        state.last = Some(text.clone());
+        self.desk.post(&mut state, text.clone());
+        self.desk.publish(&mut state, "last", text);
+        self.desk.publish_counters(&mut state);
     }
 
     /// An event is delivered once the broker says that it has it.
@@ -149,32 +171,84 @@ impl Observer for Publisher {
 impl Drop for Publisher {
     fn drop(&mut self) {
         self.desk.ending.store(true, Ordering::Relaxed);
+        if !self.desk.say_goodbye() {
+            return;
+        }
+        let late = Instant::now() + FAREWELL + LOOK;
+        while !self.wire.is_finished() && Instant::now() < late {
+            thread::sleep(LOOK);
+        }
+    }
+}
+
+impl State {
+    /// Hands a message to the connection; `false` where there is none, or no room.
+    fn send(
+        &mut self,
+        topic: String,
+        retain: bool,
+        payload: String,
+        since: Option<Instant>,
+    ) -> bool {
+        let Some(client) = &self.client else { return false };
+        let options = PublishOptions::new(QoS::AtLeastOnce).retain(retain);
+        let event = since.map(|since| Waiting { since, text: payload.clone() });
+        let taken = client.try_publish(topic, payload, options).is_ok();
+        if taken {
+            self.sent.push_back(Letter { number: None, event });
+        }
+        taken
     }
 }
 
 impl Desk {
-    fn publish(&self, name: &str, retain: bool, payload: String) {
-        self.send(format!("{}/{name}", self.settings.topic), retain, payload, false);
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn send(&self, topic: String, retain: bool, payload: String, is_event: bool) {
-        // Held meanwhile, so that the order is the client's own.
-        let mut given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
-        match self.client.try_publish(topic, QoS::AtLeastOnce, retain, payload) {
-            Ok(()) => given.push_back(is_event),
-            Err(_) => self.own.failed.up(),
+    pub(super) fn is_ending(&self) -> bool {
+        self.ending.load(Ordering::Relaxed)
+    }
+
+    /// Publishes what is retained. While the broker is away there is nothing to do: it gets all
+    /// of it when it is back.
+    pub(super) fn publish(&self, state: &mut State, name: &str, payload: String) {
+        let topic = format!("{}/{name}", self.settings.topic);
+        if state.client.is_some() && !state.send(topic, true, payload, None) {
+            self.own.failed.up();
         }
     }
 
-    /// Whether the message that has just got its number is an event.
-    fn next_given(&self) -> bool {
-        let mut given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
-        given.pop_front().unwrap_or(false)
+    /// Publishes an event, or keeps it until there is a broker.
+    fn post(&self, state: &mut State, text: String) {
+        state.waiting.push_back(Waiting { since: Instant::now(), text });
+        self.deliver(state);
+        if state.waiting.len() > MOST_WAITING {
+            state.waiting.pop_front();
+            self.own.failed.up();
+        }
     }
 
-    fn publish_counters(&self) {
+    /// Hands over the events that wait, but for those that are too old by now.
+    pub(super) fn deliver(&self, state: &mut State) {
+        let oldest = Duration::from_secs_f64(self.settings.event_max_age_s);
+        while let Some(Waiting { since, text }) = state.waiting.pop_front() {
+            if state.client.is_some() && since.elapsed() > oldest {
+                self.own.failed.up();
+                continue;
+            }
+            let topic = format!("{}/event", self.settings.topic);
+            if !state.send(topic, false, text.clone(), Some(since)) {
+                return state.waiting.push_front(Waiting { since, text });
+            }
+        }
+    }
+
+    pub(super) fn publish_counters(&self, state: &mut State) {
         let counters = &self.counters;
+        let words: u64 = counters.words().iter().map(|word| word.words.get()).sum();
         let mut value = json!({
+            "words": words,
             "lost_frames": counters.lost_frames.get(),
             "gaps": counters.gaps.get(),
             "device_faults": counters.device_faults.get(),
@@ -184,141 +258,67 @@ impl Desk {
         for verdict in VERDICTS {
             value[verdict.as_str()] = counters.verdicts(verdict).into();
         }
-        self.publish("counters", true, value.to_string());
+        self.publish(state, "counters", value.to_string());
     }
 
-    /// Keeps the connection going until the daemon ends.
-    fn keep_connected(&self, mut connection: Connection) {
-        let interval = Duration::from_secs_f64(self.settings.interval_s);
-        let (mut due, mut pause, mut said) = (Instant::now(), FIRST_PAUSE, Seldom::default());
-        let mut connected = false;
-        // By the number of a message that the broker has not acknowledged: whether it is an event.
-        let mut sent: HashMap<u16, bool> = HashMap::new();
-        loop {
-            if self.ending.load(Ordering::Relaxed) {
-                return self.say_goodbye(connected, connection);
-            }
-            if connected && Instant::now() >= due {
-                self.publish_counters();
-                due = Instant::now() + interval;
-            }
-            match connection.recv_timeout(LOOK) {
-                Ok(Ok(Seen::Incoming(Packet::ConnAck(_)))) => {
-                    info!(broker = self.settings.broker, "connected");
-                    (connected, pause, due) = (true, FIRST_PAUSE, Instant::now());
-                    self.announce();
+    /// A connection is there: says that we are here, to Home Assistant what we have, and how
+    /// things are.
+    pub(super) fn arrive(&self, client: Client) {
+        let Mqtt { topic, discovery, .. } = &self.settings;
+        let mut state = self.state();
+        state.client = Some(client);
+        if !discovery.is_empty() {
+            for (topic, text) in home_assistant::announcements(discovery, topic) {
+                if !state.send(topic, true, text, None) {
+                    self.own.failed.up();
                 }
-                // One that is sent again keeps its number.
-                Ok(Ok(Seen::Outgoing(Outgoing::Publish(number)))) => {
-                    sent.entry(number).or_insert_with(|| self.next_given());
-                }
-                Ok(Ok(Seen::Incoming(Packet::PubAck(ack)))) => {
-                    if sent.remove(&ack.pkid) == Some(true) {
-                        self.own.delivered.up();
-                    }
-                }
-                Ok(Err(error)) => {
-                    connected = false;
-                    said.say(|hidden| warn!(%error, hidden, "no connection to the broker"));
-                    self.wait(pause);
-                    pause = (2 * pause).min(LONGEST_PAUSE);
-                }
-                Err(rumqttc::RecvTimeoutError::Disconnected) => return,
-                Ok(Ok(_)) | Err(rumqttc::RecvTimeoutError::Timeout) => {}
             }
         }
+        self.publish(&mut state, "status", "online".to_owned());
+        if let Some(last) = state.last.clone() {
+            self.publish(&mut state, "last", last);
+        }
+        self.publish_counters(&mut state);
+        self.deliver(&mut state);
     }
 
-    fn wait(&self, pause: Duration) {
-        let until = Instant::now() + pause;
-        while Instant::now() < until && !self.ending.load(Ordering::Relaxed) {
-            thread::sleep(LOOK.min(pause));
-        }
-    }
-
-    /// Says that we are here, and to Home Assistant what we have.
-    fn announce(&self) {
-        self.publish("status", true, "online".to_owned());
-        if self.settings.discovery.is_empty() {
-            return;
-        }
-        for (component, key, entity) in entities(&self.settings.topic) {
-            let id = self.settings.topic.replace('/', "_");
-            let topic = format!("{}/{component}/{id}/{key}/config", self.settings.discovery);
-            self.send(topic, true, entity.to_string(), false);
+    /// The connection has sent the next message, by this number.
+    pub(super) fn went_out(&self, number: u16) {
+        let mut state = self.state();
+        if let Some(letter) = state.sent.iter_mut().find(|letter| letter.number.is_none()) {
+            letter.number = Some(number);
         }
     }
 
-    /// Says that we are gone, and waits a moment for the broker to hear it.
-    fn say_goodbye(&self, connected: bool, mut connection: Connection) {
-        if !connected {
-            return;
-        }
-        self.publish("status", true, "offline".to_owned());
-        let _ = self.client.try_disconnect();
-        let late = Instant::now() + Duration::from_secs(1);
-        while Instant::now() < late {
-            match connection.recv_timeout(LOOK) {
-                Ok(Ok(_)) | Err(rumqttc::RecvTimeoutError::Timeout) => {}
-                _ => return,
-            }
+    /// The broker has what has this number.
+    pub(super) fn confirmed(&self, number: u16) {
+        let mut state = self.state();
+        let place = state.sent.iter().position(|letter| letter.number == Some(number));
+        let letter = place.and_then(|place| state.sent.remove(place));
+        if letter.is_some_and(|letter| letter.event.is_some()) {
+            self.own.delivered.up();
         }
     }
-}
 
-/// What Home Assistant shows of us: component, key, configuration.
-fn entities(topic: &str) -> Vec<(&'static str, &'static str, Value)> {
-    let id = topic.replace('/', "_");
-    let device = json!({
-        "identifiers": [format!("wakegate_{id}")],
-        "name": format!("Wakegate {topic}"),
-        "manufacturer": "wakegate",
-        "sw_version": env!("CARGO_PKG_VERSION"),
-    });
-    let shared = |key: &str, name: &str, own: Value| {
-        let mut entity = json!({
-            "name": name,
-            "unique_id": format!("wakegate_{id}_{key}"),
-            "object_id": format!("{id}_{key}"),
-            "availability_topic": format!("{topic}/status"),
-            "device": device,
-        });
-        if let (Some(entity), Value::Object(own)) = (entity.as_object_mut(), own) {
-            entity.extend(own);
+    /// The connection is lost: the events that it did not bring to their end wait again.
+    pub(super) fn lost(&self) {
+        let mut state = self.state();
+        state.client = None;
+        let mut waiting: VecDeque<Waiting> =
+            state.sent.drain(..).filter_map(|letter| letter.event).collect();
+        waiting.append(&mut state.waiting);
+        while waiting.len() > MOST_WAITING {
+            waiting.pop_front();
+            self.own.failed.up();
         }
-        entity
-    };
-    let counter = |key: &'static str, name: &str| {
-        let own = json!({
-            "state_topic": format!("{topic}/counters"),
-            "value_template": format!("{{{{ value_json.{key} }}}}"),
-            "state_class": "total_increasing",
-        });
-        ("sensor", key, shared(key, name, own))
-    };
-    let types = [WORD].into_iter().chain(VERDICTS.map(|verdict| verdict.as_str()));
-    let activation = json!({
-        "state_topic": format!("{topic}/event"),
-        "event_types": types.collect::<Vec<_>>(),
-    });
-    let last = json!({
-        "state_topic": format!("{topic}/last"),
-        "value_template": "{{ value_json.verdict }}",
-        "json_attributes_topic": format!("{topic}/last"),
-    });
-    let problem = json!({
-        "state_topic": format!("{topic}/counters"),
-        "value_template": "{{ 'OFF' if value_json.healthy else 'ON' }}",
-        "device_class": "problem",
-        "entity_category": "diagnostic",
-    });
-    vec![
-        ("event", "activation", shared("activation", "Activation", activation)),
-        ("sensor", "last", shared("last", "Last verdict", last)),
-        counter("intended", "Intended activations"),
-        counter("accidental", "Accidental activations"),
-        counter("unsure", "Unsure activations"),
-        counter("lost_frames", "Audio frames lost"),
-        ("binary_sensor", "problem", shared("problem", "Microphone", problem)),
-    ]
+        state.waiting = waiting;
+    }
+
+    /// Says that we are gone; whether there is anybody to hear it.
+    fn say_goodbye(&self) -> bool {
+        let mut state = self.state();
+        self.publish(&mut state, "status", "offline".to_owned());
+        let asked = state.client.as_ref().map(|it| it.try_disconnect_with_timeout(FAREWELL));
+        asked.is_some_and(|asked| asked.is_ok())
+    }
 }

@@ -1,7 +1,7 @@
 //! The receivers of activations: those that are given, and those of the configuration.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::fanout::{Fanout, Sink};
@@ -23,6 +23,9 @@ pub struct Receivers {
     /// Those of the configuration.
     configured: Configured,
     sinks: Vec<Sink>,
+    /// Held by whoever talks to the broker: its end says that we are gone, so the next has to say
+    /// that we are here after it.
+    turn: Arc<Mutex<()>>,
 }
 
 /// The receivers of one configuration.
@@ -41,9 +44,10 @@ impl Receivers {
         for (name, observer) in given {
             sinks.push(fanout.add(name, observer, config.runtime.queue, counters)?);
         }
-        let (configured, more) = configured(config, counters)?;
+        let turn = Arc::default();
+        let (configured, more) = configured(config, counters, &turn)?;
         sinks.extend(more);
-        Ok(Self { counters: Arc::clone(counters), given: fanout, configured, sinks })
+        Ok(Self { counters: Arc::clone(counters), given: fanout, configured, sinks, turn })
     }
 
     /// The ways to all of them.
@@ -56,7 +60,7 @@ impl Receivers {
     /// # Errors
     /// As [`start`](Self::start); then the old ones stay.
     pub fn reconfigure(&mut self, config: &Config) -> Result<()> {
-        let (configured, sinks) = configured(config, &self.counters)?;
+        let (configured, sinks) = configured(config, &self.counters, &self.turn)?;
         self.configured = configured;
         self.sinks.extend(sinks);
         Ok(())
@@ -72,7 +76,11 @@ impl Receivers {
     }
 }
 
-fn configured(config: &Config, counters: &Arc<Counters>) -> Result<(Configured, Vec<Sink>)> {
+fn configured(
+    config: &Config,
+    counters: &Arc<Counters>,
+    turn: &Arc<Mutex<()>>,
+) -> Result<(Configured, Vec<Sink>)> {
     let ending = Arc::new(AtomicBool::new(false));
     let (mut fanout, mut sinks) = (Fanout::default(), Vec::new());
     let hooks = &config.hooks;
@@ -88,7 +96,7 @@ fn configured(config: &Config, counters: &Arc<Counters>) -> Result<(Configured, 
         sinks.push(fanout.add(name, Box::new(hook), hooks.queue, counters)?);
     }
     let own = counters.sink("mqtt");
-    if let Some(publisher) = Publisher::start(&config.mqtt, counters, own)? {
+    if let Some(publisher) = Publisher::start(&config.mqtt, counters, own, turn)? {
         sinks.push(fanout.add("mqtt", Box::new(publisher), config.runtime.queue, counters)?);
     }
     Ok((Configured { fanout, ending }, sinks))
