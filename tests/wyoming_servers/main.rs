@@ -17,3 +17,4 @@ mod wyoming_review;
 mod wyoming_server;
 mod wyoming_transcripts;
 mod wyoming_word;
+mod wyoming_zeroconf;

@@ -29,6 +29,7 @@ mod settings;
 mod transport;
 mod upstream;
 mod wake_words;
+mod zeroconf;
 
 #[cfg(test)]
 mod protocol_tests;
@@ -53,6 +54,7 @@ use wakegate::model::Model;
 use wakegate::pipeline::Numbers;
 use wakegate::review::Recorder;
 use wakegate::{Error, ErrorKind, Result};
+use zeroconf::Announcement;
 
 /// A running server, or proxy. Dropping it closes it and its clients.
 ///
@@ -67,6 +69,8 @@ use wakegate::{Error, ErrorKind, Result};
 /// # Ok::<(), wakegate::Error>(())
 /// ```
 pub struct Server {
+    /// Taken back before the server closes.
+    _announcement: Option<Announcement>,
     running: Running,
 }
 
@@ -120,7 +124,9 @@ impl Server {
                 Box::new(proxy)
             }
         };
-        Ok(Self { running: Running::start(&uri, settings, service, counters)? })
+        let running = Running::start(&uri, settings, service, counters)?;
+        let announced = settings.zeroconf.then(|| Announcement::start(running.address()));
+        Ok(Self { _announcement: announced.flatten(), running })
     }
 
     /// Where it listens; with the port that the system chose where port 0 was asked for.

@@ -44,6 +44,10 @@ pub struct Settings {
     /// Address to listen on: `tcp://HOST:PORT` or `unix://PATH`. Without it there is no server.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub listen: Option<String>,
+    /// Whether the local network is told that the server is there, so that Home Assistant finds
+    /// it by itself. Default: false, because whoever tells has to listen to what everybody there
+    /// says, in the process that hears the microphone.
+    pub zeroconf: bool,
     /// When a client gets its detection.
     pub detect: Detect,
     /// The channel of a client's audio that is heard, from 1. Default: the mean of all.
@@ -97,6 +101,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             listen: None,
+            zeroconf: false,
             detect: Detect::default(),
             channel: None,
             upstream: None,
