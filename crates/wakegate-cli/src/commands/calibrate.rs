@@ -20,6 +20,9 @@ use super::queue_location::Place;
 use super::review::open_or_make;
 use super::{Outcome, open_model};
 
+/// The moment that a certificate is about: a clip is stored by its verdict, whatever woke by the word.
+const MOMENT: &str = "verdict";
+
 /// Find the smallest threshold at which, with confidence, few queued clips are accidental
 ///
 /// Takes labelled activations: lines of `score --activations` with a "label" added, or a CSV, TSV
@@ -80,6 +83,8 @@ struct Rows {
 /// The JSON answer.
 #[derive(Serialize)]
 struct Answer<'a> {
+    /// Which moment of an activation the threshold is about.
+    moment: &'static str,
     share: f64,
     confidence: f64,
     left_out: usize,
@@ -106,6 +111,7 @@ impl Calibrate {
         if self.json {
             let (mean, busy) = report.day();
             JsonLines::stdout().print(&Answer {
+                moment: MOMENT,
                 share: goal.share,
                 confidence: goal.confidence,
                 left_out: rows.left_out,
@@ -180,6 +186,12 @@ fn show(rows: &Rows, goal: Goal, report: &Report, days: Option<(u64, u32)>) -> R
     let percent = |share: f64| format!("{} %", (1e5 * share).round() / 1e3);
     let accidental = rows.labelled.iter().filter(|row| row.accidental).count();
     let mut lines = vec![
+        (
+            "about",
+            format!(
+                "the {MOMENT}: p_intended as the queue takes it, the last one before a clip is stored"
+            ),
+        ),
         (
             "labels",
             format!(

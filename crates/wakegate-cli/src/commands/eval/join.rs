@@ -278,7 +278,7 @@ impl Joined {
             let detections = heard.found.iter().map(|found| Detection {
                 time: samples_in(found.end_s),
                 decided: found.decided_s.map(samples_in),
-                score: found.p_intended,
+                score: found.score,
                 accepted: found.accepted.unwrap_or(false),
                 reason: found.reason.clone(),
             });

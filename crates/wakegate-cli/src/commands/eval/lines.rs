@@ -11,7 +11,7 @@ use super::rows::{Form, Head, Reading};
 use crate::commands::resume_journal::Journal;
 
 /// The keys that are read.
-const KEYS: [&str; 13] = [
+const KEYS: [&str; 15] = [
     "path",
     "id",
     "activation",
@@ -19,15 +19,26 @@ const KEYS: [&str; 13] = [
     "verdict",
     "reason",
     "p_intended",
+    "p_wake_word",
     "wake_word",
     "end_s",
     "decided_s",
+    "word_decided_s",
     "model",
     "schema",
     "error",
 ];
 /// Those of them that are numbers.
-const NUMBERS: [&str; 6] = ["activation", "audio_s", "p_intended", "end_s", "decided_s", "schema"];
+const NUMBERS: [&str; 8] = [
+    "activation",
+    "audio_s",
+    "p_intended",
+    "p_wake_word",
+    "end_s",
+    "decided_s",
+    "word_decided_s",
+    "schema",
+];
 /// The first key of a run's journal.
 const JOURNAL: &str = "journal";
 /// What helps where a file is not whole.
@@ -46,17 +57,21 @@ pub struct Line {
     pub verdict: Option<String>,
     pub reason: Option<String>,
     pub p_intended: Option<f32>,
+    pub p_wake_word: Option<f32>,
     pub wake_word: Option<String>,
     pub end_s: Option<f64>,
     pub decided_s: Option<f64>,
+    /// There with a number or null where the system decides the word by itself.
+    #[serde(default, deserialize_with = "present")]
+    pub word_decided_s: Option<Option<f64>>,
     pub model: Option<String>,
     schema: Option<u64>,
     pub error: Option<String>,
 }
 
-fn present<'de, D: Deserializer<'de>>(
+fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     input: D,
-) -> std::result::Result<Option<Option<u64>>, D::Error> {
+) -> std::result::Result<Option<Option<T>>, D::Error> {
     Option::deserialize(input).map(Some)
 }
 

@@ -31,7 +31,7 @@ use super::{Engine, Outcome};
 use join::Joined;
 use labels::Labels;
 use phases::Phases;
-use scores::{System, Wanted};
+use scores::{Moment, System, Wanted};
 
 /// Say what scores mean: misses, false accepts an hour, and more, with exact intervals
 ///
@@ -64,7 +64,12 @@ pub struct Eval {
     /// The wake word in the labels [default: that of the scores]
     #[arg(long, value_name = "WORD")]
     word: Option<String>,
-    /// Accept from this p_intended on [default: where the verdict is intended]
+    /// Which moment of an activation is evaluated: its word, as an assistant wakes by it
+    /// (wyoming.detect), or its verdict
+    #[arg(long, value_enum, default_value_t)]
+    moment: Moment,
+    /// Accept from this p_intended (p_wake_word, of words) on [default: where the verdict is
+    /// intended, or the word was decided as said]
     #[arg(long, value_name = "P")]
     threshold: Option<f32>,
     /// The same for the second system
@@ -118,6 +123,8 @@ struct Answer {
     command: String,
     inputs: Vec<Input>,
     word: String,
+    /// Which moment of the activations the figures are about.
+    moment: Moment,
     events: String,
     accepted: String,
     settings: Settings,
@@ -183,8 +190,9 @@ impl Eval {
             command: about::command_line(),
             inputs: self.inputs()?,
             word,
+            moment: self.moment,
             events: settings.rules.name(),
-            accepted: accepted(self.threshold),
+            accepted: accepted(self.moment, self.threshold),
             settings,
             recordings: joined.names.len(),
             speakers: joined.speakers,
@@ -272,7 +280,8 @@ impl Eval {
     fn systems(&self, by_id: bool) -> Result<(Vec<System>, String)> {
         let read = |files: &[PathBuf], threshold: Option<f32>| {
             let word = self.word.as_deref();
-            scores::read(files, &Wanted { by_id, word, threshold: threshold.is_some() })
+            let (threshold, moment) = (threshold.is_some(), self.moment);
+            scores::read(files, &Wanted { by_id, word, threshold, moment })
         };
         let mut systems = vec![read(&self.scores, self.threshold)?];
         if !self.against.is_empty() {
@@ -342,6 +351,10 @@ fn refused(what: &str) -> Error {
     Error::new(ErrorKind::Settings, format!("{what} is refused"))
 }
 
-fn accepted(threshold: Option<f32>) -> String {
-    threshold.map_or("the verdict is intended".to_owned(), |t| format!("p_intended is {t} or more"))
+fn accepted(moment: Moment, threshold: Option<f32>) -> String {
+    match (moment, threshold) {
+        (_, Some(threshold)) => format!("{} is {threshold} or more", moment.score()),
+        (Moment::Word, None) => "the word was decided as said".to_owned(),
+        (Moment::Verdict, None) => "the verdict is intended".to_owned(),
+    }
 }

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::path::{Path, PathBuf};
 
+use clap::ValueEnum;
+use serde::Serialize;
 use serde_json::Value;
 use wakegate::Result;
 
@@ -47,15 +49,62 @@ pub struct Heard {
     numbers: Vec<u64>,
 }
 
+/// Which of an activation's two moments is evaluated.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Moment {
+    /// Its word: accepted where that was decided as said, by p_wake_word.
+    Word,
+    /// Its verdict: accepted where that is intended, by p_intended.
+    #[default]
+    Verdict,
+}
+
+impl Moment {
+    /// The score that is compared with a threshold.
+    pub fn score(self) -> &'static str {
+        match self {
+            Self::Word => "p_wake_word",
+            Self::Verdict => "p_intended",
+        }
+    }
+
+    /// What it is called.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Word => "word",
+            Self::Verdict => "verdict",
+        }
+    }
+
+    /// The score of `line`, up to where audio was heard for it, and whether it was accepted.
+    fn of(self, line: &Line) -> Result<(Option<f32>, Option<f64>, Option<bool>)> {
+        match self {
+            Self::Verdict => {
+                let accepted = line.verdict.as_ref().map(|verdict| verdict == "intended");
+                Ok((line.p_intended, line.decided_s, accepted))
+            }
+            Self::Word => {
+                let decided = line.word_decided_s.ok_or_else(|| {
+                    refused().expected("word_decided_s, for --moment word").found("none").hint(
+                        "score again with this version; other engines have no moment of a word",
+                    )
+                })?;
+                Ok((line.p_wake_word, decided, Some(decided.is_some())))
+            }
+        }
+    }
+}
+
 /// A detection.
 pub struct Found {
     /// Where the word ends, in seconds.
     pub end_s: f64,
-    /// What had to be heard for the verdict.
+    /// What had to be heard for the decision.
     pub decided_s: Option<f64>,
     /// The score.
-    pub p_intended: f32,
-    /// Whether the verdict is intended; none where there is no verdict.
+    pub score: f32,
+    /// Whether it counts; none where the system decides nothing.
     pub accepted: Option<bool>,
     /// Why.
     pub reason: String,
@@ -69,6 +118,8 @@ pub struct Wanted<'a> {
     pub word: Option<&'a str>,
     /// Whether a line may lack a verdict, because a threshold is given.
     pub threshold: bool,
+    /// Which moment of an activation counts.
+    pub moment: Moment,
 }
 
 /// Reads one system's lines from all of `files`.
@@ -175,7 +226,7 @@ impl Reader<'_> {
             }
             heard.audio_s = Some(seconds);
         }
-        heard.path = heard.path.take().or(line.path);
+        heard.path = heard.path.take().or_else(|| line.path.clone());
         match line.activation {
             None => heard.whole = true,
             Some(number) => heard.numbers.extend(number),
@@ -189,25 +240,25 @@ impl Reader<'_> {
                 _ => Ok(()),
             };
         };
-        let p_intended = line.p_intended.filter(|p| (0.0..=1.0).contains(p)).ok_or_else(|| {
-            let found = line.p_intended.map_or("none".to_owned(), |p| p.to_string());
-            refused().expected("p_intended from 0 to 1").found(found)
+        let (score, decided_s, accepted) = self.wanted.moment.of(&line)?;
+        let score = score.filter(|p| (0.0..=1.0).contains(p)).ok_or_else(|| {
+            let found = score.map_or("none".to_owned(), |p| p.to_string());
+            refused().expected(format!("{} from 0 to 1", self.wanted.moment.score())).found(found)
         })?;
-        let times = [Some(end_s), line.decided_s];
+        let times = [Some(end_s), decided_s];
         if let Some(bad) = times.into_iter().flatten().find(|at| !(0.0..=1e7).contains(at)) {
             return Err(refused()
                 .expected("seconds from the recording's start")
                 .found(bad.to_string()));
         }
-        if line.verdict.is_none() && !self.wanted.threshold {
+        if accepted.is_none() && !self.wanted.threshold {
             return Err(refused()
                 .expected("a verdict")
                 .found("none")
                 .hint("give the engine's threshold with --threshold or --against-threshold"));
         }
-        let accepted = line.verdict.map(|verdict| verdict == "intended");
         let reason = line.reason.unwrap_or_default();
-        let found = Found { end_s, decided_s: line.decided_s, p_intended, accepted, reason };
+        let found = Found { end_s, decided_s, score, accepted, reason };
         match line.activation {
             None => heard.best = Some(found),
             Some(_) => heard.found.push(found),
@@ -251,7 +302,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("engine.jsonl");
         std::fs::write(&file, lines).unwrap();
-        read(&[file], &Wanted { by_id: false, word: None, threshold })
+        let wanted = Wanted { by_id: false, word: None, threshold, moment: Moment::default() };
+        read(&[file], &wanted)
     }
 
     fn refusal(lines: &str) -> String {

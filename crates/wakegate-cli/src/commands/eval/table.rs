@@ -136,9 +136,9 @@ pub fn rows(answer: &Answer, system: &Evaluated) -> Vec<Line> {
         ),
     ];
     for at in &figures.miss_at {
-        let threshold = at
-            .threshold
-            .map_or("accepting nothing".to_owned(), |t| format!("p_intended {t} or more"));
+        let threshold = at.threshold.map_or("accepting nothing".to_owned(), |t| {
+            format!("{} {t} or more", answer.moment.score())
+        });
         rows.push(Line::new(
             format!("miss rate at {} FA/h", at.false_accepts_per_hour),
             estimate(&at.miss_rate, true),
@@ -171,8 +171,13 @@ pub fn rows(answer: &Answer, system: &Evaluated) -> Vec<Line> {
     let n = figures
         .delay_s
         .map_or("no hit of a word with a known end".to_owned(), |d| output::counted(d.n, "hit"));
-    rows.push(Line::new("delay of the verdict, p50", delay, n));
+    rows.push(Line::new(delay_name(answer), delay, n));
     rows
+}
+
+/// What the delay of the evaluated moment is called.
+pub fn delay_name(answer: &Answer) -> String {
+    format!("delay of the {}, p50", answer.moment.name())
 }
 
 /// What the bootstrap draws, in words.

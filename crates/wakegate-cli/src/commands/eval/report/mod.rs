@@ -72,10 +72,15 @@ fn plots(answer: &Answer, joined: &Joined) -> Result<Plots> {
         .map(|(system, recordings)| times(recordings, &system.tally, answer))
         .collect();
     let hours = hours_of(&joined.systems[0], answer);
+    let name = answer.moment.score();
     Ok(Plots {
         det,
-        histogram: if any { plots::histogram([&wanted, &others])? } else { String::new() },
-        reliability: if any { plots::reliability(&figures.reliability)? } else { String::new() },
+        histogram: if any { plots::histogram([&wanted, &others], name)? } else { String::new() },
+        reliability: if any {
+            plots::reliability(&figures.reliability, name)?
+        } else {
+            String::new()
+        },
         timeline: if hours > 0.0 && times.iter().any(|times| !times.is_empty()) {
             plots::timeline(&times, hours)?
         } else {

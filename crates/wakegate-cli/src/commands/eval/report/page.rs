@@ -94,12 +94,13 @@ fn intervals(answer: &Answer) -> String {
 
 fn tiles(page: &mut String, answer: &Answer) {
     let rows = table::rows(answer, &answer.system);
+    let delay = table::delay_name(answer);
     let wanted = [
         "miss rate (FRR)",
         "false accepts an hour",
         "precision of the queue",
         "stopped at 99 % kept",
-        "delay of the verdict, p50",
+        delay.as_str(),
     ];
     page.push_str("<dl class=\"tiles\">\n");
     for name in wanted {

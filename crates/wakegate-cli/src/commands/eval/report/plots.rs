@@ -181,7 +181,7 @@ pub fn det(curves: &[DetCurve], band: &[BandPoint], hours: f64) -> Result<String
 }
 
 /// How the scores of true and of false triggers lie, as shares of each.
-pub fn histogram(truths: [&[f32]; 2]) -> Result<String> {
+pub fn histogram(truths: [&[f32]; 2], name: &str) -> Result<String> {
     let shares = truths.map(|scores| {
         let mut bins = [0.0_f64; HISTOGRAM];
         for &score in scores {
@@ -192,7 +192,7 @@ pub fn histogram(truths: [&[f32]; 2]) -> Result<String> {
     let top = shares.iter().flatten().fold(0.05_f64, |top, &share| top.max(share)) * 1.08;
     svg("shares of the scores of true and false triggers", |area| {
         let mut chart = chart!(area, 0.0..1.0, 0.0..top);
-        axes!(chart, "p_intended", "share of the triggers", plain, percent)
+        axes!(chart, name, "share of the triggers", plain, percent)
             .disable_x_mesh()
             .x_labels(6)
             .y_labels(6)
@@ -214,13 +214,10 @@ pub fn histogram(truths: [&[f32]; 2]) -> Result<String> {
 }
 
 /// The share that was intended against the probability that was told.
-pub fn reliability(bins: &[Bin]) -> Result<String> {
+pub fn reliability(bins: &[Bin], name: &str) -> Result<String> {
     svg("share intended against the probability told", |area| {
         let mut chart = chart!(area, 0.0..1.0, 0.0..1.0);
-        axes!(chart, "p_intended", "were intended", plain, percent)
-            .x_labels(6)
-            .y_labels(6)
-            .draw()?;
+        axes!(chart, name, "were intended", plain, percent).x_labels(6).y_labels(6).draw()?;
         chart.draw_series([PathElement::new(
             vec![(0.0, 0.0), (1.0, 1.0)],
             INK.mix(0.45).stroke_width(2),
@@ -330,9 +327,9 @@ mod tests {
         );
         for plot in [
             det(&[], &[], 0.5).unwrap(),
-            histogram([&[], &[]]).unwrap(),
-            histogram([&[1.0, 0.0], &[0.5]]).unwrap(),
-            reliability(&[]).unwrap(),
+            histogram([&[], &[]], "p_intended").unwrap(),
+            histogram([&[1.0, 0.0], &[0.5]], "p_intended").unwrap(),
+            reliability(&[], "p_intended").unwrap(),
             timeline(&[vec![]], 0.0).unwrap(),
             timeline(&[vec![0.1, 0.2], vec![]], 0.7).unwrap(),
         ] {

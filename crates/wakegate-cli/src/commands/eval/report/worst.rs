@@ -38,6 +38,7 @@ pub struct Entry {
 /// Finds them; `audio` reads the recordings.
 pub fn find(answer: &Answer, joined: &Joined, labels: &Labels, audio: bool) -> Worst {
     let (tally, recordings) = (&answer.system.tally, &joined.systems[0]);
+    let score = answer.moment.score();
     let seconds = |samples: u64| answer.settings.rules.seconds(samples);
     let mut misses: Vec<&Outcome> = tally.targets().filter(|target| !target.accepted).collect();
     misses.sort_by(|a, b| a.score.unwrap_or(-1.0).total_cmp(&b.score.unwrap_or(-1.0)));
@@ -79,7 +80,7 @@ pub fn find(answer: &Answer, joined: &Joined, labels: &Labels, audio: bool) -> W
             None => "nothing was proposed".to_owned(),
             Some(trigger) => {
                 let reason = table::reason(&recording.detections()[trigger.best].reason);
-                format!("p_intended {:.3}, {reason}", trigger.score)
+                format!("{score} {:.3}, {reason}", trigger.score)
             }
         };
         entry(outcome.place, at, said)
@@ -93,7 +94,7 @@ pub fn find(answer: &Answer, joined: &Joined, labels: &Labels, audio: bool) -> W
                 entry(
                     found.place,
                     Some(found.event.time),
-                    format!("p_intended {:.3}", found.event.score),
+                    format!("{score} {:.3}", found.event.score),
                 )
             })
             .collect(),
