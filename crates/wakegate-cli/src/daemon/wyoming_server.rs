@@ -1,11 +1,13 @@
 //! The Wyoming server in the daemon: beside the sound card, or in its place.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use super::fanout::{Decided, Fanout};
 use super::metrics::Counters;
 use crate::wyoming::{Judged, Observer, Server, Settings, Uri};
 use wakegate::Result;
+use wakegate::audio::SAMPLE_RATE;
 use wakegate::model::Model;
 use wakegate::pipeline::Decision;
 use wakegate::review::Recorder;
@@ -53,12 +55,19 @@ impl Satellites {
 fn hand_on(judged: Judged, way: &Mutex<Fanout>, counters: &Counters) -> bool {
     let Judged { client, peer, wake_word, model, decision, .. } = judged;
     let wake_word: Arc<str> = wake_word.into();
-    let word = counters.word(&wake_word);
+    let own = counters.word(&wake_word);
+    let late = |decided: u64, end: u64| {
+        Duration::from_secs_f64(decided.saturating_sub(end) as f64 / f64::from(SAMPLE_RATE))
+    };
     match &decision {
-        Decision::Word(_) => word.words.up(),
+        Decision::Word(word) => {
+            own.words.up();
+            counters.word_delay.observe(late(word.decided_sample, word.end_sample));
+        }
         Decision::Verdict(activation) => {
-            word.candidates.up();
-            word.verdicts(activation.verdict, activation.reason).up();
+            own.candidates.up();
+            own.verdicts(activation.verdict, activation.reason).up();
+            counters.delay.observe(late(activation.decided_sample, activation.end_sample));
         }
         Decision::Settled(_) => return true,
     }
