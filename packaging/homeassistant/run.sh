@@ -56,6 +56,7 @@ mqtt() {
     }
     jq -j '.data.password // ""' <<<"$broker" >"$data/mqtt-password"
     jq -r --arg file "$data/mqtt-password" '.data | "[mqtt]", "broker = \("\(.host):\(.port)" | @json)",
+        (if .ssl then "tls = true" else empty end),
         (if (.username // "") != "" then "username = \(.username | @json)", "password_file = \($file | @json)" else empty end)' \
         <<<"$broker"
 }
@@ -72,6 +73,7 @@ write_settings() {
     jq -r '"level = \(.log_level // "warn" | @json)"' "$options"
     echo '[wyoming]'
     echo "listen = \"tcp://0.0.0.0:$port\""
+    jq -r '"detect = \(.detect // "verdict" | @json)"' "$options"
     jq -r '"verdict_events = \(if .verdict_events == false then false else true end)"' "$options"
     if [ "$(option .mode)" = verifier ]; then
         [ -n "$(option .upstream)" ] || fail 'the mode "verifier" needs "upstream", the address of the other engine'

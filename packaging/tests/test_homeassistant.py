@@ -194,6 +194,7 @@ def test_the_defaults_serve_and_home_assistant_is_told(addon: Addon) -> None:
     told = {"service": "wyoming", "config": {"uri": f"tcp://{host}:{addon.port}"}}
     assert addon.supervisor.told == [("/discovery", told)]
     assert settings["wyoming"]["listen"] == f"tcp://0.0.0.0:{addon.port}" and not settings["audio"]["enabled"]
+    assert settings["wyoming"]["detect"] == "verdict"
     assert "mqtt" not in settings and not settings["review"]["enabled"]
     assert "no MQTT broker is announced" in addon.said
 
@@ -208,7 +209,8 @@ def test_words_thresholds_and_a_package_of_ones_own(addon: Addon) -> None:
 
 
 def test_in_front_of_another_engine(addon: Addon) -> None:
-    settings = addon.run(mode="verifier", upstream="tcp://127.0.0.1:9", upstream_lag_ms=200)
+    settings = addon.run(mode="verifier", upstream="tcp://127.0.0.1:9", upstream_lag_ms=200, detect="word")
+    assert settings["wyoming"]["detect"] == "word"
     assert settings["wyoming"]["upstream"] == "tcp://127.0.0.1:9" and settings["wyoming"]["upstream_lag_ms"] == 200
 
 
