@@ -23,4 +23,5 @@ mod eval_blocks;
 mod eval_certify;
 mod eval_golden;
 mod eval_properties;
+mod pipeline_phases;
 mod pipeline_word;

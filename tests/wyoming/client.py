@@ -1,9 +1,10 @@
 """Speaks to a wake-word service as real clients do, with their own package.
 
-    client.py URI satellite|home-assistant [--names NAME ...] --raw RAW ...
+    client.py URI satellite|home-assistant [--names NAME ...] [--step] --raw RAW ...
 
 RAW is 16 kHz mono 16-bit audio. Prints one JSON object for each event that came, as the package
-parsed it.
+parsed it, with the milliseconds of audio that had been sent by then: with --step every chunk waits
+until all that the one before it brought has come.
 """
 
 import argparse
@@ -24,20 +25,21 @@ KINDS = [Info, Detection, NotDetected, Pong, Error, UserEvent]
 SAMPLES = {"satellite": 1024, "home-assistant": 480}
 
 
-def show(event) -> str:
-    """Prints an event as its class in the package, and gives the class's name."""
+def show(event, sent_ms: int = 0, silent: str = "") -> str:
+    """Prints an event as its class in the package, unless that is silent; gives the class's name."""
     kind = next(kind for kind in KINDS if kind.is_type(event.type))
     parsed = kind.from_event(event)
     data = parsed.event().data if kind is Info else asdict(parsed)
-    print(json.dumps({"kind": kind.__name__, "data": data}), flush=True)
+    if kind.__name__ != silent:
+        print(json.dumps({"kind": kind.__name__, "data": data, "sent_ms": sent_ms}), flush=True)
     return kind.__name__
 
 
-async def until_pong(client: AsyncClient) -> None:
+async def until_pong(client: AsyncClient, sent_ms: int, silent: str = "") -> None:
     """Everything that was sent until now."""
     await client.write_event(Ping(text="drain").event())
     while (event := await client.read_event()) is not None:
-        if show(event) == "Pong":
+        if show(event, sent_ms, silent) == "Pong":
             return
     raise ConnectionError("the service closed the connection")
 
@@ -63,9 +65,11 @@ async def converse(arguments: argparse.Namespace) -> None:
                     timestamp=start // 32 if home_assistant else None,
                 )
                 await client.write_event(chunk.event())
+                if arguments.step:
+                    await until_pong(client, min(start + size, len(audio)) // 32, silent="Pong")
             if home_assistant:
                 await client.write_event(AudioStop().event())
-            await until_pong(client)
+            await until_pong(client, len(audio) // 32)
 
 
 def main() -> None:
@@ -74,6 +78,7 @@ def main() -> None:
     parser.add_argument("uri")
     parser.add_argument("mode", choices=SAMPLES)
     parser.add_argument("--names", nargs="*")
+    parser.add_argument("--step", action="store_true")
     parser.add_argument("--raw", nargs="+", type=Path, required=True)
     asyncio.run(converse(parser.parse_args()))
 

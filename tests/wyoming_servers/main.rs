@@ -11,6 +11,7 @@ mod wyoming_support;
 
 mod wyoming_hardening;
 mod wyoming_names;
+mod wyoming_outages;
 mod wyoming_proxy;
 mod wyoming_real;
 mod wyoming_review;

@@ -59,6 +59,12 @@ impl Drop for RealEngine {
 
 /// What the real client got: the class's name and the data.
 fn converse(python: &Path, uri: &str, mode: &str, names: &[&str]) -> Vec<(String, Value)> {
+    let events = events(python, uri, mode, &[], names).into_iter();
+    events.map(|e| (e["kind"].as_str().unwrap().to_owned(), e["data"].clone())).collect()
+}
+
+/// The lines of the real client.
+fn events(python: &Path, uri: &str, mode: &str, more: &[&str], names: &[&str]) -> Vec<Value> {
     let folder = tempfile::tempdir().unwrap();
     let recordings = names.iter().map(|name| {
         let path = folder.path().join(name);
@@ -67,15 +73,16 @@ fn converse(python: &Path, uri: &str, mode: &str, names: &[&str]) -> Vec<(String
     });
     let output = Command::new(python)
         .arg(checkout("tests/wyoming/client.py"))
-        .args([uri, mode, "--raw"])
+        .args([uri, mode])
+        .args(more)
+        .arg("--raw")
         .args(recordings)
         .output()
         .unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{stderr}");
     let text = String::from_utf8(output.stdout).unwrap();
-    let events = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-    events.map(|e| (e["kind"].as_str().unwrap().to_owned(), e["data"].clone())).collect()
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
 /// The classes of what came for each recording: between one pong and the next.
@@ -109,6 +116,37 @@ fn the_real_client_understands_the_server() {
         let (_, verdict) = events.iter().find(|(kind, _)| kind == "UserEvent").unwrap();
         assert_eq!(verdict["name"], "wakegate-verdict");
         assert_eq!(verdict["data"]["verdict"], "intended");
+    }
+}
+
+#[test]
+fn the_real_client_has_its_word_a_quarter_second_after_its_end_and_the_verdict_later() {
+    let name = "the_real_client_has_its_word_a_quarter_second_after_its_end_and_the_verdict_later";
+    let Some(python) = python(name) else { return };
+    let daemon = Daemon::start(&["--wyoming-set", "detect=\"word\""]);
+    let ends = crate::wyoming_word::ends();
+    let addresses: Vec<&str> =
+        ends.keys().map(String::as_str).filter(|name| name.starts_with("alexa")).collect();
+    for mode in ["satellite", "home-assistant"] {
+        let events = events(&python, &daemon.uri, mode, &["--step"], &addresses);
+        let parts: Vec<&[Value]> = events.split(|event| event["kind"] == "Pong").collect();
+        let mut late = Vec::new();
+        for (part, name) in parts.iter().zip(&addresses) {
+            let sent = |kind: &str| -> Vec<u64> {
+                let of_kind = part.iter().filter(|event| event["kind"] == kind);
+                of_kind.map(|event| event["sent_ms"].as_u64().unwrap()).collect()
+            };
+            let (words, verdicts) = (sent("Detection"), sent("UserEvent"));
+            assert_eq!((words.len(), verdicts.len()), (1, 1), "{mode} {name}: {part:?}");
+            assert!(words[0] < verdicts[0], "{mode} {name}: {words:?} {verdicts:?}");
+            late.push(words[0] as i64 - ends[*name] as i64);
+        }
+        assert_eq!(late.len(), 8);
+        late.sort_unstable();
+        eprintln!("{mode}: detections {late:?} ms after the word's end");
+        // The chunk of 64 or 30 ms in which it falls is part of it.
+        let p95 = late[(late.len() * 95).div_ceil(100) - 1];
+        assert!(p95 <= 250, "{mode}: {late:?}");
     }
 }
 
