@@ -37,6 +37,7 @@ fn lines_have_the_documented_keys_and_the_stream_s_times() {
             "p_intended",
             "p_wake_word",
             "reason",
+            "schema",
             "source",
             "start_s",
             "verdict",
