@@ -117,6 +117,13 @@ fn the_daemon_serves_what_its_configuration_says_and_reloads_it() {
     let verdicts =
         "wakegate_verdicts_total{wake_word=\"alexa\",verdict=\"intended\",reason=\"intended\"}";
     assert_eq!(metric(page, verdicts), Some(1.0));
+    // Both moments of it: the word within a quarter second of its end, the verdict later.
+    let quarter = "wakegate_word_delay_seconds_bucket{le=\"0.25\"}";
+    assert_eq!(metric(page, quarter), Some(1.0));
+    assert_eq!(metric(page, "wakegate_verdict_delay_seconds_count"), Some(1.0));
+    let delays = ["wakegate_word_delay_seconds_sum", "wakegate_verdict_delay_seconds_sum"];
+    let [word, verdict] = delays.map(|name| metric(page, name).unwrap());
+    assert!(word < verdict, "{word} {verdict}");
     // Another address, and one that another program has: the old one goes on.
     std::fs::write(folder.path().join("a.toml"), config(other)).unwrap();
     live.signal(Signal::HUP);
