@@ -165,6 +165,21 @@ fn parquet_is_read_however_it_is_compressed() {
         let paths: Vec<_> = rows.iter().map(|item| item.about.path.as_str()).collect();
         assert_eq!(paths, ["a.wav", "b.wav"], "{compression:?}");
     }
+    // With Zstandard, as polars writes it, and in pages of the second version.
+    for name in ["polars.parquet", "zstd_v2.parquet"] {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data/corpora");
+        let (rows, _) = manifest("m.parquet", &fs::read(folder.join(name)).unwrap()).unwrap();
+        assert_eq!(rows.len(), 300, "{name}");
+        for (number, row) in rows.iter().enumerate() {
+            let about = &row.about;
+            assert_eq!(about.path, format!("clips/{}/a{number:04}.wav", number % 7), "{name}");
+            assert_eq!(about.id.as_deref(), Some(number.to_string().as_str()), "{name}");
+            let trigger = number.is_multiple_of(3).then_some(number as f64 / 10.0);
+            assert_eq!(about.trigger_s, trigger, "{name}");
+            let label = if number % 2 == 1 { "intended" } else { "accidental" };
+            assert_eq!(about.label.as_deref(), Some(label), "{name}");
+        }
+    }
 }
 
 #[test]

@@ -16,7 +16,6 @@ mod pattern;
 mod recording;
 mod tar;
 mod zip;
-mod zstandard;
 
 use std::path::{Path, PathBuf};
 

@@ -16,9 +16,9 @@ use lzma_rust2::XzReader;
 use super::archive::{broken, cut_short, open, read_member};
 use super::grouping::{Grouping, Role, Visit};
 use super::paths::{shown, shown_bytes};
-use super::zstandard::Zstandard;
 use super::{Item, Recording, Settings};
 use crate::decode::FilePart;
+use crate::table::Zstandard;
 use wakegate::error::caught;
 use wakegate::{Error, ErrorKind, Result};
 

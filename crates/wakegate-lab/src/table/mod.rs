@@ -22,6 +22,8 @@ mod parquet_write;
 mod row_limit;
 mod text;
 mod whole_file;
+mod zstandard;
+mod zstd_pages;
 
 use std::fmt;
 
@@ -32,6 +34,7 @@ pub use parquet_write::ParquetWriter;
 pub use row_limit::{LimitedRows, RowLength};
 pub use text::{Utf8, to_utf8};
 pub use whole_file::{WholeFile, write_whole};
+pub(crate) use zstandard::Zstandard;
 
 /// The key of a file's metadata that says by which version of its schema it was written.
 pub const SCHEMA_VERSION: &str = "wakegate.schema_version";

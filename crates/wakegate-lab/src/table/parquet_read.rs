@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use parquet::errors::ParquetError;
-use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::file::reader::{FileReader, RowGroupReader, SerializedFileReader};
 use parquet::record::Field;
 use parquet::schema::types::Type;
 use serde_json::{Number, Value};
 
+use super::zstd_pages::RowGroup;
 use wakegate::error::caught;
 use wakegate::{Error, ErrorKind, Result};
 
@@ -19,6 +20,7 @@ use wakegate::{Error, ErrorKind, Result};
 /// At most one row group is held in memory, and of it only the columns that are asked for.
 pub struct ParquetReader {
     path: PathBuf,
+    bytes: Arc<File>,
     file: SerializedFileReader<File>,
 }
 
@@ -32,9 +34,10 @@ impl ParquetReader {
     /// [`ErrorKind::Io`] where it can't be read, or is no Parquet file.
     pub fn open(path: &Path) -> Result<Self> {
         let file = File::open(path).map_err(|e| Error::io("read", path, &e))?;
+        let bytes = file.try_clone().map_err(|e| Error::io("read", path, &e))?;
         let file =
             whole(|| SerializedFileReader::new(file)).map_err(|error| unread(path, &error))?;
-        Ok(Self { path: path.to_owned(), file })
+        Ok(Self { path: path.to_owned(), bytes: Arc::new(bytes), file })
     }
 
     /// Names of the columns, in their order; of a nested one, its outermost name.
@@ -70,7 +73,8 @@ impl ParquetReader {
         let unread = |error: ParquetError| unread(&self.path, &error);
         let schema = self.projection(wanted).map_err(unread)?;
         for group in 0..self.file.num_row_groups() {
-            let group = whole(|| self.file.get_row_group(group)).map_err(unread)?;
+            let inner = whole(|| self.file.get_row_group(group)).map_err(unread)?;
+            let group = RowGroup { inner, file: Arc::clone(&self.bytes) };
             let mut rows = whole(|| group.get_row_iter(Some(schema.clone()))).map_err(unread)?;
             while let Some(row) = whole(|| rows.next().transpose()).map_err(unread)? {
                 let cells = row.into_columns();

@@ -6,7 +6,7 @@ use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
 /// What is compressed, decompressed. At most 128 MiB of it are held, how far back a frame may refer.
-pub(super) struct Zstandard<R> {
+pub(crate) struct Zstandard<R> {
     source: R,
     decoder: FrameDecoder,
     /// Whether a frame has begun that has not ended.
@@ -14,7 +14,7 @@ pub(super) struct Zstandard<R> {
 }
 
 impl<R: BufRead> Zstandard<R> {
-    pub(super) fn new(source: R) -> Self {
+    pub(crate) fn new(source: R) -> Self {
         Self { source, decoder: FrameDecoder::new(), is_open: false }
     }
 
