@@ -13,8 +13,9 @@ const MAX_SAMPLE: f32 = 8.0;
 /// Largest sample that another scale explains.
 const MAX_SCALED: f32 = 2_147_483_648.0;
 
-/// Sum of squares of the mix, in parts of that of the channels, below which they cancel out.
-const CANCELLED: f64 = 0.01;
+/// Sum of squares of the mix, in parts of that of the channels, below which they cancel out: 13 dB.
+/// What has nothing to do with each other loses 3 dB for each doubling of the channels.
+const CANCELLED: f64 = 0.05;
 
 /// Rate and channels of interleaved samples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,6 +7,7 @@ use symphonia::core::io::MediaSource;
 
 use super::layout::{Coding, Layout, Number, in_four_bytes, pcm};
 use super::view::read_at;
+use wakegate::audio::Warning;
 use wakegate::error::Result;
 
 /// Chunks walked over at most.
@@ -59,7 +60,7 @@ pub(super) fn read(
     file: &mut dyn MediaSource,
     length: u64,
 ) -> io::Result<Result<std::result::Result<Caf, String>>> {
-    let (mut description, mut data, mut table, mut at) = (None, None, None, 8);
+    let (mut description, mut data, mut table, mut junk, mut at) = (None, None, None, None, 8);
     for _ in 0..MOST_CHUNKS {
         let mut header = [0; 12];
         if read_at(file, at, &mut header)? < header.len() {
@@ -72,6 +73,10 @@ pub(super) fn read(
         let size = match u64::try_from(size) {
             Ok(size) if size <= left || is_data => Some(size),
             Err(_) if is_data && size == -1 => None,
+            _ if data.is_some() => {
+                junk = Some(length - at);
+                break;
+            }
             _ => return Ok(Ok(Err("CAF with a chunk that is longer than the file".to_owned()))),
         };
         let size_here = size.unwrap_or(left);
@@ -94,12 +99,24 @@ pub(super) fn read(
     };
     let samples = samples(file, &description, data, length)?;
     if let Some(layout) = samples {
-        return Ok(layout.map(|layout| layout.map(Caf::Samples)));
+        let noted = |mut layout: Layout| {
+            layout.notes.extend(junk.map(|bytes| {
+                let text = format!("the last {bytes} bytes are no chunks: they are not read");
+                Warning::new("unread_bytes", text)
+            }));
+            Caf::Samples(layout)
+        };
+        return Ok(layout.map(|layout| layout.map(noted)));
     }
-    let huge = u64::from(description.packet_bytes) > MOST_BYTES
+    let huge = junk.is_some()
+        || u64::from(description.packet_bytes) > MOST_BYTES
         || description.packet_frames > MOST_FRAMES
         || has_huge_packets(file, &description, table)?;
-    Ok(Ok(if huge { Err("CAF with packets of megabytes".to_owned()) } else { Ok(Caf::Packets) }))
+    Ok(Ok(if huge {
+        Err("CAF with sizes that no packet or chunk has".to_owned())
+    } else {
+        Ok(Caf::Packets)
+    }))
 }
 
 /// Where the samples lie, if they are no packets.

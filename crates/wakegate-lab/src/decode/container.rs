@@ -15,7 +15,7 @@ use super::codec::guarded;
 use super::demux::{Demuxer, Foreign};
 use super::find_audio::missing;
 use super::known::{Known, known};
-use super::layout::{Coding, Layout};
+use super::layout::{Coding, Layout, unread_bytes};
 use super::mp4::{self, Edit};
 use super::mp4_reader::Mp4Reader;
 use super::stream::{self, StreamReader};
@@ -157,8 +157,13 @@ fn of_known(format: Known, mut view: View, path: &Path) -> Result<Opened> {
         Known::Sphere => small::sphere(&mut view, length),
         Known::Flac => {
             let patches = flac::patches(&mut view).map_err(unread)?;
-            let view = view.patched(patches);
-            return foreign(view, path, |s| Ok(Box::new(FlacReader::try_new(s, options())?)));
+            let second = flac::second(&mut view, length).map_err(unread)?;
+            let view = View::new(Box::new(view.patched(patches)), &[(0, second.unwrap_or(length))]);
+            let flac = foreign(view, path, |s| Ok(Box::new(FlacReader::try_new(s, options())?)));
+            return flac.map(|mut opened| {
+                opened.notes.extend(second.map(|at| unread_bytes("FLAC stream", length - at)));
+                opened
+            });
         }
         Known::Ogg => return of_ogg(view, path),
         Known::Mp4 => return of_mp4(view, path),
@@ -217,10 +222,22 @@ fn of_stream(view: View, head: &[u8], path: &Path) -> Result<Opened> {
 }
 
 fn of_ogg(mut view: View, path: &Path) -> Result<Opened> {
-    let names = ogg::streams(&mut view).map_err(|e| Error::io("read", path, &e))?;
+    let unread = |e| Error::io("read", path, &e);
+    let names = ogg::streams(&mut view).map_err(unread)?;
+    let length = view.length();
+    let lost = ogg::lost_pages(&mut view, length).map_err(unread)?;
     let opened = foreign(view, path, |s| Ok(Box::new(OggReader::try_new(s, options())?)));
     match opened {
-        Ok(opened) if opened.demuxer.track().is_some() => Ok(opened),
+        Ok(mut opened) if opened.demuxer.track().is_some() => {
+            if lost > 0 {
+                let pages = if lost == 1 { "page is" } else { "pages are" };
+                let text = format!(
+                    "about {lost} {pages} damaged or missing, of which each is some packets"
+                );
+                opened.notes.push(Warning::new("lost", text));
+            }
+            Ok(opened)
+        }
         Err(error) if names.is_empty() => Err(error),
         Ok(_) | Err(_) if !names.iter().any(|name| ["FLAC", "Opus", "Vorbis"].contains(name)) => {
             Err(refused(path, &format!("Ogg with {}", names.join(" and "))))
@@ -251,6 +268,9 @@ fn of_mp4(mut view: View, path: &Path) -> Result<Opened> {
     let length = view.length();
     let movie = mp4::read(&mut view, length).map_err(|e| Error::io("read", path, &e))?;
     let (sounds, lacks) = (movie.sounds.len(), movie.lacks);
+    if movie.longest_run > length {
+        return Err(refused(path, "MP4 with a fragment of more samples than the file has bytes"));
+    }
     let others = (sounds > 1).then(|| {
         let text = format!("the file has {sounds} tracks of sound: the first that can be read is");
         Warning::new("other_tracks", text)

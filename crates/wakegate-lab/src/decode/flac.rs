@@ -48,3 +48,28 @@ pub(super) fn patches(file: &mut dyn MediaSource) -> io::Result<Vec<(u64, u8)>> 
     }
     Ok(patches)
 }
+
+/// Bytes looked through at a time.
+const BLOCK: usize = 1 << 16;
+/// What a stream begins with, up to the length of its first block of metadata.
+const BEGINNING: usize = 8;
+
+/// Where another stream begins in `file`, behind the first: one recording was appended to another.
+pub(super) fn second(file: &mut dyn MediaSource, length: u64) -> io::Result<Option<u64>> {
+    let is_one = |bytes: &[u8]| {
+        bytes.starts_with(b"fLaC") && bytes[4] & 0x7f == STREAM_INFO && bytes[5..] == [0, 0, 34]
+    };
+    let mut block = vec![0; BLOCK];
+    let mut at = BEGINNING as u64;
+    while at < length {
+        let count = read_at(file, at, &mut block)?;
+        if let Some(place) = block[..count].windows(BEGINNING).position(is_one) {
+            return Ok(Some(at + place as u64));
+        }
+        if count < BEGINNING {
+            break;
+        }
+        at += (count - BEGINNING + 1) as u64;
+    }
+    Ok(None)
+}

@@ -94,6 +94,14 @@ impl Layout {
 /// coding is called that can't be decoded.
 pub(super) type Header = io::Result<Result<std::result::Result<Layout, String>>>;
 
+/// A warning of another recording in the file, which is not read.
+pub(super) fn unread_bytes(what: &str, bytes: u64) -> Warning {
+    Warning::new(
+        "unread_bytes",
+        format!("another {what} follows, of {bytes} bytes: it is not read"),
+    )
+}
+
 /// What a PCM sample is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Number {

@@ -7,7 +7,7 @@ use symphonia::core::codecs::audio::well_known as id;
 use symphonia::core::io::MediaSource;
 
 use super::layout::{Coding, Layout, Number, pcm};
-use super::mp4_fragments::Fragments;
+use super::mp4_fragments::{Fragments, longest_run};
 use super::view::read_at;
 
 /// The most bytes of a box that is held in memory.
@@ -51,6 +51,8 @@ pub(super) struct Movie {
     pub(super) has_index: bool,
     /// Bytes of a fragment that its header promises and the file lacks.
     pub(super) lacks: u64,
+    /// Samples of the longest run of a fragment.
+    pub(super) longest_run: u64,
     pub(super) sounds: Vec<Sound>,
 }
 
@@ -154,6 +156,7 @@ pub(super) fn read(file: &mut dyn MediaSource, length: u64) -> io::Result<Movie>
             let count = read_at(file, at + start, &mut body)?;
             body.truncate(count);
             if name == b"moof" {
+                movie.longest_run = movie.longest_run.max(longest_run(&body));
                 durations.iter_mut().for_each(|fragments| fragments.add(&body));
             } else if header.is_none() {
                 movie.sounds = sounds(&body, length);

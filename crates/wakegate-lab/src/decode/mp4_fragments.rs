@@ -50,6 +50,13 @@ impl Fragments {
     }
 }
 
+/// Samples of the longest run of a fragment.
+pub(super) fn longest_run(fragment: &[u8]) -> u64 {
+    let parts = boxes(fragment).filter(|(name, _)| name == b"traf");
+    let runs = parts.flat_map(|(_, part)| boxes(part)).filter(|(name, _)| name == b"trun");
+    runs.filter_map(|(_, run)| be32(run, 4)).max().unwrap_or(0).into()
+}
+
 /// The durations of the samples of a `trun` box.
 fn duration(run: &[u8], default: u32) -> u64 {
     let (Some(flags), Some(count)) = (be32(run, 0), be32(run, 4)) else { return 0 };

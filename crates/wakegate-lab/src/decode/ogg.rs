@@ -1,5 +1,6 @@
-//! What an Ogg file holds, by its first pages.
+//! What an Ogg file holds, by its first pages, and whether all of them are there.
 
+use std::collections::HashMap;
 use std::io;
 
 use symphonia::core::io::MediaSource;
@@ -42,4 +43,84 @@ pub(super) fn streams(file: &mut dyn MediaSource) -> io::Result<Vec<&'static str
         at += (27 + segments) as u64 + body;
     }
     Ok(names)
+}
+
+/// Bytes of a page's header in front of the lengths of its segments.
+const HEADER: usize = 27;
+/// Bytes looked through at a time.
+const BLOCK: usize = 1 << 16;
+
+/// How many pages of `file` are damaged or missing: the demuxer drops such pages without a word, and
+/// where the last one follows, no time stamp tells of it. What is cut off at the end is none.
+pub(super) fn lost_pages(file: &mut dyn MediaSource, length: u64) -> io::Result<u64> {
+    let mut numbers: HashMap<[u8; 4], u32> = HashMap::new();
+    let (mut lost, mut at) = (0, 0);
+    let mut page = vec![0; HEADER + 255 + 255 * 255];
+    while let Some(found) = find(file, at, length)? {
+        // Bytes between two pages are what is left of one.
+        lost += u64::from(found > at && at > 0);
+        let count = read_at(file, found, &mut page)?;
+        let segments = page.get(HEADER - 1).map_or(0, |count| usize::from(*count));
+        let lengths = page.get(HEADER..HEADER + segments).unwrap_or_default();
+        let size = HEADER + segments + lengths.iter().map(|l| usize::from(*l)).sum::<usize>();
+        if size > count {
+            break;
+        }
+        let (serial, number, sum) = (four(&page, 14), four(&page, 18), four(&page, 22));
+        page[22..26].fill(0);
+        if checksum(&page[..size]) != u32::from_le_bytes(sum) {
+            // Its length may be wrong as well.
+            lost += 1;
+            at = find(file, found + 4, length)?.unwrap_or(length);
+            numbers.remove(&serial);
+            continue;
+        }
+        let number = u32::from_le_bytes(number);
+        if let Some(last) = numbers.insert(serial, number) {
+            lost += u64::from(number.saturating_sub(last).saturating_sub(1));
+        }
+        at = found + size as u64;
+    }
+    Ok(lost)
+}
+
+fn four(page: &[u8], at: usize) -> [u8; 4] {
+    page.get(at..).and_then(|rest| rest.first_chunk()).copied().unwrap_or_default()
+}
+
+/// Where the next page begins, from `at` on.
+fn find(file: &mut dyn MediaSource, mut at: u64, length: u64) -> io::Result<Option<u64>> {
+    let mut block = vec![0; 4];
+    while at < length {
+        let count = read_at(file, at, &mut block)?;
+        if let Some(place) = block[..count].windows(4).position(|four| four == b"OggS") {
+            return Ok(Some(at + place as u64));
+        }
+        if count < 4 {
+            break;
+        }
+        at += count as u64 - 3;
+        block.resize(BLOCK, 0);
+    }
+    Ok(None)
+}
+
+fn checksum(page: &[u8]) -> u32 {
+    const TABLE: [u32; 256] = table();
+    page.iter().fold(0, |sum, byte| sum << 8 ^ TABLE[usize::from((sum >> 24) as u8 ^ byte)])
+}
+
+const fn table() -> [u32; 256] {
+    let mut table = [0; 256];
+    let mut index = 0;
+    while index < 256 {
+        let (mut sum, mut bit) = ((index as u32) << 24, 0);
+        while bit < 8 {
+            sum = sum << 1 ^ if sum >> 31 == 1 { 0x04c1_1db7 } else { 0 };
+            bit += 1;
+        }
+        table[index] = sum;
+        index += 1;
+    }
+    table
 }

@@ -10,7 +10,7 @@ use symphonia::core::codecs::audio::well_known as id;
 use symphonia::core::io::MediaSource;
 
 use super::known::WAVE64;
-use super::layout::{Coding, Header, Layout, Number, Rest, in_four_bytes, pcm, rest};
+use super::layout::{Coding, Header, Layout, Number, Rest, in_four_bytes, pcm, rest, unread_bytes};
 use super::view::read_at;
 use wakegate::audio::Warning;
 use wakegate::error::{Error, ErrorKind, Result};
@@ -21,10 +21,10 @@ const OPEN: u64 = 0x7fff_0000;
 /// Chunks walked over at most.
 const MOST_CHUNKS: usize = 10_000;
 /// Chunks by which a size that leads nowhere is told from samples.
-const CHUNKS: [&[u8; 4]; 22] = [
+const CHUNKS: [&[u8; 4]; 23] = [
     b"data", b"fmt ", b"LIST", b"id3 ", b"ID3 ", b"bext", b"cue ", b"smpl", b"fact", b"PEAK",
     b"JUNK", b"junk", b"PAD ", b"FLLR", b"iXML", b"axml", b"_PMX", b"inst", b"DISP", b"minf",
-    b"umid", b"LGWV",
+    b"umid", b"LGWV", b"RIFF",
 ];
 
 /// How a kind of WAV file is written.
@@ -83,6 +83,11 @@ impl Walk<'_> {
             let left = self.length.saturating_sub(chunk.start);
             let is_first = data.is_empty();
             match &chunk.name {
+                // Another file was appended to this one.
+                b"RIFF" | b"RIFX" | b"RF64" | b"BW64" if !is_first => {
+                    notes.push(unread_bytes("WAV file", self.length - at));
+                    break;
+                }
                 b"ds64" if self.kind == Kind::Rf64 => {
                     let mut sizes = [0; 16];
                     if read_at(self.file, chunk.start, &mut sizes)? == 16 {
