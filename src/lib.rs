@@ -37,6 +37,7 @@ pub mod error;
 pub mod frontend;
 pub mod gate;
 pub mod intervals;
+pub mod metric;
 pub mod model;
 pub mod pipeline;
 #[cfg(feature = "review")]

@@ -23,10 +23,10 @@ use crate::samples::Block;
 pub struct Listener {
     rate: u32,
     channels: usize,
-    heard: Mutex<Heard>,
+    heard: Mutex<State>,
 }
 
-struct Heard {
+struct State {
     path: String,
     manifest: Manifest,
     converter: Converter,
@@ -40,7 +40,7 @@ struct Heard {
 
 impl Listener {
     pub fn new(model: &Model, rate: u32, channels: usize, path: String) -> Result<Self> {
-        let heard = Heard {
+        let heard = State {
             path,
             manifest: model.manifest().clone(),
             converter: Converter::new(rate, channels)?,
@@ -52,7 +52,7 @@ impl Listener {
         Ok(Self { rate, channels, heard: Mutex::new(heard) })
     }
 
-    fn lock(&self) -> MutexGuard<'_, Heard> {
+    fn lock(&self) -> MutexGuard<'_, State> {
         self.heard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -143,7 +143,7 @@ impl Listener {
     }
 }
 
-impl Heard {
+impl State {
     fn push(&mut self, samples: &[f32]) -> Result<Vec<Record>> {
         self.step(|heard, found| {
             heard.converter.push(samples, &mut heard.ready)?;

@@ -74,14 +74,14 @@ pub struct DeviceInfo {
     /// Whether it is what is opened when none is named.
     pub default: bool,
     /// What it offers; empty where it can't be asked.
-    pub forms: Vec<Form>,
+    pub forms: Vec<DeviceFormat>,
     /// Why it can't be asked: busy, mostly.
     pub problem: Option<String>,
 }
 
 /// A form in which a device captures.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Form {
+pub struct DeviceFormat {
     /// Channels of a frame.
     pub channels: u16,
     /// Lowest and highest rate in Hz.
@@ -119,8 +119,8 @@ fn quiet() {
     drop(alsa::Output::local_error_handler());
 }
 
-fn form(range: SupportedStreamConfigRange) -> Form {
-    Form {
+fn form(range: SupportedStreamConfigRange) -> DeviceFormat {
+    DeviceFormat {
         channels: range.channels(),
         rates: (range.min_sample_rate(), range.max_sample_rate()),
         format: range.sample_format().to_string(),

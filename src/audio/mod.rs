@@ -20,7 +20,7 @@ pub mod ring;
 mod warning;
 
 #[cfg(feature = "capture")]
-pub use capture::{Card, CardSettings, DeviceInfo, Form, devices};
+pub use capture::{Card, CardSettings, DeviceFormat, DeviceInfo, devices};
 pub use converter::{Converter, Samples};
 pub use input::{Fault, FaultSender, Input, Stream, faults};
 pub use pipe_input::Pipe;

@@ -1,9 +1,9 @@
 //! Why audio did not become a clip, and how often.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::decision::Reason;
+use crate::metric::Counter;
 
 /// Why an activation's audio was wiped and not kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -100,28 +100,28 @@ impl fmt::Display for Stop {
 /// How often the gate let an activation through or stopped it, since the start.
 #[derive(Debug, Default)]
 pub struct Counters {
-    admitted: AtomicU64,
-    stopped: [AtomicU64; Stop::ALL.len()],
+    admitted: Counter,
+    stopped: [Counter; Stop::ALL.len()],
 }
 
 impl Counters {
     /// Activations that became clips.
     pub fn admitted(&self) -> u64 {
-        self.admitted.load(Ordering::Relaxed)
+        self.admitted.get()
     }
 
     /// Activations that were stopped for this reason.
     pub fn stopped(&self, stop: Stop) -> u64 {
-        self.stopped[stop.place()].load(Ordering::Relaxed)
+        self.stopped[stop.place()].get()
     }
 
     /// Counts an activation that was stopped.
     pub fn count_stop(&self, stop: Stop) {
-        self.stopped[stop.place()].fetch_add(1, Ordering::Relaxed);
+        self.stopped[stop.place()].inc();
     }
 
     /// Counts an activation that became a clip.
     pub(super) fn count_admitted(&self) {
-        self.admitted.fetch_add(1, Ordering::Relaxed);
+        self.admitted.inc();
     }
 }

@@ -107,7 +107,7 @@ pub(super) struct Port {
 }
 
 /// What a session hands the outputs of a run to: index, shape, values.
-type Take<'t> = dyn FnMut(usize, &[usize], &[f32]) -> Result<()> + 't;
+type OnOutput<'t> = dyn FnMut(usize, &[usize], &[f32]) -> Result<()> + 't;
 
 enum Session {
     Embedded(embedded::Session),
@@ -241,7 +241,7 @@ impl Session {
         }
     }
 
-    fn run(&mut self, feedback: &[Option<usize>], take: &mut Take) -> Result<()> {
+    fn run(&mut self, feedback: &[Option<usize>], take: &mut OnOutput) -> Result<()> {
         match self {
             // A network can be planned and still make the runtime panic.
             Self::Embedded(session) => {

@@ -56,7 +56,7 @@ pub use destroy::destroy;
 pub use id::{ClipId, Label, Person};
 pub use queue::Queue;
 pub use record::{LabelledScore, Record};
-pub use recorder::{Metric, Recorder};
+pub use recorder::Recorder;
 pub use reviewing::{Answer, Entry, LeasedClip};
 pub use settings::Settings;
 pub use standing::Standing;

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -14,6 +13,7 @@ use super::queue::Queue;
 use super::settings::Settings;
 use super::store::Stored;
 use crate::gate::{Clock, Counters, Draw, Gate, Heard, LiveAudio, Policy, Stop, intended};
+use crate::metric::{Counter, Metric};
 use crate::{Error, ErrorKind, Result};
 
 /// Clips that may wait for the thread; each is a few hundred kilobytes.
@@ -33,19 +33,6 @@ pub struct Recorder {
     clock: Arc<dyn Clock>,
 }
 
-/// One line of the metrics.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Metric {
-    /// Name as in Prometheus, such as `wakegate_review_stored_total`.
-    pub name: &'static str,
-    /// What it counts, one line.
-    pub help: &'static str,
-    /// The reason that it counts, where it counts by reason.
-    pub reason: Option<&'static str>,
-    /// Its value.
-    pub value: u64,
-}
-
 enum Message {
     Offer(Box<Offer>),
     /// Answers once everything before it is done.
@@ -62,10 +49,10 @@ struct Offer {
 #[derive(Default)]
 struct Shared {
     gate: Arc<Counters>,
-    stored: AtomicU64,
-    errors: AtomicU64,
+    stored: Counter,
+    errors: Counter,
     /// Clips without a label when the queue was last looked at.
-    waiting: AtomicU64,
+    waiting: Counter,
     /// Stops that the day's counts do not hold yet.
     uncounted: Mutex<BTreeMap<&'static str, (Stop, u64)>>,
     last_error: Mutex<Option<Error>>,
@@ -79,7 +66,7 @@ impl Shared {
     }
 
     fn fail(&self, error: Error) {
-        self.errors.fetch_add(1, Ordering::Relaxed);
+        self.errors.inc();
         tracing::warn!(%error, "the review queue failed: nothing was kept");
         *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
     }
@@ -169,7 +156,7 @@ impl Recorder {
 
     /// Clips that are on the medium.
     pub fn stored(&self) -> u64 {
-        self.shared.stored.load(Ordering::Relaxed)
+        self.shared.stored.get()
     }
 
     /// Activations that were stopped for this reason.
@@ -185,21 +172,33 @@ impl Recorder {
     /// Every counter, by the name that it has in Prometheus.
     pub fn metrics(&self) -> Vec<Metric> {
         let shared = &self.shared;
-        let errors = shared.errors.load(Ordering::Relaxed);
-        let waiting = shared.waiting.load(Ordering::Relaxed);
-        let plain = |name, help, value| Metric { name, help, reason: None, value };
+        let errors = shared.errors.get();
+        let waiting = shared.waiting.get();
+        let plain = |name, kind, help, value| Metric { name, kind, help, reason: None, value };
         let mut metrics = vec![
             plain(
                 "wakegate_gate_admitted_total",
+                "counter",
                 "Activations that the gate let through.",
                 shared.gate.admitted(),
             ),
-            plain("wakegate_review_stored_total", "Clips stored for review.", self.stored()),
-            plain("wakegate_review_errors_total", "Errors of the review queue.", errors),
-            plain("wakegate_review_waiting_clips", "Clips that wait for a label.", waiting),
+            plain(
+                "wakegate_review_stored_total",
+                "counter",
+                "Clips stored for review.",
+                self.stored(),
+            ),
+            plain("wakegate_review_errors_total", "counter", "Errors of the review queue.", errors),
+            plain(
+                "wakegate_review_waiting_clips",
+                "gauge",
+                "Clips that wait for a label.",
+                waiting,
+            ),
         ];
         metrics.extend(Stop::ALL.map(|stop| Metric {
             name: "wakegate_gate_stopped_total",
+            kind: "counter",
             help: "Activations whose audio was wiped, by reason.",
             reason: Some(stop.as_str()),
             value: self.stopped(stop),
@@ -258,7 +257,7 @@ impl Worker {
         // An error drops the audio, which wipes it.
         match self.queue.take(&mut self.gate, heard, audio, since_ms) {
             Ok(Stored::Kept(_)) => {
-                self.shared.stored.fetch_add(1, Ordering::Relaxed);
+                self.shared.stored.inc();
             }
             Ok(Stored::Dropped(_)) => {}
             Err(error) => {
@@ -290,7 +289,7 @@ impl Worker {
     /// Notes how many clips wait.
     fn look(&mut self) {
         match self.queue.waiting() {
-            Ok(waiting) => self.shared.waiting.store(waiting, Ordering::Relaxed),
+            Ok(waiting) => self.shared.waiting.set(waiting),
             Err(error) => self.shared.fail(error),
         }
     }

@@ -3,7 +3,7 @@
 
 use wakegate::intervals::{Interval, poisson};
 use wakegate_lab::eval::bootstrap::{Resampling, intervals};
-use wakegate_lab::eval::bootstrap_units::{CELLS, Units};
+use wakegate_lab::eval::bootstrap_units::{BootstrapUnits, CELLS};
 use wakegate_lab::eval::clusters::{Clusters, Exposure};
 use wakegate_lab::eval::event::{Detection, Rules};
 use wakegate_lab::eval::figures::{Figures, Settings};
@@ -60,7 +60,7 @@ fn judged(times: &[f64], seed: u64) -> (Interval, Interval, Option<Clusters>) {
     let mut falses = vec![0; cells];
     times.iter().for_each(|time| falses[(time / cell_s) as usize] += 1);
     let exposure = Exposure::new(falses, vec![cell_s / HOUR; cells]);
-    let units = Units::stream(cells);
+    let units = BootstrapUnits::stream(cells);
     let resampling = Resampling { units: &units, count: 400, seed };
     let drawn = intervals(resampling, 0.95, |weights| vec![exposure.per_hour(weights)]);
     let Interval { low, high } = poisson(times.len() as u64, 0.95).unwrap();

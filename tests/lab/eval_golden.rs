@@ -94,7 +94,7 @@ fn events_of_single_trials_are_the_confusion_matrix() {
     use wakegate_lab::eval::det::Sweep;
     use wakegate_lab::eval::event::{Detection, Rules};
     use wakegate_lab::eval::matching::{Recording, Span, WHOLE};
-    use wakegate_lab::eval::outcomes::Tally;
+    use wakegate_lab::eval::outcomes::Outcomes;
 
     let rules = Rules { rate_hz: 16_000, merge: 4_000, refractory: 16_000, tolerance: 8_000 };
     for case in cases("ranks") {
@@ -117,7 +117,7 @@ fn events_of_single_trials_are_the_confusion_matrix() {
             })
             .collect();
         let expected = numbers(&case["accepted_at_half"]);
-        let tally = Tally::of(&recordings, &rules, |detection| detection.score >= 0.5);
+        let tally = Outcomes::of(&recordings, &rules, |detection| detection.score >= 0.5);
         let hits = tally.targets().filter(|target| target.accepted).count() as f64;
         let falses = tally.negatives().filter(|negative| negative.accepted).count() as f64;
         assert_eq!([hits, falses], expected.as_slice());

@@ -2,13 +2,13 @@
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use wakegate_lab::eval::bootstrap_units::Units;
+use wakegate_lab::eval::bootstrap_units::BootstrapUnits;
 use wakegate_lab::eval::det::Sweep;
 use wakegate_lab::eval::event::{Detection, Rules, events};
 use wakegate_lab::eval::groups;
 use wakegate_lab::eval::groups::Points;
 use wakegate_lab::eval::matching::{Recording, Span, WHOLE};
-use wakegate_lab::eval::outcomes::Tally;
+use wakegate_lab::eval::outcomes::Outcomes;
 
 /// Few scores and close times, so that ties, merges and overlaps are common.
 fn recording() -> impl Strategy<Value = Recording> {
@@ -43,7 +43,7 @@ fn rules() -> impl Strategy<Value = Rules> {
 proptest! {
     #[test]
     fn every_event_has_one_fate(recordings in vec(recording(), 0..6), rules in rules()) {
-        let tally = Tally::of(&recordings, &rules, |d| d.accepted);
+        let tally = Outcomes::of(&recordings, &rules, |d| d.accepted);
         let hits = tally.targets().filter(|target| target.accepted).count();
         let all: usize = recordings
             .iter()
@@ -59,7 +59,7 @@ proptest! {
     fn the_curve_is_the_tally_at_each_threshold(recordings in vec(recording(), 1..6), rules in rules()) {
         let curve = Sweep::new(&recordings, &rules, 1_000).curve(&rules, None);
         for point in &curve.points {
-            let tally = Tally::of(&recordings, &rules, |d| d.score >= point.threshold);
+            let tally = Outcomes::of(&recordings, &rules, |d| d.score >= point.threshold);
             let misses = tally.targets().filter(|target| !target.accepted).count() as u64;
             prop_assert_eq!(point.misses, misses);
             prop_assert_eq!(point.false_accepts, tally.false_accepts.len() as u64);
@@ -69,9 +69,9 @@ proptest! {
     #[test]
     fn drawing_everybody_once_is_the_curve_itself(recordings in vec(recording(), 1..6), rules in rules()) {
         let sweep = Sweep::new(&recordings, &rules, 1_000);
-        let once = vec![1; Units::of(&recordings).count()];
+        let once = vec![1; BootstrapUnits::of(&recordings).count()];
         prop_assert_eq!(sweep.curve(&rules, Some(&once)), sweep.curve(&rules, None));
-        let twice = vec![2; Units::of(&recordings).count()];
+        let twice = vec![2; BootstrapUnits::of(&recordings).count()];
         let (one, two) = (sweep.curve(&rules, None), sweep.curve(&rules, Some(&twice)));
         prop_assert_eq!(two.targets, 2 * one.targets);
         for (one, two) in one.points.iter().zip(&two.points) {
@@ -81,11 +81,11 @@ proptest! {
 
     #[test]
     fn the_parts_are_the_whole(recordings in vec(recording(), 1..6), rules in rules()) {
-        let tally = Tally::of(&recordings, &rules, |d| d.accepted);
-        let name = |place: wakegate_lab::eval::outcomes::Place| {
+        let tally = Outcomes::of(&recordings, &rules, |d| d.accepted);
+        let name = |place: wakegate_lab::eval::outcomes::RecordingPlace| {
             (place.recording % 2 + place.span.unwrap_or(0) % 3).to_string()
         };
-        let lax = [(9.0, Tally::of(&recordings, &rules, |_| true))];
+        let lax = [(9.0, Outcomes::of(&recordings, &rules, |_| true))];
         let points = Points { here: &tally, at: &lax };
         let groups = groups::by(&recordings, points, &rules, 0.95, name).unwrap();
         let missed_lax: u64 =

@@ -4,7 +4,7 @@ use wakegate::audio::SAMPLE_RATE;
 
 /// What a sample is in the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Form {
+pub enum SampleFormat {
     /// 16-bit integers; what is beyond full scale is clipped
     #[value(name = "i16")]
     Int16,
@@ -17,15 +17,15 @@ pub enum Form {
 pub const HEADER_16: usize = 44;
 
 /// What stands before `samples` samples of a mono file at [`SAMPLE_RATE`].
-pub fn header(samples: usize, form: Form) -> Vec<u8> {
+pub fn header(samples: usize, form: SampleFormat) -> Vec<u8> {
     let (tag, width) = match form {
-        Form::Int16 => (1_u16, 2_u16),
-        Form::Float32 => (3, 4),
+        SampleFormat::Int16 => (1_u16, 2_u16),
+        SampleFormat::Float32 => (3, 4),
     };
     // Anything but integers also says how many samples there are.
     let fact: &[u8] = match form {
-        Form::Int16 => &[],
-        Form::Float32 => b"fact\x04\0\0\0",
+        SampleFormat::Int16 => &[],
+        SampleFormat::Float32 => b"fact\x04\0\0\0",
     };
     let count = u32::try_from(samples).unwrap_or(u32::MAX);
     let size = count.saturating_mul(u32::from(width));
@@ -55,12 +55,12 @@ pub fn int16(sample: f32) -> [u8; 2] {
 }
 
 /// A mono file of `samples` at [`SAMPLE_RATE`].
-pub fn bytes(samples: &[f32], form: Form) -> Vec<u8> {
+pub fn bytes(samples: &[f32], form: SampleFormat) -> Vec<u8> {
     let mut file = header(samples.len(), form);
     for &sample in samples {
         match form {
-            Form::Int16 => file.extend_from_slice(&int16(sample)),
-            Form::Float32 => file.extend_from_slice(&sample.to_le_bytes()),
+            SampleFormat::Int16 => file.extend_from_slice(&int16(sample)),
+            SampleFormat::Float32 => file.extend_from_slice(&sample.to_le_bytes()),
         }
     }
     file
@@ -78,7 +78,7 @@ mod tests {
         let samples: Vec<f32> =
             (0..1000).map(|n| ((n * 37 % 201) as f32 - 100.0) / 128.0).collect();
         let folder = tempfile::tempdir().unwrap();
-        for form in [Form::Int16, Form::Float32] {
+        for form in [SampleFormat::Int16, SampleFormat::Float32] {
             let path = folder.path().join("a.wav");
             std::fs::write(&path, bytes(&samples, form)).unwrap();
             let mut source = FileSource::open(&path).unwrap();

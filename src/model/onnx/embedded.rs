@@ -6,7 +6,7 @@ use tract_onnx::prelude::*;
 use tract_onnx::tract_core::knobs::KnobScope;
 use tract_onnx::tract_core::plan::SimpleState;
 
-use super::{Port, Take, failed, refused_port};
+use super::{OnOutput, Port, failed, refused_port};
 use crate::Result;
 
 /// From this kernel size on a convolution gathers its input while it multiplies. tract's own limit
@@ -100,14 +100,14 @@ impl Session {
     }
 
     /// Runs the network; see [`Network::run`](super::Network::run).
-    pub(super) fn run(&mut self, feedback: &[Option<usize>], take: &mut Take) -> Result<()> {
+    pub(super) fn run(&mut self, feedback: &[Option<usize>], take: &mut OnOutput) -> Result<()> {
         let done = self.turn(feedback, take);
         // The values of the run are of no use any more, and hold on to the inputs.
         let over = self.state.reset_turn();
         done.and(over.map_err(|error| failed("a network failed to end a run", &error)))
     }
 
-    fn turn(&mut self, feedback: &[Option<usize>], take: &mut Take) -> Result<()> {
+    fn turn(&mut self, feedback: &[Option<usize>], take: &mut OnOutput) -> Result<()> {
         let failed_run = |error| failed("a network failed to run", &error);
         for (&node, input) in self.nodes.iter().zip(&self.inputs) {
             let value = TValue::from_const(Arc::clone(input));

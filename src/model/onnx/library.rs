@@ -10,7 +10,7 @@ use ort::session::builder::GraphOptimizationLevel;
 use ort::value::{DynValue, Outlet, Tensor, TensorElementType};
 
 use self::run::Names;
-use super::{Port, TELEMETRY_VARIABLE, Take, failed, refused_port};
+use super::{OnOutput, Port, TELEMETRY_VARIABLE, failed, refused_port};
 use crate::{Error, ErrorKind, Result};
 
 /// Loads the library, of which a process may have one in its life.
@@ -93,7 +93,7 @@ impl Session {
     }
 
     /// Runs the network; see [`Network::run`](super::Network::run).
-    pub(super) fn run(&mut self, feedback: &[Option<usize>], take: &mut Take) -> Result<()> {
+    pub(super) fn run(&mut self, feedback: &[Option<usize>], take: &mut OnOutput) -> Result<()> {
         let mut outputs = run::run(&mut self.session, &self.names, &self.inputs)
             .map_err(|error| failed("a network failed to run", &error))?;
         for (index, &fed_back) in feedback.iter().enumerate() {

@@ -11,12 +11,12 @@ use wakegate::{Error, ErrorKind, Result};
 use wakegate_lab::eval::certify;
 use wakegate_lab::eval::certify::{DAY_CLIPS, Goal, Labelled, REPORTED_2019, Report};
 
-use super::eval::rows::{Form, Head, Reading};
+use super::eval::rows::{Head, Reading, RowFormat};
 use super::output;
 use super::output::{JsonLines, counted};
 use super::provenance;
 use super::provenance::Origin;
-use super::queue_location::Place;
+use super::queue_location::QueueLocation;
 use super::review::open_or_make;
 use super::{Outcome, open_model};
 
@@ -61,7 +61,7 @@ pub struct Calibrate {
     #[arg(long, value_name = "NAME", env = "USER", default_value = "operator")]
     by: Person,
     #[command(flatten)]
-    place: Place,
+    place: QueueLocation,
 }
 
 /// What a row must have, and what it may say of where it comes from; it may have more.
@@ -277,9 +277,9 @@ fn read(path: &Path) -> Result<Rows> {
 }
 
 /// Refuses a table that can't hold labels, before its rows.
-fn begin(form: Form, head: &Head) -> Result<()> {
+fn begin(form: RowFormat, head: &Head) -> Result<()> {
     let refused = || Error::new(ErrorKind::Settings, "the labels are refused");
-    if form == Form::Audacity {
+    if form == RowFormat::Audacity {
         return Err(refused()
             .expected("the output of `score --activations` or of `review export`")
             .found("labels as Audacity exports them"));

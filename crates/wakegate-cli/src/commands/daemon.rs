@@ -16,7 +16,7 @@ use wakegate::gate::harden;
 use wakegate::pipeline::{Event, Observer, Report};
 use wakegate::{Error, ErrorKind, Result};
 
-use super::queue_location::Place;
+use super::queue_location::QueueLocation;
 use super::wyoming::WyomingOptions;
 use super::{Engine, Outcome, log, output};
 
@@ -24,7 +24,7 @@ use super::{Engine, Outcome, log, output};
 #[derive(Args)]
 pub struct DaemonArguments {
     #[command(flatten)]
-    place: Place,
+    place: QueueLocation,
     /// Input device: an identifier, a name or a part of one, or - for raw PCM on stdin
     #[arg(long, value_name = "NAME", conflicts_with = "input", allow_hyphen_values = true)]
     device: Option<String>,
@@ -155,7 +155,7 @@ impl Lines {
 impl Observer for Lines {
     fn on_activation(&mut self, event: &Event<'_>) {
         let Err(error) = self.write(&Report::from(event)) else { return };
-        self.counters.failed.up();
+        self.counters.failed.inc();
         if error.kind() == io::ErrorKind::BrokenPipe {
             // Whoever read the lines has gone.
             return self.stop.ask();

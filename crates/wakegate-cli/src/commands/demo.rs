@@ -56,7 +56,7 @@ impl Demo {
         let widths = Widths::of(&entries);
         drop(Scorer::new(&model, true)?);
         widths.head()?;
-        let mut tally = Tally::default();
+        let mut tally = Totals::default();
         ordered_parallel::in_order(
             Bounds::of(worker_count(None)?, entries.len()),
             each(&entries),
@@ -223,7 +223,7 @@ impl Passed {
 
 /// What would have reached a reviewer.
 #[derive(Default)]
-struct Tally {
+struct Totals {
     recordings: usize,
     wanted: usize,
     right: usize,
@@ -234,7 +234,7 @@ struct Tally {
     failures: usize,
 }
 
-impl Tally {
+impl Totals {
     fn add(&mut self, entry: &Entry, row: &Row, peer: Option<&Peer>) {
         let passed = row.verdict == Verdict::Intended;
         let wanted = entry.expected == Verdict::Intended;

@@ -3,7 +3,7 @@
 use clap::Args;
 use serde::Serialize;
 use wakegate::Result;
-use wakegate::audio::{DeviceInfo, Form, devices};
+use wakegate::audio::{DeviceFormat, DeviceInfo, devices};
 
 use super::Outcome;
 use super::output;
@@ -75,7 +75,7 @@ fn item(device: &DeviceInfo) -> Item<'_> {
 }
 
 /// Few entries for what may be hundreds of combinations: one device takes any of 64 channels in 13 formats.
-fn grouped(forms: &[Form]) -> Vec<Forms<'_>> {
+fn grouped(forms: &[DeviceFormat]) -> Vec<Forms<'_>> {
     let mut all: Vec<Forms<'_>> = Vec::new();
     for form in forms {
         let like = |found: &&mut Forms<'_>| {
@@ -124,7 +124,7 @@ fn show(device: &DeviceInfo) -> Result<()> {
 }
 
 /// `1-2 channels, 8000-48000 Hz, i16 i32`: what the forms span.
-fn summary(forms: &[Form]) -> String {
+fn summary(forms: &[DeviceFormat]) -> String {
     let span = |low: u32, high: u32| {
         if low == high { low.to_string() } else { format!("{low}-{high}") }
     };
@@ -160,10 +160,14 @@ mod tests {
         let mut forms = Vec::new();
         for channels in 1..=64 {
             for format in ["i16", "f32"] {
-                forms.push(Form { channels, rates: (4_000, 96_000), format: format.into() });
+                forms.push(DeviceFormat {
+                    channels,
+                    rates: (4_000, 96_000),
+                    format: format.into(),
+                });
             }
         }
-        forms.push(Form { channels: 2, rates: (44_100, 44_100), format: "i16".into() });
+        forms.push(DeviceFormat { channels: 2, rates: (44_100, 44_100), format: "i16".into() });
         let found = grouped(&forms);
         assert_eq!(found.len(), 2, "{found:?}");
         assert_eq!((found[0].min_channels, found[0].max_channels), (1, 64));
@@ -173,7 +177,8 @@ mod tests {
 
     #[test]
     fn a_summary_spans_all_forms() {
-        let form = |channels, rates, format: &str| Form { channels, rates, format: format.into() };
+        let form =
+            |channels, rates, format: &str| DeviceFormat { channels, rates, format: format.into() };
         let forms = [
             form(1, (16_000, 16_000), "i16"),
             form(2, (44_100, 48_000), "i16"),

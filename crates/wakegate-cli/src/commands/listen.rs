@@ -45,7 +45,7 @@ pub struct Listen {
     /// Hand a recording of a form that is not known here to an ffmpeg that you have
     #[arg(long, requires = "input")]
     ffmpeg: bool,
-    /// Take a recording in real time
+    /// InputFile a recording in real time
     #[arg(long, requires = "input")]
     pace: bool,
     /// Length of the chunks in milliseconds
@@ -77,7 +77,7 @@ impl Listen {
         };
         let asked = self.ffmpeg || config.decode.ffmpeg;
         let mut source = open(input, channel, asked)?;
-        let mut take = Take::new(&model, &config)?;
+        let mut take = InputFile::new(&model, &config)?;
         let mut lines = JsonLines::stdout();
         let path = input.to_string_lossy();
         let manifest = model.manifest();
@@ -132,12 +132,12 @@ fn open(input: &Path, channel: Channel, ffmpeg: bool) -> Result<Box<dyn Source>>
 }
 
 /// A recording on its way through the pipeline, and into the review queue where that is on.
-struct Take {
+struct InputFile {
     stream: Stream<Excerpts>,
     queue: Option<Sink>,
 }
 
-impl Take {
+impl InputFile {
     fn new(model: &Model, config: &Config) -> Result<Self> {
         let queue = config.review.enabled.then(|| Sink::open(&config.review)).transpose()?;
         let mut stream = Stream::of(model)?;

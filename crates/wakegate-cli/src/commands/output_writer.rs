@@ -15,7 +15,7 @@ use wakegate_lab::table::WholeFile;
 
 use super::output_formats::{Format, RecordWriter};
 use super::resume_journal::Journal;
-use super::run_summary::Tally;
+use super::run_summary::RunSummary;
 
 /// The options of the output.
 #[derive(Args)]
@@ -59,7 +59,7 @@ impl OutputOptions {
         &self,
         shape: Shape,
         run: &Value,
-        tally: &mut Tally,
+        tally: &mut RunSummary,
     ) -> Result<Option<Destination>> {
         shape.check()?;
         let Some(path) = &self.output else {

@@ -6,7 +6,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use wakegate_lab::corpus::Corpus;
 
 use super::output::{self, counted};
-use super::run_summary::Tally;
+use super::run_summary::RunSummary;
 
 /// How often the numbers change.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -52,7 +52,7 @@ impl Progress {
     }
 
     /// `bytes` more of the corpus are done.
-    pub fn step(&mut self, bytes: u64, tally: &Tally) {
+    pub fn step(&mut self, bytes: u64, tally: &RunSummary) {
         if self.bar.is_hidden() {
             return;
         }

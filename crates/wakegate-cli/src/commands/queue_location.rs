@@ -12,7 +12,7 @@ use super::{Engine, open_model, output};
 
 /// Which settings, and which queue.
 #[derive(Args)]
-pub struct Place {
+pub struct QueueLocation {
     /// The settings; `wakegate config print` shows all of them. Of a recording only its wake word
     /// and its `[review]` count
     #[arg(long, value_name = "FILE", global = true)]
@@ -26,7 +26,7 @@ pub struct Place {
     key_file: Option<PathBuf>,
 }
 
-impl Place {
+impl QueueLocation {
     /// Whether the command line names a queue.
     pub fn names_a_queue(&self) -> bool {
         self.queue.is_some()

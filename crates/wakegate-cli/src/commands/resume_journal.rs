@@ -18,7 +18,7 @@ use wakegate::{Error, ErrorKind, Result};
 use wakegate_lab::corpus::About;
 use wakegate_lab::scoring::Record;
 
-use super::run_summary::Tally;
+use super::run_summary::RunSummary;
 
 /// The closing line of a recording. Its first key tells it from a record.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -82,7 +82,7 @@ impl Journal {
     /// # Errors
     /// [`ErrorKind::Io`] where it can't be read, or another process writes it;
     /// [`ErrorKind::Settings`] where it is of another run.
-    pub fn resume(output: &Path, run: &Value, tally: &mut Tally) -> Result<Self> {
+    pub fn resume(output: &Path, run: &Value, tally: &mut RunSummary) -> Result<Self> {
         let path = Self::path_of(output);
         let io = |e: io::Error| Error::io("read", &path, &e);
         let mut file = OpenOptions::new().read(true).write(true).open(&path).map_err(io)?;
@@ -308,7 +308,7 @@ mod tests {
         let near_ends = |cut: &usize| ends.iter().any(|end| cut.abs_diff(*end) < 3);
         for cut in (0..=text.len()).filter(|cut| cut % 11 == 0 || near_ends(cut)) {
             fs::write(&path, &text[..cut]).unwrap();
-            let mut tally = Tally::default();
+            let mut tally = RunSummary::default();
             let mut journal = Journal::resume(&output, &run, &mut tally).unwrap();
             let done = ends.iter().filter(|end| **end <= cut).count();
             let expected: Vec<_> =
@@ -335,7 +335,7 @@ mod tests {
         let run = json!({"model": "a-1", "activations": false});
         let journal = written(&output, &run);
         let resume = |run: &Value| {
-            let result = Journal::resume(&output, run, &mut Tally::default());
+            let result = Journal::resume(&output, run, &mut RunSummary::default());
             result.map(|_| ()).map_err(|error| error.to_string())
         };
         let locked = resume(&run).unwrap_err();
@@ -346,7 +346,7 @@ mod tests {
         let twice = Journal::create(&output, &run).err().unwrap().to_string();
         assert!(twice.contains("hint: go on with --resume"), "{twice}");
         assert_eq!(resume(&run), Ok(()));
-        let mut journal = Journal::resume(&output, &run, &mut Tally::default()).unwrap();
+        let mut journal = Journal::resume(&output, &run, &mut RunSummary::default()).unwrap();
         assert_eq!(records(&mut journal), ["a", "a", "b"]);
         journal.remove().unwrap();
         assert!(!Journal::path_of(&output).exists());

@@ -12,7 +12,7 @@ use wakegate::{Error, ErrorKind, Result};
 
 use super::output;
 use super::output::{JsonLines, counted};
-use super::queue_location::Place;
+use super::queue_location::QueueLocation;
 use super::review_export::Export;
 use super::{Outcome, review_serve};
 
@@ -27,7 +27,7 @@ use super::{Outcome, review_serve};
         wakegate review --config wakegate.toml export --output labels.csv")]
 pub struct Review {
     #[command(flatten)]
-    place: Place,
+    place: QueueLocation,
     #[command(subcommand)]
     command: Command,
 }

@@ -41,7 +41,7 @@ impl Told {
 
 /// Counts of a run.
 #[derive(Debug, Default)]
-pub struct Tally {
+pub struct RunSummary {
     scored: usize,
     samples: u64,
     /// By verdict and reason.
@@ -59,7 +59,7 @@ pub struct Tally {
     last_warned: String,
 }
 
-impl Tally {
+impl RunSummary {
     /// Adds a recording: its length in samples at 16 kHz, or the kind of error that it ended with.
     pub fn add(&mut self, length: Result<u64, &str>, records: &[Record]) {
         match length {

@@ -18,10 +18,10 @@ use super::inputs::Inputs;
 use super::output;
 use super::output_writer::{Destination, OutputOptions};
 use super::progress::Progress;
-use super::queue_location::{Place, only_model};
+use super::queue_location::{QueueLocation, only_model};
 use super::queue_sink::Sink;
 use super::resume_journal::fingerprint;
-use super::run_summary::{Tally, kind_name};
+use super::run_summary::{RunSummary, kind_name};
 use super::{Engine, Outcome, worker_count};
 
 /// Judge recordings: one record each, in the order given
@@ -63,7 +63,7 @@ pub struct Score {
     #[arg(long)]
     timings: bool,
     #[command(flatten)]
-    place: Place,
+    place: QueueLocation,
 }
 
 impl Score {
@@ -85,7 +85,7 @@ impl Score {
         let model = only_model(&config)?;
         // A model that can't be loaded is no recording's fault: say so before the first record.
         let first = self.scorer(&model)?;
-        let mut tally = Tally::default();
+        let mut tally = RunSummary::default();
         let shape = Shape {
             names: corpus.has_columns(),
             activations: self.activations,
@@ -223,7 +223,7 @@ struct Report<'m> {
     shape: Shape,
     destination: Destination,
     progress: Progress,
-    tally: Tally,
+    tally: RunSummary,
     sink: Option<Sink>,
 }
 

@@ -110,7 +110,7 @@ impl Fanout {
         let decided = Arc::new(decided);
         for way in self.ways.iter().filter(|way| way.wants(&decided.decision)) {
             if way.queue.try_send(Arc::clone(&decided)).is_err() {
-                way.counters.dropped.up();
+                way.counters.dropped.inc();
             }
         }
     }
@@ -121,8 +121,8 @@ fn deliver(waiting: &Receiver<Arc<Decided>>, mut observer: Box<dyn Observer>, ow
         // One event that a receiver can't take is no reason to miss the next.
         match catch_unwind(AssertUnwindSafe(|| decided.tell(&mut *observer))) {
             Ok(()) if observer.counts_deliveries() => {}
-            Ok(()) => own.delivered.up(),
-            Err(_) => own.failed.up(),
+            Ok(()) => own.delivered.inc(),
+            Err(_) => own.failed.inc(),
         }
     }
 }

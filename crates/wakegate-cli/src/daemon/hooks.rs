@@ -21,7 +21,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use tracing::warn;
 
-use super::log_limit::Seldom;
+use super::log_limit::LogLimit;
 use super::metrics::SinkCounters;
 use wakegate::decision::Verdict;
 use wakegate::pipeline::{Event, Observer, Report, WordEvent, WordReport};
@@ -58,7 +58,7 @@ pub struct Hook {
     timeout: Duration,
     counters: Arc<SinkCounters>,
     ending: Arc<AtomicBool>,
-    said: Seldom,
+    said: LogLimit,
 }
 
 impl Hook {
@@ -70,13 +70,13 @@ impl Hook {
         counters: Arc<SinkCounters>,
         ending: Arc<AtomicBool>,
     ) -> Self {
-        Self { when, command, timeout, counters, ending, said: Seldom::default() }
+        Self { when, command, timeout, counters, ending, said: LogLimit::default() }
     }
 
     /// Runs the command on `report`, and counts where it did not go well.
     fn start(&mut self, report: &impl Serialize) {
         if let Err(reason) = self.run(report) {
-            self.counters.failed.up();
+            self.counters.failed.inc();
             let receiver = self.counters.name;
             self.said.say(|hidden| warn!(receiver, reason, hidden, "a command failed"));
         }
@@ -109,7 +109,7 @@ impl Hook {
                 if status.success() { Ok(()) } else { Err(status.to_string()) }
             }
             None => {
-                self.counters.killed.up();
+                self.counters.killed.inc();
                 Err(format!("killed after {} s", self.timeout.as_secs_f64()))
             }
         }
@@ -156,7 +156,7 @@ impl Hook {
                     return;
                 }
             }
-            counters.killed.up();
+            counters.killed.inc();
             kill_marked(&mark);
         };
         // Where no thread can be had, the daemon's end is its end.

@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 use tracing::{info, warn};
 use zeroize::{Zeroize, Zeroizing};
 
-use super::metrics::{Count, Counters};
+use super::metrics::Counters;
 use crate::config::Audio;
 use wakegate::audio::ring::{Block, Flow};
 use wakegate::audio::{Input, Stream};
+use wakegate::metric::Counter;
 use wakegate::{Error, ErrorKind};
 
 /// First pause after a fault; each further one is twice as long.
@@ -146,7 +147,7 @@ impl Device {
         match self.input.open() {
             Ok(stream) => {
                 info!(device = stream.description, "listening");
-                self.counters.opened.up();
+                self.counters.opened.inc();
                 self.patient = true;
                 let (rate, now) = (stream.rate, Instant::now());
                 let seen = Seen::default();
@@ -161,7 +162,7 @@ impl Device {
 
     /// Closes the device because of `error`, until the next attempt.
     fn close(&mut self, error: Error) -> Found {
-        self.counters.device_faults.up();
+        self.counters.device_faults.inc();
         let ended = self.stream.take().is_some_and(|watched| !watched.stream.is_clocked());
         self.samples.zeroize();
         if ended || !self.patient {
@@ -176,7 +177,7 @@ impl Device {
 
 impl Seen {
     fn add_up(&mut self, flow: &Flow, counters: &Counters) {
-        let add = |seen: &mut u64, now: u64, count: &Count| {
+        let add = |seen: &mut u64, now: u64, count: &Counter| {
             count.add(now - *seen);
             *seen = now;
         };

@@ -155,7 +155,7 @@ impl Shift {
 
     /// After a panic: builds everything anew that may have been left half done.
     fn survives(&mut self) -> bool {
-        self.counters.panics.up();
+        self.counters.panics.inc();
         self.counters.set_flowing(false);
         let now = Instant::now();
         self.panics.retain(|&at| now.duration_since(at) < PANIC_WINDOW);

@@ -12,11 +12,11 @@ use tracing::{error, info, warn};
 use super::judging_thread::{Ended, Order, Work, Worker};
 use super::metrics::Counters;
 use super::metrics_server::Page;
-use super::review_queue::Reviewed;
+use super::review_queue::ReviewQueue;
 use super::sinks::{Named, Receivers};
 use super::startup;
 use super::systemd_notify::Watch;
-use super::wyoming_server::Satellites;
+use super::wyoming_server::WyomingServer;
 use crate::config;
 use crate::config::{Config, Level};
 use crate::wyoming::Uri;
@@ -114,7 +114,7 @@ impl Daemon {
     pub fn run(self, setup: Setup) -> Result<End> {
         let Setup { config, read_again, patient, receivers, set_level, serving, counters } = setup;
         let models = startup::models(&config.wake_word)?;
-        let review = Reviewed::open(&config.review)?;
+        let review = ReviewQueue::open(&config.review)?;
         review.show(&counters);
         let input = config.audio.enabled.then(|| startup::input(&config.audio)).transpose()?;
         let words = startup::listened_words(&models, &counters, input.is_some())?;
@@ -161,13 +161,13 @@ struct Running {
     config: Config,
     read_again: Option<ReadAgain>,
     models: Vec<Model>,
-    review: Reviewed,
+    review: ReviewQueue,
     /// Those before it, as long as they are fed: the judging thread must not wait for their end.
-    retired: Vec<Reviewed>,
+    retired: Vec<ReviewQueue>,
     counters: Arc<Counters>,
     page: Option<Page>,
     receivers: Receivers,
-    satellites: Option<Satellites>,
+    satellites: Option<WyomingServer>,
     /// None where no device is listened to.
     worker: Option<Worker>,
     watch: Watch,
@@ -185,7 +185,7 @@ impl Running {
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
-            self.retired.retain(Reviewed::is_fed);
+            self.retired.retain(ReviewQueue::is_fed);
             let now = Instant::now();
             self.watch.look(now);
             if now >= models_due {
@@ -214,12 +214,12 @@ impl Running {
     }
 
     /// Starts the Wyoming server, where there is to be one.
-    fn serve(&self) -> Result<Option<Satellites>> {
+    fn serve(&self) -> Result<Option<WyomingServer>> {
         if self.config.wyoming.listen.is_none() {
             self.counters.hide("wyoming");
             return Ok(None);
         }
-        let satellites = Satellites::start(
+        let satellites = WyomingServer::start(
             &self.config.wyoming,
             self.models.clone(),
             self.receivers.fanout(),
@@ -234,9 +234,9 @@ impl Running {
     fn reload(&mut self) {
         self.watch.reloading(false);
         match self.try_reload() {
-            Ok(()) => self.counters.reloads.up(),
+            Ok(()) => self.counters.reloads.inc(),
             Err(error) => {
-                self.counters.reloads_refused.up();
+                self.counters.reloads_refused.inc();
                 error!(%error, "the configuration stays as it was");
             }
         }
@@ -266,7 +266,7 @@ impl Running {
         let moved = new.metrics != old.metrics;
         let page = if moved { startup::page(&new, &self.counters)? } else { None };
         let reviews = new.review != old.review;
-        let review = reviews.then(|| Reviewed::open(&new.review)).transpose()?;
+        let review = reviews.then(|| ReviewQueue::open(&new.review)).transpose()?;
         let queue = new.runtime.queue != old.runtime.queue;
         if new.hooks != old.hooks || new.mqtt != old.mqtt || queue {
             self.receivers.reconfigure(&new)?;
@@ -337,7 +337,7 @@ impl Running {
     fn check_models(&self) {
         for model in &self.models {
             if let Err(error) = model.check_files() {
-                self.counters.model_altered.up();
+                self.counters.model_altered.inc();
                 warn!(%error, "a model's files were altered: the one that was loaded goes on");
             }
         }

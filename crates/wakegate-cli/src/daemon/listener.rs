@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use super::fanout::{Decided, Fanout};
 use super::listened_word::{ListenedWord, Rebuildable};
-use super::log_limit::Seldom;
+use super::log_limit::LogLimit;
 use super::metrics::{Counters, WordCounters};
 use wakegate::audio::ring::Block;
 use wakegate::audio::{Resampler, SAMPLE_RATE};
@@ -25,7 +25,7 @@ pub struct Listener {
     segment: Option<Segment>,
     mono: Zeroizing<Vec<f32>>,
     outlet: Outlet,
-    gaps: Seldom,
+    gaps: LogLimit,
 }
 
 /// A stretch of one open device.
@@ -43,7 +43,7 @@ struct Outlet {
     words: Vec<Word>,
     fanout: Fanout,
     counters: Arc<Counters>,
-    errors: Seldom,
+    errors: LogLimit,
 }
 
 /// What has to be said of a wake word with each of its decisions.
@@ -79,8 +79,8 @@ impl Listener {
             stream,
             segment: None,
             mono: Zeroizing::default(),
-            outlet: Outlet { source, words: told, fanout, counters, errors: Seldom::default() },
-            gaps: Seldom::default(),
+            outlet: Outlet { source, words: told, fanout, counters, errors: LogLimit::default() },
+            gaps: LogLimit::default(),
         }
     }
 
@@ -182,7 +182,7 @@ impl Listener {
     /// across the hole.
     fn gap(&mut self, at: u64, lost: u64, rate: u32) {
         let counters = &self.outlet.counters;
-        counters.gaps.up();
+        counters.gaps.inc();
         counters.set_flowing(false);
         self.gaps.say(|hidden| {
             warn!(at_frame = at, lost, hidden, "audio is missing: judging starts afresh");
@@ -239,12 +239,12 @@ impl Outlet {
         };
         match decision {
             Decision::Word(word) => {
-                counters.words.up();
+                counters.words.inc();
                 self.counters.word_delay.observe(late(word.end_sample));
             }
             Decision::Verdict(activation) => {
-                counters.candidates.up();
-                counters.verdicts(activation.verdict, activation.reason).up();
+                counters.candidates.inc();
+                counters.verdicts(activation.verdict, activation.reason).inc();
                 self.counters.delay.observe(late(activation.end_sample));
                 debug!(
                     wake_word = &**name,

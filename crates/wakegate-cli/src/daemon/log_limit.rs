@@ -7,12 +7,12 @@ const PAUSE: Duration = Duration::from_secs(10);
 
 /// Holds back messages that come too close after each other, and counts them.
 #[derive(Debug, Default)]
-pub struct Seldom {
+pub struct LogLimit {
     last: Option<Instant>,
     hidden: u64,
 }
 
-impl Seldom {
+impl LogLimit {
     /// Calls `message` with the number of those held back since the last one, unless that was
     /// a moment ago.
     pub fn say(&mut self, message: impl FnOnce(u64)) {
@@ -32,7 +32,7 @@ mod tests {
 
     #[test]
     fn the_second_message_at_once_is_held_back_and_counted_in_the_next() {
-        let mut seldom = Seldom::default();
+        let mut seldom = LogLimit::default();
         let mut said = Vec::new();
         (0..3).for_each(|_| seldom.say(|hidden| said.push(hidden)));
         assert_eq!(said, [0]);

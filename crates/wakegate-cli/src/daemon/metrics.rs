@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::wyoming;
+use wakegate::ErrorKind;
 use wakegate::decision::{Reason, Verdict};
+use wakegate::metric::{Counter, Metric};
 use wakegate::pipeline::Numbers;
-use wakegate::{ErrorKind, review};
 
 /// Upper ends of the buckets of the time that a block takes, in microseconds.
 const STEP_US: [u64; 10] = [100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000];
@@ -25,50 +25,24 @@ pub const VERDICTS: [Verdict; 3] = [Verdict::Intended, Verdict::Accidental, Verd
 /// All reasons, in the order in which they are shown.
 pub const REASONS: [Reason; 3] = [Reason::Intended, Reason::NotWakeWord, Reason::NotAddressed];
 
-/// A number that goes up.
-#[derive(Debug, Default)]
-pub struct Count(AtomicU64);
-
-impl Count {
-    /// One more.
-    pub fn up(&self) {
-        self.add(1);
-    }
-
-    /// `count` more.
-    pub fn add(&self, count: u64) {
-        self.0.fetch_add(count, Ordering::Relaxed);
-    }
-
-    /// The number so far.
-    pub fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
-
-    /// Replaces a number that another counter keeps.
-    pub(super) fn set(&self, value: u64) {
-        self.0.store(value, Ordering::Relaxed);
-    }
-}
-
 /// Durations in buckets.
 #[derive(Debug)]
 pub struct Histogram {
     ends_us: &'static [u64],
-    buckets: Box<[Count]>,
-    sum_us: Count,
+    buckets: Box<[Counter]>,
+    sum_us: Counter,
 }
 
 impl Histogram {
     fn new(ends_us: &'static [u64]) -> Self {
-        let buckets = (0..=ends_us.len()).map(|_| Count::default()).collect();
-        Self { ends_us, buckets, sum_us: Count::default() }
+        let buckets = (0..=ends_us.len()).map(|_| Counter::default()).collect();
+        Self { ends_us, buckets, sum_us: Counter::default() }
     }
 
     /// Counts one duration.
     pub fn observe(&self, duration: Duration) {
         let us = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
-        self.buckets[self.ends_us.partition_point(|&end| end < us)].up();
+        self.buckets[self.ends_us.partition_point(|&end| end < us)].inc();
         self.sum_us.add(us);
     }
 
@@ -83,7 +57,7 @@ impl Histogram {
 
     /// How many there were.
     pub fn count(&self) -> u64 {
-        self.buckets.iter().map(Count::get).sum()
+        self.buckets.iter().map(Counter::get).sum()
     }
 
     /// The sum of all, in seconds.
@@ -98,27 +72,27 @@ pub struct WordCounters {
     /// The wake word.
     pub wake_word: Arc<str>,
     /// Candidates that the first stage proposed.
-    pub candidates: Count,
+    pub candidates: Counter,
     /// Words decided as said, whatever they were meant for.
-    pub words: Count,
+    pub words: Counter,
     /// Candidates that never got a verdict: audio was lost, an error, a stop. Nothing passes.
-    pub abandoned: Count,
-    verdicts: [[Count; 3]; 3],
+    pub abandoned: Counter,
+    verdicts: [[Counter; 3]; 3],
 }
 
 impl WordCounters {
     fn new(wake_word: &str) -> Self {
         Self {
             wake_word: wake_word.into(),
-            candidates: Count::default(),
-            words: Count::default(),
-            abandoned: Count::default(),
+            candidates: Counter::default(),
+            words: Counter::default(),
+            abandoned: Counter::default(),
             verdicts: Default::default(),
         }
     }
 
     /// Verdicts of a kind.
-    pub fn verdicts(&self, verdict: Verdict, reason: Reason) -> &Count {
+    pub fn verdicts(&self, verdict: Verdict, reason: Reason) -> &Counter {
         let verdict = VERDICTS.iter().position(|&v| v == verdict).unwrap_or(0);
         let reason = REASONS.iter().position(|&r| r == reason).unwrap_or(0);
         &self.verdicts[verdict][reason]
@@ -136,47 +110,17 @@ pub struct SinkCounters {
     /// The receiver: stdout, mqtt, a hook.
     pub name: &'static str,
     /// Activations given to it; for a broker, those that it has acknowledged.
-    pub delivered: Count,
+    pub delivered: Counter,
     /// Activations that found its queue full.
-    pub dropped: Count,
+    pub dropped: Counter,
     /// What it could not do: write, start a command, publish.
-    pub failed: Count,
+    pub failed: Counter,
     /// Commands killed because they took too long.
-    pub killed: Count,
-}
-
-/// A line of the metrics that another module counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Shown {
-    /// Its whole name.
-    pub name: &'static str,
-    /// `counter` or `gauge`.
-    pub kind: &'static str,
-    /// What it counts.
-    pub help: &'static str,
-    /// The value of its label `reason`, where it has one.
-    pub reason: Option<&'static str>,
-    /// Its value.
-    pub value: u64,
-}
-
-impl From<wyoming::Metric> for Shown {
-    fn from(metric: wyoming::Metric) -> Self {
-        let wyoming::Metric { name, kind, help, value } = metric;
-        Self { name, kind, help, reason: None, value }
-    }
-}
-
-impl From<review::Metric> for Shown {
-    fn from(metric: review::Metric) -> Self {
-        let review::Metric { name, help, reason, value } = metric;
-        let kind = if name.ends_with("_total") { "counter" } else { "gauge" };
-        Self { name, kind, help, reason, value }
-    }
+    pub killed: Counter,
 }
 
 /// Reads what another module counts.
-struct Show(Box<dyn Fn() -> Vec<Shown> + Send>);
+struct Show(Box<dyn Fn() -> Vec<Metric> + Send>);
 
 impl fmt::Debug for Show {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -188,35 +132,35 @@ impl fmt::Debug for Show {
 #[derive(Debug)]
 pub struct Counters {
     /// Frames that came from the device, lost ones included.
-    pub frames: Count,
+    pub frames: Counter,
     /// Frames that found the ring full.
-    pub lost_frames: Count,
+    pub lost_frames: Counter,
     /// Blocks that found the ring full.
-    pub overruns: Count,
+    pub overruns: Counter,
     /// Overruns that the device itself reported.
-    pub xruns: Count,
+    pub xruns: Counter,
     /// Gaps in the audio; after each everything starts afresh.
-    pub gaps: Count,
+    pub gaps: Counter,
     /// Times that the device was opened.
-    pub opened: Count,
+    pub opened: Counter,
     /// Times that the device failed, or could not be opened.
-    pub device_faults: Count,
+    pub device_faults: Counter,
     /// 16 kHz samples that were judged.
-    pub judged_samples: Count,
+    pub judged_samples: Counter,
     /// Errors while judging: samples that are no numbers, posteriors that are none.
-    pub audio_errors: Count,
+    pub audio_errors: Counter,
     /// Errors of a network or of what it says.
-    pub model_errors: Count,
+    pub model_errors: Counter,
     /// Panics of the judging thread.
-    pub panics: Count,
+    pub panics: Counter,
     /// Looks at the models' files that found them altered.
-    pub model_altered: Count,
+    pub model_altered: Counter,
     /// Configurations that were taken while running.
-    pub reloads: Count,
+    pub reloads: Counter,
     /// Configurations that were refused while running.
-    pub reloads_refused: Count,
+    pub reloads_refused: Counter,
     /// Frames that wait in the ring.
-    pub waiting_frames: Count,
+    pub waiting_frames: Counter,
     /// Time to take one block of the device through all wake words.
     pub step: Histogram,
     /// Audio time from a word's end to its decision, with what waited in the ring.
@@ -234,21 +178,21 @@ pub struct Counters {
 impl Default for Counters {
     fn default() -> Self {
         Self {
-            frames: Count::default(),
-            lost_frames: Count::default(),
-            overruns: Count::default(),
-            xruns: Count::default(),
-            gaps: Count::default(),
-            opened: Count::default(),
-            device_faults: Count::default(),
-            judged_samples: Count::default(),
-            audio_errors: Count::default(),
-            model_errors: Count::default(),
-            panics: Count::default(),
-            model_altered: Count::default(),
-            reloads: Count::default(),
-            reloads_refused: Count::default(),
-            waiting_frames: Count::default(),
+            frames: Counter::default(),
+            lost_frames: Counter::default(),
+            overruns: Counter::default(),
+            xruns: Counter::default(),
+            gaps: Counter::default(),
+            opened: Counter::default(),
+            device_faults: Counter::default(),
+            judged_samples: Counter::default(),
+            audio_errors: Counter::default(),
+            model_errors: Counter::default(),
+            panics: Counter::default(),
+            model_altered: Counter::default(),
+            reloads: Counter::default(),
+            reloads_refused: Counter::default(),
+            waiting_frames: Counter::default(),
             step: Histogram::new(&STEP_US),
             word_delay: Histogram::new(&WORD_US),
             delay: Histogram::new(&DELAY_US),
@@ -282,10 +226,10 @@ impl Counters {
         }
         let sink = Arc::new(SinkCounters {
             name,
-            delivered: Count::default(),
-            dropped: Count::default(),
-            failed: Count::default(),
-            killed: Count::default(),
+            delivered: Counter::default(),
+            dropped: Counter::default(),
+            failed: Counter::default(),
+            killed: Counter::default(),
         });
         sinks.push(Arc::clone(&sink));
         sink
@@ -312,7 +256,7 @@ impl Counters {
     }
 
     /// Shows what another module counts, instead of what it showed before.
-    pub fn show(&self, module: &'static str, read: impl Fn() -> Vec<Shown> + Send + 'static) {
+    pub fn show(&self, module: &'static str, read: impl Fn() -> Vec<Metric> + Send + 'static) {
         self.lock_others().insert(module, Show(Box::new(read)));
     }
 
@@ -322,7 +266,7 @@ impl Counters {
     }
 
     /// What the other modules count, each family in one piece.
-    pub fn others(&self) -> Vec<Shown> {
+    pub fn others(&self) -> Vec<Metric> {
         self.lock_others().values().flat_map(|show| (show.0)()).collect()
     }
 
@@ -352,8 +296,8 @@ impl Counters {
     /// Counts an error of the judging thread by its kind.
     pub(super) fn judging_failed(&self, kind: ErrorKind) {
         match kind {
-            ErrorKind::Audio => self.audio_errors.up(),
-            _ => self.model_errors.up(),
+            ErrorKind::Audio => self.audio_errors.inc(),
+            _ => self.model_errors.inc(),
         }
     }
 }
@@ -378,11 +322,11 @@ mod tests {
     fn the_same_name_has_the_same_counters() {
         let counters = Counters::default();
         let word: Arc<str> = "tiny".into();
-        counters.word(&word).verdicts(Verdict::Accidental, Reason::NotAddressed).up();
-        counters.word(&word).verdicts(Verdict::Accidental, Reason::NotWakeWord).up();
+        counters.word(&word).verdicts(Verdict::Accidental, Reason::NotAddressed).inc();
+        counters.word(&word).verdicts(Verdict::Accidental, Reason::NotWakeWord).inc();
         assert_eq!(counters.verdicts(Verdict::Accidental), 2);
         assert_eq!(counters.verdicts(Verdict::Intended), 0);
-        counters.sink("stdout").dropped.up();
+        counters.sink("stdout").dropped.inc();
         assert_eq!(counters.sink("stdout").dropped.get(), 1);
         assert_eq!((counters.words().len(), counters.sinks().len()), (1, 1));
     }

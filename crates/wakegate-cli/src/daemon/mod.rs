@@ -38,9 +38,7 @@ pub use hooks::{Hook, When};
 pub use judging_thread::{Ended, Order, Work, Worker};
 pub use lifecycle::{Daemon, End, ReadAgain, Setup, Stop};
 pub use listened_word::{ListenedWord, MakeJudge, listened_word, listened_word_by};
-pub use metrics::{
-    Count, Counters, Histogram, REASONS, Shown, SinkCounters, VERDICTS, WordCounters,
-};
+pub use metrics::{Counters, Histogram, REASONS, SinkCounters, VERDICTS, WordCounters};
 pub use metrics_server::Page;
 pub use mqtt::Publisher;
 pub use sinks::{Named, Receivers};

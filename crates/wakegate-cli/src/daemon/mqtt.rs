@@ -141,7 +141,7 @@ impl<T: Serialize> Message<T> {
 impl Observer for Publisher {
     fn on_word(&mut self, event: &WordEvent<'_>) {
         let Some(text) = Message::text(WORD, WordReport::from(event)) else {
-            return self.desk.own.failed.up();
+            return self.desk.own.failed.inc();
         };
         self.desk.post(&mut self.desk.state(), text);
     }
@@ -153,7 +153,7 @@ impl Observer for Publisher {
     fn on_activation(&mut self, event: &Event<'_>) {
         let report = Report::from(event);
         let Some(text) = Message::text(report.verdict, report) else {
-            return self.desk.own.failed.up();
+            return self.desk.own.failed.inc();
         };
         let mut state = self.desk.state();
         state.last = Some(text.clone());
@@ -215,7 +215,7 @@ impl Desk {
     pub(super) fn publish(&self, state: &mut State, name: &str, payload: String) {
         let topic = format!("{}/{name}", self.settings.topic);
         if state.client.is_some() && !state.send(topic, true, payload, None) {
-            self.own.failed.up();
+            self.own.failed.inc();
         }
     }
 
@@ -225,7 +225,7 @@ impl Desk {
         self.deliver(state);
         if state.waiting.len() > MOST_WAITING {
             state.waiting.pop_front();
-            self.own.failed.up();
+            self.own.failed.inc();
         }
     }
 
@@ -234,7 +234,7 @@ impl Desk {
         let oldest = Duration::from_secs_f64(self.settings.event_max_age_s);
         while let Some(Waiting { since, text }) = state.waiting.pop_front() {
             if state.client.is_some() && since.elapsed() > oldest {
-                self.own.failed.up();
+                self.own.failed.inc();
                 continue;
             }
             let topic = format!("{}/event", self.settings.topic);
@@ -270,7 +270,7 @@ impl Desk {
         if !discovery.is_empty() {
             for (topic, text) in home_assistant::announcements(discovery, topic) {
                 if !state.send(topic, true, text, None) {
-                    self.own.failed.up();
+                    self.own.failed.inc();
                 }
             }
         }
@@ -296,7 +296,7 @@ impl Desk {
         let place = state.sent.iter().position(|letter| letter.number == Some(number));
         let letter = place.and_then(|place| state.sent.remove(place));
         if letter.is_some_and(|letter| letter.event.is_some()) {
-            self.own.delivered.up();
+            self.own.delivered.inc();
         }
     }
 
@@ -309,7 +309,7 @@ impl Desk {
         waiting.append(&mut state.waiting);
         while waiting.len() > MOST_WAITING {
             waiting.pop_front();
-            self.own.failed.up();
+            self.own.failed.inc();
         }
         state.waiting = waiting;
     }

@@ -14,7 +14,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 use tracing::{info, warn};
 
-use super::log_limit::Seldom;
+use super::log_limit::LogLimit;
 use super::mqtt::Desk;
 use crate::config::Mqtt;
 use wakegate::review::open_secret;
@@ -163,7 +163,7 @@ impl Desk {
     /// Keeps a connection going until the daemon ends. Each one is new: what the one before did
     /// not bring to its end is ours to send again, or not.
     pub(super) fn keep_connected(&self) {
-        let (mut pause, mut said) = (FIRST_PAUSE, Seldom::default());
+        let (mut pause, mut said) = (FIRST_PAUSE, LogLimit::default());
         while !self.is_ending() {
             let error = self.connect(&mut pause);
             self.lost();

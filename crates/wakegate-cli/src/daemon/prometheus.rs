@@ -2,7 +2,8 @@
 
 use std::fmt::{self, Display, Write};
 
-use super::metrics::{Counters, Histogram, REASONS, Shown, VERDICTS};
+use super::metrics::{Counters, Histogram, REASONS, VERDICTS};
+use wakegate::metric::Metric;
 
 /// All of `counters` in Prometheus' text form.
 pub fn text(counters: &Counters) -> String {
@@ -113,7 +114,7 @@ fn sinks(out: &mut String, counters: &Counters) -> fmt::Result {
 /// What other modules count, under their own names.
 fn others(out: &mut String, counters: &Counters) -> fmt::Result {
     let mut family = "";
-    for Shown { name, kind, help, reason, value } in counters.others() {
+    for Metric { name, kind, help, reason, value } in counters.others() {
         if name != family {
             writeln!(out, "# HELP {name} {help}\n# TYPE {name} {kind}")?;
             family = name;
@@ -177,19 +178,18 @@ mod tests {
         counters.lost_frames.add(480);
         let word = counters.word("say \"hi\"");
         word.verdicts(Verdict::Accidental, Reason::NotAddressed).add(3);
-        counters.sink("stdout").dropped.up();
+        counters.sink("stdout").dropped.inc();
         counters.step.observe(Duration::from_micros(300));
         counters.delay.observe(Duration::from_millis(840));
-        counters.show("wyoming", || {
-            crate::wyoming::Counters::default().metrics().into_iter().map(Shown::from).collect()
-        });
-        let stopped = |reason| wakegate::review::Metric {
+        counters.show("wyoming", || crate::wyoming::Counters::default().metrics());
+        let stopped = |reason| Metric {
             name: "wakegate_gate_stopped_total",
+            kind: "counter",
             help: "Activations whose audio was wiped.",
             reason: Some(reason),
             value: 2,
         };
-        counters.show("review", move || vec![stopped("unsure").into(), stopped("low_disk").into()]);
+        counters.show("review", move || vec![stopped("unsure"), stopped("low_disk")]);
         let text = text(&counters);
         for line in [
             "wakegate_audio_lost_frames_total 480",

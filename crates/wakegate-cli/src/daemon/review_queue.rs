@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::metrics::{Counters, Shown};
+use super::metrics::Counters;
 use wakegate::Result;
 use wakegate::gate::{SystemClock, system_draw};
 use wakegate::review::{Feed, Recorder, Settings};
@@ -10,9 +10,9 @@ use wakegate::review::{Feed, Recorder, Settings};
 /// The way into the queue of one configuration; leads nowhere where review is off.
 ///
 /// Dropping it stores what was offered, once everybody who feeds it has let go.
-pub struct Reviewed(Option<Arc<Recorder>>);
+pub struct ReviewQueue(Option<Arc<Recorder>>);
 
-impl Reviewed {
+impl ReviewQueue {
     /// Opens the queue that `settings` name, if review is on.
     ///
     /// # Errors
@@ -30,7 +30,7 @@ impl Reviewed {
         let theirs = Arc::downgrade(recorder);
         counters.show("review", move || {
             let metrics = theirs.upgrade().map(|recorder| recorder.metrics());
-            metrics.unwrap_or_default().into_iter().map(Shown::from).collect()
+            metrics.unwrap_or_default()
         });
     }
 

@@ -13,12 +13,12 @@ use wakegate::pipeline::Decision;
 use wakegate::review::Recorder;
 
 /// A server whose verdicts go where those of the sound card go. Dropping it closes it.
-pub struct Satellites {
+pub struct WyomingServer {
     server: Server,
     way: Arc<Mutex<Fanout>>,
 }
 
-impl Satellites {
+impl WyomingServer {
     /// Serves `models`; what is intended is offered to `recorder`.
     ///
     /// # Errors
@@ -36,7 +36,7 @@ impl Satellites {
         let numbers = counters.numbers().clone();
         let server = Server::start(settings, models, numbers, Some(observer), recorder.cloned())?;
         let theirs = Arc::clone(server.counters());
-        counters.show("wyoming", move || theirs.metrics().into_iter().map(Into::into).collect());
+        counters.show("wyoming", move || theirs.metrics());
         Ok(Self { server, way })
     }
 
@@ -61,12 +61,12 @@ fn hand_on(judged: Judged, way: &Mutex<Fanout>, counters: &Counters) -> bool {
     };
     match &decision {
         Decision::Word(word) => {
-            own.words.up();
+            own.words.inc();
             counters.word_delay.observe(late(word.decided_sample, word.end_sample));
         }
         Decision::Verdict(activation) => {
-            own.candidates.up();
-            own.verdicts(activation.verdict, activation.reason).up();
+            own.candidates.inc();
+            own.verdicts(activation.verdict, activation.reason).inc();
             counters.delay.observe(late(activation.decided_sample, activation.end_sample));
         }
         Decision::Settled(_) => return true,

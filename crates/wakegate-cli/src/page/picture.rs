@@ -238,7 +238,7 @@ fn spectrogram(frontend: &mut FrontEnd, samples: &[f32]) -> (usize, Body) {
 fn wav_of(samples: &[f32]) -> Body {
     let mut file = Guarded::<u8>::new(wav::HEADER_16 + 2 * samples.len());
     let (header, pcm) = file.as_mut_slice().split_at_mut(wav::HEADER_16);
-    header.copy_from_slice(&wav::header(samples.len(), wav::Form::Int16));
+    header.copy_from_slice(&wav::header(samples.len(), wav::SampleFormat::Int16));
     for (bytes, &sample) in pcm.chunks_exact_mut(2).zip(samples) {
         bytes.copy_from_slice(&wav::int16(sample));
     }

@@ -198,7 +198,7 @@ impl Outbox {
     }
 
     fn slow(&self) -> Error {
-        self.counters.slow_readers.one();
+        self.counters.slow_readers.inc();
         Error::new(ErrorKind::Limit, "the peer does not read what it is sent")
             .expected(format!("every event taken within {} ms", self.timeout.as_millis()))
     }

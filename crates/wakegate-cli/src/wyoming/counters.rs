@@ -1,46 +1,7 @@
 //! What happened, counted; names as in Prometheus.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use wakegate::decision::{Reason, Verdict};
-
-/// One counter, or a gauge.
-#[derive(Debug, Default)]
-pub struct Counter(AtomicU64);
-
-impl Counter {
-    /// Adds `count`.
-    pub fn add(&self, count: u64) {
-        self.0.fetch_add(count, Ordering::Relaxed);
-    }
-
-    /// Adds one.
-    pub fn one(&self) {
-        self.add(1);
-    }
-
-    /// Its value.
-    pub fn value(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
-
-    pub(super) fn set(&self, value: u64) {
-        self.0.store(value, Ordering::Relaxed);
-    }
-}
-
-/// One line of the metrics.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Metric {
-    /// Name as in Prometheus, such as `wakegate_wyoming_detections_total`.
-    pub name: &'static str,
-    /// `counter` or `gauge`.
-    pub kind: &'static str,
-    /// What it counts, one line.
-    pub help: &'static str,
-    /// Its value.
-    pub value: u64,
-}
+use wakegate::metric::{Counter, Metric};
 
 macro_rules! counters {
     ($($field:ident $kind:ident $name:literal $help:literal)*) => {
@@ -57,7 +18,8 @@ macro_rules! counters {
                     name: concat!("wakegate_wyoming_", $name),
                     kind: stringify!($kind),
                     help: $help,
-                    value: self.$field.value(),
+                    reason: None,
+                    value: self.$field.get(),
                 },)*]
             }
         }
@@ -104,10 +66,10 @@ impl Counters {
     /// Counts a verdict by its reason.
     pub(super) fn judged(&self, verdict: Verdict, reason: Reason) {
         match (verdict, reason) {
-            (Verdict::Intended, _) => self.intended.one(),
-            (Verdict::Unsure, _) => self.unsure.one(),
-            (Verdict::Accidental, Reason::NotAddressed) => self.not_addressed.one(),
-            (Verdict::Accidental, _) => self.not_wake_word.one(),
+            (Verdict::Intended, _) => self.intended.inc(),
+            (Verdict::Unsure, _) => self.unsure.inc(),
+            (Verdict::Accidental, Reason::NotAddressed) => self.not_addressed.inc(),
+            (Verdict::Accidental, _) => self.not_wake_word.inc(),
         }
     }
 }
@@ -137,7 +99,7 @@ mod tests {
         counters.judged(Verdict::Accidental, Reason::NotAddressed);
         counters.judged(Verdict::Accidental, Reason::NotWakeWord);
         let values = [&counters.intended, &counters.unsure, &counters.not_addressed];
-        assert!(values.iter().all(|counter| counter.value() == 1));
-        assert_eq!(counters.not_wake_word.value(), 1);
+        assert!(values.iter().all(|counter| counter.get() == 1));
+        assert_eq!(counters.not_wake_word.get(), 1);
     }
 }

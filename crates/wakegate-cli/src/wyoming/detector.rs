@@ -53,11 +53,11 @@ struct DetectorSession {
     /// What `audio-start` said of the chunks that follow.
     start_format: Option<Format>,
     /// The stream that is heard, from its first chunk on.
-    heard: Option<Heard>,
+    heard: Option<ClientStream>,
 }
 
 /// One stream of a client's audio.
-struct Heard {
+struct ClientStream {
     stream: Stream<Feed, Lease>,
     converter: Converter,
     samples: Zeroizing<Vec<f32>>,
@@ -96,7 +96,7 @@ enum End {
     Cut,
 }
 
-impl Heard {
+impl ClientStream {
     /// What the samples decide, and what the end of the stream does where it is that; by the
     /// index of the word among those that were chosen.
     fn judge(&mut self, end: End) -> Result<Vec<(usize, Decision)>> {
@@ -120,7 +120,7 @@ impl DetectorSession {
         let format = Format::of(chunk, self.start_format)?;
         let heard = match &mut self.heard {
             Some(heard) => heard,
-            None => self.heard.insert(Heard {
+            None => self.heard.insert(ClientStream {
                 stream: self.words.stream(&self.chosen, self.reporter.feed())?,
                 converter: Converter::new(self.channel),
                 samples: Zeroizing::default(),
@@ -149,7 +149,7 @@ impl DetectorSession {
         if detected {
             return Ok(());
         }
-        self.client.counters.not_detected.one();
+        self.client.counters.not_detected.inc();
         self.client.out.send(&Event::new("not-detected"))
     }
 
@@ -164,7 +164,7 @@ impl DetectorSession {
                 stream.detected = true;
                 let name = chosen.name.as_deref().unwrap_or(&manifest.wake_word);
                 self.client.out.send(&message::detection(name, timestamp))?;
-                self.client.counters.detections.one();
+                self.client.counters.detections.inc();
             }
             let reported = Reported { decision: *decision, upstream: None };
             self.reporter.report(&self.client, manifest, reported)?;

@@ -38,7 +38,7 @@ mod server_tests;
 
 use std::sync::Arc;
 
-pub use counters::{Counter, Counters, Metric};
+pub use counters::Counters;
 pub use message::VERDICT_EVENT;
 pub use observer::{Judged, Observer};
 pub use settings::{Detect, Settings};
@@ -65,7 +65,7 @@ use zeroconf::Announcement;
 ///
 /// let settings = Settings { listen: Some("tcp://127.0.0.1:10400".into()), ..Settings::default() };
 /// let server = Server::start(&settings, vec![Model::embedded()?], Numbers::default(), None, None)?;
-/// println!("{}: {} clients", server.address(), server.counters().clients.value());
+/// println!("{}: {} clients", server.address(), server.counters().clients.get());
 /// # Ok::<(), wakegate::Error>(())
 /// ```
 pub struct Server {

@@ -68,7 +68,7 @@ impl Reporter {
     ) -> Result<()> {
         let Reported { decision, upstream } = reported;
         match &decision {
-            Decision::Word(_) => client.counters.words.one(),
+            Decision::Word(_) => client.counters.words.inc(),
             Decision::Verdict(activation) => {
                 client.counters.judged(activation.verdict, activation.reason);
             }
@@ -85,7 +85,7 @@ impl Reporter {
                 upstream,
             });
             if !taken {
-                client.counters.dropped_verdicts.one();
+                client.counters.dropped_verdicts.inc();
             }
         }
         if let Decision::Verdict(activation) = &decision

@@ -55,7 +55,7 @@ impl Service for Proxy {
                 match &info {
                     Ok(info) => *lock(&known) = Some(info.clone()),
                     Err(error) => {
-                        engine.counters.upstream_failures.one();
+                        engine.counters.upstream_failures.inc();
                         tracing::warn!(%error, "no answer from the wake-word engine");
                     }
                 }
@@ -231,7 +231,7 @@ impl ProxySession {
     fn pass_on(&mut self, chunk: &Event) {
         let missed = &self.teller.client.counters.upstream_missed;
         let Some((out, number)) = self.link.as_ref().and_then(Link::current) else {
-            return missed.one();
+            return missed.inc();
         };
         let mut events = Vec::new();
         if self.told != number {
@@ -242,7 +242,7 @@ impl ProxySession {
         match sent {
             Ok(()) => self.told = number,
             // The connection's thread sees that it has ended, and says so.
-            Err(_) => missed.one(),
+            Err(_) => missed.inc(),
         }
     }
 
@@ -278,7 +278,7 @@ impl ProxySession {
         if forwarded {
             return Ok(());
         }
-        self.teller.client.counters.not_detected.one();
+        self.teller.client.counters.not_detected.inc();
         self.teller.client.out.send(&Event::new("not-detected"))
     }
 }
@@ -323,7 +323,7 @@ impl Teller {
         for Decided { word, decision, detection, forward } in decided {
             if *forward {
                 self.client.out.send(detection)?;
-                self.client.counters.detections.one();
+                self.client.counters.detections.inc();
             }
             let reported = Reported {
                 decision: *decision,
@@ -337,7 +337,7 @@ impl Teller {
     /// Ends the client's connection after an error on the engine's thread.
     fn close(&self, error: &Error) {
         if error.kind() != ErrorKind::Io {
-            self.client.counters.failures.one();
+            self.client.counters.failures.inc();
             tracing::warn!(client = self.client.number, %error, "Wyoming client closed");
             // It may be gone already.
             drop(self.client.out.send(&message::error(error)));

@@ -32,7 +32,7 @@ pub(super) struct DetectionJudge {
     /// The channel that is heard of the client's audio.
     channel: Channel,
     chosen: Vec<Chosen>,
-    heard: Option<Heard>,
+    heard: Option<ClientStream>,
     detect: Detect,
     /// What takes the audio of each stream for review, where that is on.
     recorder: Option<Arc<Recorder>>,
@@ -45,7 +45,7 @@ pub(super) struct DetectionJudge {
     unjudged: u64,
 }
 
-struct Heard {
+struct ClientStream {
     stream: Stream<Feed, Lease>,
     /// The engine's detections, by the index of the word among those that were chosen.
     detections: Vec<Detections>,
@@ -159,7 +159,7 @@ impl DetectionJudge {
                     Detections { refractory, ..Detections::default() }
                 });
                 self.streams += 1;
-                self.heard.insert(Heard {
+                self.heard.insert(ClientStream {
                     stream,
                     detections: detections.collect(),
                     converter: Converter::new(self.channel),
@@ -188,9 +188,9 @@ impl DetectionJudge {
     /// # Errors
     /// As [`hear`](Self::hear).
     pub(super) fn propose(&mut self, detection: Event) -> Result<Vec<Decided>> {
-        self.counters.upstream_detections.one();
+        self.counters.upstream_detections.inc();
         if let Err(why) = self.place(detection) {
-            self.counters.upstream_unjudged.one();
+            self.counters.upstream_unjudged.inc();
             self.unjudged += 1;
             // An engine may do so a thousand times a second: said more and more seldom.
             if self.unjudged.is_power_of_two() {
@@ -293,7 +293,7 @@ impl DetectionJudge {
     }
 }
 
-impl Heard {
+impl ClientStream {
     /// Lets the stream do `work` with the samples, and matches what it decides with detections.
     fn judge(
         &mut self,

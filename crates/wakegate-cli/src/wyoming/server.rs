@@ -147,13 +147,13 @@ impl Shared {
                 Ok((stream, peer)) => {
                     told = false;
                     if let Err(error) = self.admit(stream, peer) {
-                        self.counters.accept_errors.one();
+                        self.counters.accept_errors.inc();
                         tracing::warn!(%error, "a Wyoming client could not be taken");
                     }
                 }
                 Err(_) if self.closing.load(Ordering::SeqCst) => return,
                 Err(error) => {
-                    self.counters.accept_errors.one();
+                    self.counters.accept_errors.inc();
                     // It goes on like this until some file is closed: one line is enough.
                     if !told {
                         tracing::warn!(%error, "a Wyoming connection could not be accepted");
@@ -179,7 +179,7 @@ impl Shared {
         {
             let mut clients = lock(&self.clients);
             if clients.len() >= self.settings.most_clients {
-                self.counters.refused.one();
+                self.counters.refused.inc();
                 let full = Error::new(ErrorKind::Limit, "there are too many clients")
                     .expected(format!("at most {}", self.settings.most_clients))
                     .hint("raise most_clients in the settings of wyoming");
@@ -190,7 +190,7 @@ impl Shared {
             clients.insert(number, Arc::clone(&out));
             self.counters.clients.set(clients.len() as u64);
         }
-        self.counters.connections.one();
+        self.counters.connections.inc();
         let client = Client { number, peer, out, counters: Arc::clone(&self.counters) };
         let shared = Arc::clone(self);
         let inbox = Inbox::new(incoming, &self.settings);
@@ -207,7 +207,7 @@ impl Shared {
         tracing::debug!(client = number, peer = client.peer, "Wyoming client connected");
         let served = catch_unwind(AssertUnwindSafe(|| self.converse(&client, &mut inbox)));
         if let Err(error) = served.unwrap_or_else(|_| {
-            self.counters.panics.one();
+            self.counters.panics.inc();
             Err(Error::new(ErrorKind::Runtime, "a fault of this program ended the session"))
         }) {
             if error.kind() == ErrorKind::Io {
@@ -235,17 +235,17 @@ impl Shared {
                 Ok(Err(ended)) => {
                     let counter =
                         if ended == Ended::Idle { &counters.idle } else { &counters.stalled };
-                    counter.one();
+                    counter.inc();
                     return Err(self.too_late(ended));
                 }
                 Err(error) => {
                     let limit = error.kind() == ErrorKind::Limit;
                     let counter = if limit { &counters.over_limit } else { &counters.malformed };
-                    counter.one();
+                    counter.inc();
                     return Err(error);
                 }
             };
-            counters.events.one();
+            counters.events.inc();
             match event.kind.as_str() {
                 "describe" => match self.service.info() {
                     Ok(info) => client.out.send(&info)?,
@@ -262,10 +262,10 @@ impl Shared {
 
     fn count_failure(&self, error: &Error) {
         match error.kind() {
-            ErrorKind::Protocol => self.counters.malformed.one(),
+            ErrorKind::Protocol => self.counters.malformed.inc(),
             // A peer that is gone or does not read; counted where that was seen.
             ErrorKind::Io | ErrorKind::Limit => {}
-            _ => self.counters.failures.one(),
+            _ => self.counters.failures.inc(),
         }
     }
 

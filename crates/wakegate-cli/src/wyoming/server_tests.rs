@@ -59,8 +59,8 @@ fn a_panic_closes_its_own_client_and_is_counted() {
     second.read_to_string(&mut said).unwrap();
     assert!(said.contains("a fault of this program ended the session"), "{said}");
     assert!(ask(&mut first, "hello").contains("fine"));
-    assert_eq!(counters.panics.value(), 1);
+    assert_eq!(counters.panics.get(), 1);
     drop(server);
-    assert_eq!((counters.clients.value(), counters.connections.value()), (0, 2));
+    assert_eq!((counters.clients.get(), counters.connections.get()), (0, 2));
     assert_eq!(first.read(&mut [0; 8]).unwrap_or(0), 0, "closing ends every client");
 }

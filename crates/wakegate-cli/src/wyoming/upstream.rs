@@ -214,7 +214,7 @@ fn keep(shared: &Shared, engine: &Engine, news: &mut impl FnMut(News)) {
         let start = Instant::now();
         let mut alive = false;
         let ended = engine.connect().and_then(|(inbox, out, info)| {
-            engine.counters.upstream_connects.one();
+            engine.counters.upstream_connects.inc();
             news(News::Event(info));
             {
                 let mut state = shared.state();
@@ -251,7 +251,7 @@ fn keep(shared: &Shared, engine: &Engine, news: &mut impl FnMut(News)) {
             shared.wait(FOREVER, |state| !matches!(state.phase, Phase::Resting));
             continue;
         }
-        engine.counters.upstream_failures.one();
+        engine.counters.upstream_failures.inc();
         if !told {
             let error = ended.err().unwrap_or_else(|| {
                 Error::new(

@@ -3,9 +3,9 @@
 use std::sync::Barrier;
 
 use super::delay::{Judged, Matcher};
-use super::measured::{Measured, Taken};
+use super::measured::{Measured, RunSamples};
 use super::paced_device::Device;
-use super::stage_timer::{Cost, Laps, Stopwatch};
+use super::stage_timer::{Cost, StageTimer, Stopwatch};
 use super::{Meter, Plan, Series, Stage, Workload};
 use wakegate::audio::ring::{Channel, ring};
 use wakegate::audio::{Resampler, SAMPLE_RATE};
@@ -80,7 +80,7 @@ pub fn run_streams<W, E: Send>(
     plan.validate()?;
     check_streams(streams)?;
     let all_warm = Barrier::new(streams);
-    let one = || -> Result<(Taken, E)> {
+    let one = || -> Result<(RunSamples, E)> {
         let warmed = Bench::new(model, workload, plan, meter).and_then(|mut bench| {
             bench.listen((plan.warmup_s * 1e9) as u64)?;
             Ok(bench)
@@ -93,7 +93,7 @@ pub fn run_streams<W, E: Send>(
         bench.listen((plan.seconds * 1e9) as u64)?;
         Ok((bench.taken(), ended(watch)))
     };
-    let results: Vec<Result<(Taken, E)>> = std::thread::scope(|scope| {
+    let results: Vec<Result<(RunSamples, E)>> = std::thread::scope(|scope| {
         let threads: Vec<_> = (1..streams).map(|_| scope.spawn(one)).collect();
         // The first stream is this thread's: alone, it is as without threads.
         let first = one();
@@ -101,7 +101,7 @@ pub fn run_streams<W, E: Send>(
         let others = threads.into_iter().map(|thread| thread.join().unwrap_or_else(lost));
         std::iter::once(first).chain(others).collect()
     });
-    let (mut together, mut said): (Option<Taken>, Vec<E>) = (None, Vec::new());
+    let (mut together, mut said): (Option<RunSamples>, Vec<E>) = (None, Vec::new());
     for result in results {
         let (taken, word) = result?;
         said.push(word);
@@ -226,9 +226,9 @@ impl<'w, M: Meter> Bench<'w, M> {
         Ok(())
     }
 
-    fn taken(self) -> Taken {
+    fn taken(self) -> RunSamples {
         let blocks = self.device.blocks - self.begun_blocks;
-        Taken {
+        RunSamples {
             counted: self.meter.allocations().is_some(),
             delays: self.chain.words.delays(self.device.recorded(), LONGEST_WAIT),
             candidates: self.chain.judged,
@@ -249,7 +249,7 @@ struct Chain<'w> {
     resampler: Resampler,
     tape: Tape,
     pipeline: Pipeline,
-    laps: Laps,
+    laps: StageTimer,
     raw: Vec<f32>,
     mono: Vec<f32>,
     found: Vec<Judged>,
@@ -275,7 +275,7 @@ impl<'w> Chain<'w> {
             resampler: Resampler::new(rate)?,
             tape: Tape::new(&Policy::default()),
             pipeline: Pipeline::new(model)?,
-            laps: Laps::default(),
+            laps: StageTimer::default(),
             raw: Vec::with_capacity(BLOCK * factor as usize),
             mono: Vec::with_capacity(16 * BLOCK),
             found: Vec::with_capacity(16),

@@ -39,7 +39,7 @@ impl Measured {
 }
 
 /// What one stream gave, or several together.
-pub(super) struct Taken {
+pub(super) struct RunSamples {
     /// In the order of [`Stage::ALL`].
     pub(super) series: Vec<Series>,
     /// Whether allocations were counted.
@@ -52,7 +52,7 @@ pub(super) struct Taken {
     pub(super) cpu_s: Option<f64>,
 }
 
-impl Taken {
+impl RunSamples {
     /// Adds another stream that ran at the same time.
     pub(super) fn join(&mut self, other: Self) -> Result<()> {
         for (series, more) in self.series.iter_mut().zip(&other.series) {

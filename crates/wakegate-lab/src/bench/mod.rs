@@ -3,7 +3,7 @@
 //! ```text
 //! Workload -> ring -> resample -> tape -> Pipeline::push_marked -> tape   as the daemon does it
 //!                                            |
-//!                     Laps, by a Meter  <----+----> Series for each Stage, Delays for each word
+//!                     StageTimer, by a Meter  <----+----> Series for each Stage, Delays for each word
 //!                                                       |
 //!                              Report (JSON) -> compare(), Budget::check(), warnings()
 //! ```

@@ -43,7 +43,7 @@ impl<'m, M: Meter> Stopwatch<'m, M> {
 /// A step is what lies between the starts of two runs of the spotter: one run, and the frames
 /// of the next step.
 #[derive(Debug, Default)]
-pub(super) struct Laps {
+pub(super) struct StageTimer {
     part: Option<Part>,
     front_end: Cost,
     decision: Cost,
@@ -52,7 +52,7 @@ pub(super) struct Laps {
     whole: bool,
 }
 
-impl Laps {
+impl StageTimer {
     /// The part that was at work took `cost`; `next` begins now.
     pub(super) fn mark(&mut self, next: Part, cost: Cost, mut done: impl FnMut(Stage, Cost)) {
         self.close(cost, &mut done);
@@ -98,7 +98,7 @@ mod tests {
     #[test]
     fn a_step_is_one_run_and_the_frames_up_to_the_next() {
         use Part::{Decision, FrontEnd, Spotter, Verifier};
-        let mut laps = Laps::default();
+        let mut laps = StageTimer::default();
         let mut found = Vec::new();
         let mut done = |stage, cost: Cost| found.push((stage, cost.ns, cost.allocations));
         // The part that begins, and what the one before it took.

@@ -18,12 +18,12 @@ use wakegate::{Error, ErrorKind, Result};
 #[derive(Debug)]
 pub(super) struct Manifest {
     path: PathBuf,
-    form: Form,
+    form: ManifestFormat,
     has_channels: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Form {
+enum ManifestFormat {
     /// With this character between the fields.
     Csv(u8),
     JsonLines,
@@ -45,13 +45,13 @@ impl Manifest {
         let columns = &settings.columns;
         let table = path.to_string_lossy();
         let names = match form {
-            Form::Csv(delimiter) => {
+            ManifestFormat::Csv(delimiter) => {
                 let names = Csv::open(path, delimiter)?.columns;
                 columns.check(&names, &table)?;
                 names
             }
-            Form::JsonLines if is_stdin(path) => Vec::new(),
-            Form::JsonLines => {
+            ManifestFormat::JsonLines if is_stdin(path) => Vec::new(),
+            ManifestFormat::JsonLines => {
                 let mut names = Vec::new();
                 let (rows, _) = LimitedRows::new(open(path)?);
                 json::visit(rows, &mut |_, row| {
@@ -61,7 +61,7 @@ impl Manifest {
                 .map_err(|e| Error::io("read", path, &e))?;
                 names
             }
-            Form::Parquet => {
+            ManifestFormat::Parquet => {
                 let parquet = ParquetReader::open(path)?;
                 let names = parquet.names();
                 columns.check(&names, &table)?;
@@ -103,9 +103,9 @@ impl Manifest {
     /// Visits the rows; `false` where the visitor wants no more.
     pub(super) fn visit(&self, settings: &Settings, visit: &mut Visit<'_>) -> bool {
         let result = match self.form {
-            Form::Csv(delimiter) => self.csv(delimiter, settings, visit),
-            Form::JsonLines => self.json_lines(settings, visit),
-            Form::Parquet => self.parquet(settings, visit),
+            ManifestFormat::Csv(delimiter) => self.csv(delimiter, settings, visit),
+            ManifestFormat::JsonLines => self.json_lines(settings, visit),
+            ManifestFormat::Parquet => self.parquet(settings, visit),
         };
         result.unwrap_or_else(|error| visit(Item::problem(shown(&self.path), error)))
     }
@@ -212,14 +212,14 @@ impl Manifest {
     }
 }
 
-fn form(path: &Path) -> Result<Form> {
+fn form(path: &Path) -> Result<ManifestFormat> {
     let ending = path.extension().map(|ending| ending.to_string_lossy().to_ascii_lowercase());
     match ending.as_deref() {
-        Some("csv") => Ok(Form::Csv(b',')),
-        Some("tsv") => Ok(Form::Csv(b'\t')),
-        Some("jsonl" | "ndjson" | "json") => Ok(Form::JsonLines),
-        Some("parquet") => Ok(Form::Parquet),
-        _ if is_stdin(path) => Ok(Form::JsonLines),
+        Some("csv") => Ok(ManifestFormat::Csv(b',')),
+        Some("tsv") => Ok(ManifestFormat::Csv(b'\t')),
+        Some("jsonl" | "ndjson" | "json") => Ok(ManifestFormat::JsonLines),
+        Some("parquet") => Ok(ManifestFormat::Parquet),
+        _ if is_stdin(path) => Ok(ManifestFormat::JsonLines),
         _ => Err(Error::new(ErrorKind::Settings, "cannot tell the manifest's form")
             .expected("a name that ends in .csv, .tsv, .jsonl or .parquet, or - for JSON lines")
             .found(path.display().to_string())

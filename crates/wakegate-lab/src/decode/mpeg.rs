@@ -8,7 +8,7 @@ pub(super) const HEADER: usize = 7;
 
 /// What stays the same from frame to frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Form {
+pub(super) struct StreamFormat {
     pub(super) codec: AudioCodecId,
     /// In Hz.
     pub(super) rate: u32,
@@ -22,7 +22,7 @@ pub(super) struct Form {
 /// A frame's header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Frame {
-    pub(super) form: Form,
+    pub(super) form: StreamFormat,
     /// Bytes, header included.
     pub(super) bytes: usize,
     /// Of them, those in front of what is decoded.
@@ -78,7 +78,7 @@ impl Frame {
         let slot = if layer == 1 { 4 } else { 1 };
         let slots = samples / 8 / slot * bit_rate / rate + u32::from((bytes[2] >> 1) & 1);
         let channels = if bytes[3] >> 6 == 3 { 1 } else { 2 };
-        let form = Form { codec, rate, channels, aac: [0; 3], is_first_version: first };
+        let form = StreamFormat { codec, rate, channels, aac: [0; 3], is_first_version: first };
         Some(Self { form, bytes: (slots * slot) as usize, head: 0, samples })
     }
 
@@ -97,7 +97,7 @@ impl Frame {
             | usize::from(bytes[5] >> 5);
         let head = if bytes[1] & 1 == 1 { 7 } else { 9 };
         let samples = 1_024 * (u32::from(bytes[6] & 3) + 1);
-        let form = Form {
+        let form = StreamFormat {
             codec: id::CODEC_ID_AAC,
             rate,
             channels,
@@ -116,7 +116,7 @@ impl Frame {
     }
 }
 
-impl Form {
+impl StreamFormat {
     /// What an AAC decoder is told in front of the packets.
     pub(super) fn configuration(&self) -> Option<Box<[u8]>> {
         let [object, index, channels] = self.aac;

@@ -15,7 +15,7 @@ use symphonia::core::packet::Packet;
 use symphonia::core::units::{Duration, TimeBase, Timestamp};
 
 use super::demux::Demuxer;
-use super::mpeg::{Form, Frame, HEADER, Info};
+use super::mpeg::{Frame, HEADER, Info, StreamFormat};
 use super::view::View;
 use wakegate::audio::Warning;
 
@@ -33,7 +33,7 @@ const WORD: u64 = 2_048;
 pub(super) struct StreamReader {
     bytes: Window,
     at: u64,
-    form: Form,
+    form: StreamFormat,
     track: Track,
     info: Info,
     /// Time stamp of the next frame; below 0 what the encoder put in front.
@@ -162,7 +162,7 @@ impl StreamReader {
     }
 }
 
-fn track(form: &Form) -> Track {
+fn track(form: &StreamFormat) -> Track {
     let mut params = AudioCodecParameters::new();
     params
         .for_codec(form.codec)
@@ -297,7 +297,7 @@ impl Window {
 
     /// The next place from `at` on where a frame of `form` begins that another follows, or frames
     /// of another form that are surely some.
-    fn search(&mut self, mut at: u64, form: &Form) -> io::Result<Option<u64>> {
+    fn search(&mut self, mut at: u64, form: &StreamFormat) -> io::Result<Option<u64>> {
         while at < self.length {
             let count = usize::try_from(self.length - at).unwrap_or(WINDOW).min(WINDOW);
             let Some(bytes) = self.peek(at, count)? else { return Ok(None) };

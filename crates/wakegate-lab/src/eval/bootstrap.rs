@@ -5,7 +5,7 @@
 //! Tibshirani, 1993). Nor are the minutes of a stream independent: see [`units`](super::bootstrap_units).
 //! It is the percentile interval: approximate, and coarse for few people or blocks.
 
-use super::bootstrap_units::Units;
+use super::bootstrap_units::BootstrapUnits;
 use super::random::Random;
 use wakegate::intervals::Interval;
 
@@ -13,7 +13,7 @@ use wakegate::intervals::Interval;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Resampling<'u> {
     /// What there is to draw from.
-    pub units: &'u Units,
+    pub units: &'u BootstrapUnits,
     /// How many times they are drawn.
     pub count: usize,
     /// The seed of the draws.
@@ -81,7 +81,7 @@ mod tests {
     fn the_interval_of_a_mean_is_what_theory_says() {
         // 200 values of variance 1/12 around 0.5: a standard error of 0.0204.
         let values: Vec<f64> = (0..200).map(|n| (f64::from(n) + 0.5) / 200.0).collect();
-        let units = Units::singles(200);
+        let units = BootstrapUnits::singles(200);
         let resampling = Resampling { units: &units, count: 4_000, seed: 5 };
         let mean = |weights: &[u32]| {
             assert_eq!(weights.iter().sum::<u32>(), 200);
@@ -97,7 +97,7 @@ mod tests {
 
     #[test]
     fn a_statistic_that_often_fails_has_no_interval() {
-        let units = Units::singles(3);
+        let units = BootstrapUnits::singles(3);
         let resampling = Resampling { units: &units, count: 500, seed: 1 };
         // The first unit is missing from 30 % of the draws.
         let found = intervals(resampling, 0.9, |w| vec![(w[0] > 0).then_some(1.0), Some(2.0)]);

@@ -21,7 +21,7 @@ pub const CELLS: usize = 10;
 
 /// What the bootstrap draws from, by number from 0.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Units {
+pub struct BootstrapUnits {
     count: usize,
     /// Drawn one by one.
     singles: Vec<usize>,
@@ -47,7 +47,7 @@ impl Drawn {
     }
 }
 
-impl Units {
+impl BootstrapUnits {
     /// `count` units that are drawn one by one.
     pub fn singles(count: usize) -> Self {
         Self::with_cells(count, Vec::new())
@@ -129,7 +129,7 @@ mod tests {
 
     #[test]
     fn cells_are_drawn_in_runs_and_singles_one_by_one() {
-        let units = Units::with_cells(103, (2..102).collect());
+        let units = BootstrapUnits::with_cells(103, (2..102).collect());
         let mut random = Random::new(4);
         let mut weights = vec![0; 103];
         let mut drawn = vec![0_u32; 103];
@@ -154,7 +154,7 @@ mod tests {
     fn the_units_of_recordings_are_their_cells_and_all_others() {
         let plain = Recording::new(Some(900), 0, Vec::new(), Vec::new());
         let long = Recording::new(Some(2_050), 1, Vec::new(), Vec::new()).in_blocks(1_000);
-        let units = Units::of(&[plain, long]);
+        let units = BootstrapUnits::of(&[plain, long]);
         assert_eq!(units.singles, [0]);
         assert_eq!(units.cells, (1..22).collect::<Vec<_>>());
         assert_eq!((units.count(), units.blocks()), (22, 3));

@@ -7,10 +7,10 @@
 
 use serde::Serialize;
 
-use super::bootstrap_units::Units;
+use super::bootstrap_units::BootstrapUnits;
 use super::event::Rules;
 use super::matching::Recording;
-use super::outcomes::Tally;
+use super::outcomes::Outcomes;
 use super::random::Random;
 
 /// Chance below which clusters are taken to be none of it.
@@ -41,7 +41,12 @@ pub struct Exposure {
 
 impl Exposure {
     /// Of a tally of `recordings`, whose units are `units`.
-    pub fn of(recordings: &[Recording], tally: &Tally, rules: &Rules, units: &Units) -> Self {
+    pub fn of(
+        recordings: &[Recording],
+        tally: &Outcomes,
+        rules: &Rules,
+        units: &BootstrapUnits,
+    ) -> Self {
         let mut found = Self { falses: vec![0; units.count()], hours: vec![0.0; units.count()] };
         for recording in recordings {
             for (unit, samples) in recording.exposed_by_unit(rules) {
@@ -78,7 +83,7 @@ impl Exposure {
     /// Tests the blocks of time for clusters: by Fisher's index, whose distribution for so many
     /// events in these blocks is drawn, since the chi-squared one does not hold for few. `None`
     /// for less than two blocks or events.
-    pub fn clusters(&self, units: &Units, seed: u64) -> Option<Clusters> {
+    pub fn clusters(&self, units: &BootstrapUnits, seed: u64) -> Option<Clusters> {
         let sum = |block: &[usize]| {
             let falses: u64 = block.iter().map(|&unit| self.falses[unit]).sum();
             (falses, block.iter().map(|&unit| self.hours[unit]).sum::<f64>())
@@ -131,11 +136,11 @@ mod tests {
     use crate::eval::bootstrap_units::CELLS;
 
     /// Events in the first cell of each block; as many hours in every cell.
-    fn exposure(counts: &[u64]) -> (Exposure, Units) {
+    fn exposure(counts: &[u64]) -> (Exposure, BootstrapUnits) {
         let cells = counts.len() * CELLS;
         let mut falses = vec![0; cells];
         counts.iter().enumerate().for_each(|(block, &count)| falses[block * CELLS] = count);
-        (Exposure::new(falses, vec![0.1; cells]), Units::stream(cells))
+        (Exposure::new(falses, vec![0.1; cells]), BootstrapUnits::stream(cells))
     }
 
     fn tested(counts: &[u64]) -> Option<Clusters> {

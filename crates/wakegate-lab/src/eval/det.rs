@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::bootstrap_units::Units;
+use super::bootstrap_units::BootstrapUnits;
 use super::event::{Rules, events};
 use super::matching::{Fate, Recording, fates};
 
@@ -49,7 +49,7 @@ impl Sweep {
     /// Sweeps over the scores that occur, or over `most` of them spread evenly by rank.
     pub fn new(recordings: &[Recording], rules: &Rules, most: usize) -> Self {
         let thresholds = thresholds(recordings, most.max(2));
-        let units = Units::of(recordings).count();
+        let units = BootstrapUnits::of(recordings).count();
         let mut sweep = Self { thresholds, units: vec![Unit::default(); units] };
         for recording in recordings {
             sweep.add(recording, rules);

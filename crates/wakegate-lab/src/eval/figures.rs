@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::bootstrap;
 use super::bootstrap::{Resampling, quantile};
-use super::bootstrap_units::{Drawn, Units};
+use super::bootstrap_units::{BootstrapUnits, Drawn};
 use super::calibration;
 use super::calibration::Bin;
 use super::caveats;
@@ -12,7 +12,7 @@ use super::clusters::{Clusters, Exposure};
 use super::det::{Curve, Sweep};
 use super::event::{Detection, Rules};
 use super::matching::Recording;
-use super::outcomes::{Outcome, Tally};
+use super::outcomes::{Outcome, Outcomes};
 use super::rank::{Ranked, Scored, Stopped};
 use wakegate::Result;
 use wakegate::intervals::{Interval, clopper_pearson, poisson};
@@ -222,10 +222,10 @@ impl Figures {
     ///
     /// # Errors
     /// [`ErrorKind::Settings`](wakegate::ErrorKind::Settings) for a confidence outside of 0 to 1.
-    pub fn of(recordings: &[Recording], settings: &Settings) -> Result<(Self, Tally)> {
+    pub fn of(recordings: &[Recording], settings: &Settings) -> Result<(Self, Outcomes)> {
         let rules = &settings.rules;
         let confidence = settings.confidence;
-        let tally = Tally::of(recordings, rules, |detection| settings.accepts(detection));
+        let tally = Outcomes::of(recordings, rules, |detection| settings.accepts(detection));
         let sweep = Sweep::new(recordings, rules, MOST_THRESHOLDS);
         let trials = Ranked::new(
             tally
@@ -246,7 +246,7 @@ impl Figures {
 
         let curve = sweep.curve(rules, None);
         let grid = grid(&curve);
-        let units = Units::of(recordings);
+        let units = BootstrapUnits::of(recordings);
         let exposure = Exposure::of(recordings, &tally, rules, &units);
         let resampling =
             Resampling { units: &units, count: settings.resamples, seed: settings.seed };

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::event::Rules;
 use super::figures::{Delay, KEPT, PerHour, Share};
 use super::matching::Recording;
-use super::outcomes::{Outcome, Place, Tally};
+use super::outcomes::{Outcome, Outcomes, RecordingPlace};
 use super::rank::{Ranked, Scored};
 use wakegate::Result;
 
@@ -47,9 +47,9 @@ pub struct GroupMiss {
 #[derive(Debug, Clone, Copy)]
 pub struct Points<'a> {
     /// The operating point.
-    pub here: &'a Tally,
+    pub here: &'a Outcomes,
     /// The others: false accepts an hour, and the tally there.
-    pub at: &'a [(f64, Tally)],
+    pub at: &'a [(f64, Outcomes)],
 }
 
 #[derive(Default)]
@@ -63,7 +63,7 @@ struct Part<'a> {
 }
 
 /// The figures by group, in the order of their names. `name` gives the group of a label, and
-/// of a whole recording where [`Place::span`] is none.
+/// of a whole recording where [`RecordingPlace::span`] is none.
 ///
 /// # Errors
 /// [`ErrorKind::Settings`](wakegate::ErrorKind::Settings) for a confidence outside of 0 to 1.
@@ -72,7 +72,7 @@ pub fn by(
     points: Points<'_>,
     rules: &Rules,
     confidence: f64,
-    name: impl Fn(Place) -> String,
+    name: impl Fn(RecordingPlace) -> String,
 ) -> Result<Vec<Group>> {
     let mut parts: BTreeMap<String, Part<'_>> = BTreeMap::new();
     for outcome in &points.here.outcomes {
@@ -90,7 +90,7 @@ pub fn by(
         let scored = Scored { score: Some(t.score), wanted: t.wanted, unit: t.unit };
         parts.entry(name(t.place)).or_default().triggers.push(scored);
     }
-    let whole = |recording: usize| name(Place { recording, span: None });
+    let whole = |recording: usize| name(RecordingPlace { recording, span: None });
     for (number, recording) in recordings.iter().enumerate() {
         let exposed = recording.exposed(rules).unwrap_or(0);
         if exposed > 0 {
@@ -143,7 +143,7 @@ pub struct ReasonCount {
 }
 
 /// How many triggers have each reason, by that of their best detection.
-pub fn by_reason(recordings: &[Recording], tally: &Tally) -> Vec<ReasonCount> {
+pub fn by_reason(recordings: &[Recording], tally: &Outcomes) -> Vec<ReasonCount> {
     let mut reasons: BTreeMap<&str, [u64; 2]> = BTreeMap::new();
     for trigger in &tally.triggers {
         let detection = &recordings[trigger.place.recording].detections()[trigger.best];

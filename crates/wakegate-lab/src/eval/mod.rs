@@ -1,7 +1,7 @@
 //! Figures that hold: events in sample time against labels, exact intervals, thresholds that
 //! are certified.
 //!
-//! [`figures::Figures`] is all of it for one system, [`model_comparison::Contest`] for two on the same
+//! [`figures::Figures`] is all of it for one system, [`model_comparison::ModelComparison`] for two on the same
 //! recordings. Pure: no files, threads or clock. The definitions are in this folder's README.
 
 pub mod bootstrap;

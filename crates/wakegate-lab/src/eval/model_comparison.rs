@@ -4,16 +4,16 @@ use serde::Serialize;
 
 use super::bootstrap;
 use super::bootstrap::Resampling;
-use super::bootstrap_units::Units;
+use super::bootstrap_units::BootstrapUnits;
 use super::figures::{Estimate, PerHour, Settings};
 use super::matching::Recording;
-use super::outcomes::Tally;
+use super::outcomes::Outcomes;
 use super::paired::{Comparison, Pairs};
 use wakegate::{Error, ErrorKind, Result};
 
 /// What a comparison says; every difference is the first's less the second's.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Contest {
+pub struct ModelComparison {
     /// Accepted targets. McNemar and Tango take the targets as independent.
     pub targets: Comparison,
     /// The same difference with an interval over units, which are.
@@ -28,14 +28,14 @@ pub struct Contest {
     pub false_accepts_by_unit: Estimate,
 }
 
-impl Contest {
+impl ModelComparison {
     /// Compares two systems by their tallies of the same recordings.
     ///
     /// # Errors
     /// [`ErrorKind::Settings`] where the two have not the same recordings with the same labels.
     pub fn of(
-        first: (&[Recording], &Tally),
-        second: (&[Recording], &Tally),
+        first: (&[Recording], &Outcomes),
+        second: (&[Recording], &Outcomes),
         settings: &Settings,
     ) -> Result<Self> {
         let same =
@@ -57,13 +57,13 @@ impl Contest {
             let exposed: u64 = recordings.iter().filter_map(|r| r.exposed(&settings.rules)).sum();
             settings.rules.seconds(exposed) / 3600.0
         };
-        let rate = |(recordings, tally): (&[Recording], &Tally)| {
+        let rate = |(recordings, tally): (&[Recording], &Outcomes)| {
             let count = tally.false_accepts.len() as u64;
             PerHour::new(count, hours(recordings), settings.confidence)
         };
         let false_accepts = [rate(first)?, rate(second)?];
 
-        let units = Units::of(first.0);
+        let units = BootstrapUnits::of(first.0);
         let parts = parts(&units, first, second, settings);
         let resampling =
             Resampling { units: &units, count: settings.resamples, seed: settings.seed };
@@ -94,9 +94,9 @@ struct Part {
 }
 
 fn parts(
-    units: &Units,
-    first: (&[Recording], &Tally),
-    second: (&[Recording], &Tally),
+    units: &BootstrapUnits,
+    first: (&[Recording], &Outcomes),
+    second: (&[Recording], &Outcomes),
     settings: &Settings,
 ) -> Vec<Part> {
     let mut parts = vec![Part::default(); units.count()];

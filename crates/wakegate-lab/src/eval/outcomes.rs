@@ -5,7 +5,7 @@ use super::matching::{Fate, Recording, Span, WHOLE, fates};
 
 /// Where something happened: numbers of a recording and of one of its spans.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place {
+pub struct RecordingPlace {
     /// The recording's number.
     pub recording: usize,
     /// The span's number in it; none for a false accept on nothing that is labelled.
@@ -16,7 +16,7 @@ pub struct Place {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Outcome {
     /// Which.
-    pub place: Place,
+    pub place: RecordingPlace,
     /// Whether it is a target.
     pub wanted: bool,
     /// Whether the system accepted something there.
@@ -33,7 +33,7 @@ pub struct Outcome {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct FalseAccept {
     /// Where.
-    pub place: Place,
+    pub place: RecordingPlace,
     /// The event.
     pub event: Event,
 }
@@ -45,7 +45,7 @@ pub struct FalseAccept {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Trigger {
     /// Where.
-    pub place: Place,
+    pub place: RecordingPlace,
     /// Whether it is on a target; the triggers of one target count as one, with the highest
     /// score.
     pub wanted: bool,
@@ -59,7 +59,7 @@ pub struct Trigger {
 
 /// Everything that happened.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Tally {
+pub struct Outcomes {
     /// Every labelled stretch, in the order of the recordings.
     pub outcomes: Vec<Outcome>,
     /// Every false accept.
@@ -70,7 +70,7 @@ pub struct Tally {
     pub triggers: Vec<Trigger>,
 }
 
-impl Tally {
+impl Outcomes {
     /// The tally of `recordings` where `keep` tells which detections are accepted.
     pub fn of(recordings: &[Recording], rules: &Rules, keep: impl Fn(&Detection) -> bool) -> Self {
         let mut tally = Self::default();
@@ -99,7 +99,7 @@ impl Tally {
     ) {
         let spans = recording.spans();
         let first = self.outcomes.len();
-        let place = |span: Option<usize>| Place { recording: number, span };
+        let place = |span: Option<usize>| RecordingPlace { recording: number, span };
         self.outcomes.extend(spans.iter().enumerate().map(|(index, span)| Outcome {
             place: place(Some(index)),
             wanted: span.wanted,
@@ -145,7 +145,7 @@ impl Tally {
         let mut of_target: Vec<Option<usize>> = vec![None; recording.spans().len()];
         let mut last: Option<(usize, u64)> = None;
         for (event, fate) in proposed.iter().zip(fates(recording, &proposed, rules)) {
-            let place = |span| Place { recording: number, span };
+            let place = |span| RecordingPlace { recording: number, span };
             let trigger = |span, wanted, unit| {
                 let Event { score, best, .. } = *event;
                 Trigger { place: place(span), wanted, score, best, unit }
@@ -200,7 +200,7 @@ mod tests {
     fn a_six_frame_event_on_nothing_is_one_false_accept() {
         let frames = (0..6).map(|n| detection(500 + 8 * n, 0.9)).collect();
         let recording = Recording::new(Some(1_000), 0, Vec::new(), frames);
-        let tally = Tally::of(&[recording], &RULES, |d| d.accepted);
+        let tally = Outcomes::of(&[recording], &RULES, |d| d.accepted);
         assert_eq!(tally.false_accepts.len(), 1);
         assert_eq!((tally.triggers.len(), tally.repeats), (1, 0));
     }
@@ -226,7 +226,7 @@ mod tests {
             detection(2_500, 0.2),
         ];
         let recording = Recording::new(Some(3_000), 3, spans, detections);
-        let tally = Tally::of(&[recording], &RULES, |d| d.accepted);
+        let tally = Outcomes::of(&[recording], &RULES, |d| d.accepted);
         let told: Vec<_> = tally.outcomes.iter().map(|o| (o.accepted, o.score)).collect();
         let expected = [(true, Some(0.9)), (false, Some(0.3)), (false, None), (true, Some(0.8))];
         assert_eq!(told, expected);
@@ -248,7 +248,7 @@ mod tests {
         let rules = Rules { refractory: 20, ..RULES };
         let detections = vec![detection(110, 0.6), detection(160, 0.9)];
         let recording = Recording::new(Some(1_000), 0, vec![span(100, 150, true)], detections);
-        let tally = Tally::of(&[recording], &rules, |d| d.accepted);
+        let tally = Outcomes::of(&[recording], &rules, |d| d.accepted);
         assert_eq!(tally.outcomes.iter().filter(|o| o.accepted).count(), 1);
         assert_eq!((tally.repeats, tally.false_accepts.len()), (1, 0));
     }
@@ -260,7 +260,7 @@ mod tests {
             let detections = vec![detection(140, first), detection(second, 0.9)];
             let spans = vec![span(100, 150, true)];
             let recording = Recording::new(Some(1_000), 0, spans, detections);
-            let tally = Tally::of(&[recording], &RULES, |d| d.accepted);
+            let tally = Outcomes::of(&[recording], &RULES, |d| d.accepted);
             tally.triggers.iter().map(|t| (t.wanted, t.score)).collect::<Vec<_>>()
         };
         assert_eq!(triggers(0.9, 239), [(true, 0.9)]);
@@ -273,7 +273,7 @@ mod tests {
     fn a_label_without_times_has_no_delay() {
         let recording =
             Recording::new(Some(1_000), 0, vec![span(0, WHOLE, true)], vec![detection(50, 0.9)]);
-        let tally = Tally::of(&[recording], &RULES, |d| d.accepted);
+        let tally = Outcomes::of(&[recording], &RULES, |d| d.accepted);
         assert!(tally.outcomes[0].accepted && tally.outcomes[0].delay.is_none());
     }
 }

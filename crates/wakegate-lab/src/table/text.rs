@@ -8,7 +8,7 @@ const BLOCK: usize = 1 << 13;
 /// Text in UTF-8 without the mark that says so, out of UTF-8 or of UTF-16 with its mark.
 pub struct Utf8<R> {
     reader: R,
-    form: Option<Form>,
+    form: Option<TextFormat>,
     /// Bytes that are read and not yet given, from `from` on.
     ready: Vec<u8>,
     from: usize,
@@ -18,22 +18,22 @@ pub struct Utf8<R> {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Form {
+enum TextFormat {
     Utf8,
     Utf16Le,
     Utf16Be,
 }
 
 /// The form of text that begins with `head`, and the bytes of the mark that says so.
-fn form(head: &[u8]) -> (Form, usize) {
+fn form(head: &[u8]) -> (TextFormat, usize) {
     if head.starts_with(b"\xef\xbb\xbf") {
-        (Form::Utf8, 3)
+        (TextFormat::Utf8, 3)
     } else if head.starts_with(b"\xff\xfe") {
-        (Form::Utf16Le, 2)
+        (TextFormat::Utf16Le, 2)
     } else if head.starts_with(b"\xfe\xff") {
-        (Form::Utf16Be, 2)
+        (TextFormat::Utf16Be, 2)
     } else {
-        (Form::Utf8, 0)
+        (TextFormat::Utf8, 0)
     }
 }
 
@@ -64,7 +64,7 @@ impl<R: Read> Utf8<R> {
                 form
             });
             match form {
-                Form::Utf8 => std::mem::swap(&mut self.ready, &mut self.rest),
+                TextFormat::Utf8 => std::mem::swap(&mut self.ready, &mut self.rest),
                 wide => self.narrow(wide),
             }
         }
@@ -72,12 +72,12 @@ impl<R: Read> Utf8<R> {
     }
 
     /// Turns the whole characters of UTF-16 into UTF-8.
-    fn narrow(&mut self, form: Form) {
+    fn narrow(&mut self, form: TextFormat) {
         let (pairs, odd) = self.rest.as_chunks::<2>();
         let mut units: Vec<u16> = pairs
             .iter()
             .map(|pair| match form {
-                Form::Utf16Be => u16::from_be_bytes(*pair),
+                TextFormat::Utf16Be => u16::from_be_bytes(*pair),
                 _ => u16::from_le_bytes(*pair),
             })
             .collect();

@@ -7,10 +7,10 @@ use wakegate::audio::samples_in;
 use wakegate::{Error, ErrorKind, Result};
 use wakegate_lab::eval::event::Detection;
 use wakegate_lab::eval::matching::{Recording, Span, WHOLE};
-use wakegate_lab::eval::outcomes::Place;
+use wakegate_lab::eval::outcomes::RecordingPlace;
 
 use super::labels::{Labels, Row};
-use super::scores::{Heard, System};
+use super::scores::{ScoredRecording, System};
 
 /// Names that an error lists.
 const LISTED: usize = 3;
@@ -57,7 +57,7 @@ impl Labelled<'_> {
     }
 
     /// How long the recording is; its labels lie within it.
-    fn length_s(&self, heard: &[&Heard]) -> Result<f64> {
+    fn length_s(&self, heard: &[&ScoredRecording]) -> Result<f64> {
         let length = self.audio_s().or_else(|| heard.iter().find_map(|found| found.audio_s));
         let Some(length) = length else {
             return Err(refused("false accepts an hour need hours")
@@ -92,8 +92,8 @@ pub fn join(labels: &Labels, systems: &[System], word: &str, block: u64) -> Resu
         others: BTreeMap::new(),
         speakers: 0,
     };
-    let mut units = Units::new(labels, block);
-    let (mut missing, nothing) = (Vec::new(), Heard::default());
+    let mut units = BootstrapNumbers::new(labels, block);
+    let (mut missing, nothing) = (Vec::new(), ScoredRecording::default());
     for labelled in &recordings {
         let key = &labelled.key;
         if let Some(reason) = systems.iter().find_map(|system| system.failed.get(key)) {
@@ -216,7 +216,7 @@ fn check_labelled(system: &System, recordings: &[Labelled<'_>]) -> Result<()> {
 }
 
 /// What the bootstrap draws, by number: speakers, and recordings or blocks of time without one.
-struct Units {
+struct BootstrapNumbers {
     speakers: BTreeMap<String, usize>,
     /// Whether speakers are drawn: nothing can be said of others by one alone.
     by_speaker: bool,
@@ -224,7 +224,7 @@ struct Units {
     count: usize,
 }
 
-impl Units {
+impl BootstrapNumbers {
     fn new(labels: &Labels, block: u64) -> Self {
         let names: BTreeSet<&str> =
             labels.rows.iter().filter_map(|row| row.speaker.as_deref()).collect();
@@ -259,7 +259,12 @@ impl Units {
 }
 
 impl Joined {
-    fn add(&mut self, labelled: &Labelled<'_>, heard: &[&Heard], units: &mut Units) -> Result<()> {
+    fn add(
+        &mut self,
+        labelled: &Labelled<'_>,
+        heard: &[&ScoredRecording],
+        units: &mut BootstrapNumbers,
+    ) -> Result<()> {
         let length = samples_in(labelled.length_s(heard)?);
         let speakers: BTreeSet<&str> =
             labelled.rows().filter_map(|row| row.speaker.as_deref()).collect();
@@ -297,7 +302,7 @@ impl Joined {
         labelled: &Labelled<'_>,
         row: usize,
         recording: &Recording,
-        units: &mut Units,
+        units: &mut BootstrapNumbers,
     ) -> Span {
         let label = &labelled.labels.rows[row];
         let wanted = label.label.eq_ignore_ascii_case(&self.word);
@@ -325,7 +330,7 @@ impl Joined {
 
     /// The group of a place by a column: the label's own value, or that of all of the
     /// recording's labels.
-    pub fn group(&self, labels: &Labels, column: &str, place: Place) -> String {
+    pub fn group(&self, labels: &Labels, column: &str, place: RecordingPlace) -> String {
         let spans = self.systems[0][place.recording].spans();
         let value = |span: &Span| labels.rows[span.row].value(column).trim();
         let value = match place.span {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 use wakegate::{Error, ErrorKind, Result};
 
-use super::rows::{Form, Reading};
+use super::rows::{Reading, RowFormat};
 
 /// Columns with a meaning of their own; any other can be grouped by.
 const KNOWN: [&str; 7] = ["path", "id", "start_s", "end_s", "label", "speaker", "audio_s"];
@@ -128,7 +128,7 @@ impl Table {
             row: "an object of texts, numbers and nulls on a line",
             remedy: "take the file from where it was made",
         };
-        let (mut form, mut header) = (Form::JsonLines, None);
+        let (mut form, mut header) = (RowFormat::JsonLines, None);
         let (mut seen, mut rows): (Vec<String>, Vec<Raw>) = (Vec::new(), Vec::new());
         reading.read(
             file,
@@ -149,7 +149,7 @@ impl Table {
                 Ok(())
             },
         )?;
-        let table = if form == Form::Audacity || (rows.is_empty() && is_text(file)) {
+        let table = if form == RowFormat::Audacity || (rows.is_empty() && is_text(file)) {
             Self::of_audacity(file, rows)
         } else {
             Self::of_table(header.unwrap_or(seen), rows)

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use wakegate::pipeline::SCHEMA;
 use wakegate::{Error, ErrorKind, Result};
 
-use super::rows::{Form, Head, Reading};
+use super::rows::{Head, Reading, RowFormat};
 use crate::commands::resume_journal::Journal;
 
 /// The keys that are read.
@@ -135,9 +135,9 @@ pub fn refused() -> Error {
 }
 
 /// Refuses a table that can't hold scores, before its rows.
-fn begin(form: Form, head: &Head, by_id: bool) -> Result<()> {
+fn begin(form: RowFormat, head: &Head, by_id: bool) -> Result<()> {
     head.schema.as_deref().map_or(Ok(()), check_schema)?;
-    if form == Form::Audacity {
+    if form == RowFormat::Audacity {
         return Err(refused()
             .expected("the output of `wakegate score`")
             .found("labels as Audacity exports them"));

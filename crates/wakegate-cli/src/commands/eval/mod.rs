@@ -22,8 +22,8 @@ use wakegate_lab::eval::figures::{Figures, Settings};
 use wakegate_lab::eval::groups;
 use wakegate_lab::eval::groups::{Group, Points, ReasonCount};
 use wakegate_lab::eval::matching::Recording;
-use wakegate_lab::eval::model_comparison::Contest;
-use wakegate_lab::eval::outcomes::Tally;
+use wakegate_lab::eval::model_comparison::ModelComparison;
+use wakegate_lab::eval::outcomes::Outcomes;
 use wakegate_lab::table::write_whole;
 
 use super::output::{self, JsonLines};
@@ -134,7 +134,7 @@ struct Answer {
     failed: Vec<Failed>,
     system: Evaluated,
     against: Option<Evaluated>,
-    contest: Option<Contest>,
+    contest: Option<ModelComparison>,
     #[serde(skip_serializing_if = "Option::is_none")]
     phases: Option<Phases>,
     notes: Vec<String>,
@@ -162,7 +162,7 @@ struct Evaluated {
     groups: BTreeMap<String, Vec<Group>>,
     reasons: Vec<ReasonCount>,
     #[serde(skip)]
-    tally: Tally,
+    tally: Outcomes,
 }
 
 impl Eval {
@@ -183,7 +183,7 @@ impl Eval {
         };
         let contest = against.as_ref().map(|against| {
             let first = (joined.systems[0].as_slice(), &system.tally);
-            Contest::of(first, (joined.systems[1].as_slice(), &against.tally), &settings)
+            ModelComparison::of(first, (joined.systems[1].as_slice(), &against.tally), &settings)
         });
         let answer = Answer {
             wakegate: env!("CARGO_PKG_VERSION"),
@@ -315,12 +315,12 @@ impl Eval {
     ) -> Result<Evaluated> {
         let (figures, tally) = Figures::of(recordings, settings)?;
         let (rules, confidence) = (&settings.rules, settings.confidence);
-        let at: Vec<(f64, Tally)> = figures
+        let at: Vec<(f64, Outcomes)> = figures
             .miss_at
             .iter()
             .map(|at| {
                 let least = at.threshold.unwrap_or(f32::INFINITY);
-                (at.false_accepts_per_hour, Tally::of(recordings, rules, |d| d.score >= least))
+                (at.false_accepts_per_hour, Outcomes::of(recordings, rules, |d| d.score >= least))
             })
             .collect();
         let points = Points { here: &tally, at: &at };

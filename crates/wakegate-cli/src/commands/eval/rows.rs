@@ -16,7 +16,7 @@ const HEAD: usize = 1 << 16;
 
 /// How a table is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
+pub enum RowFormat {
     /// An object a line.
     JsonLines,
     /// A header, and commas between the fields.
@@ -29,7 +29,7 @@ pub enum Form {
     Parquet,
 }
 
-impl Form {
+impl RowFormat {
     /// The form of a file that begins with `head`.
     pub fn of(head: &[u8]) -> Self {
         if head.starts_with(PARQUET) {
@@ -97,23 +97,23 @@ impl Reading<'_> {
     pub fn read(
         &self,
         path: &Path,
-        begin: &mut dyn FnMut(Form, &Head) -> Result<()>,
+        begin: &mut dyn FnMut(RowFormat, &Head) -> Result<()>,
         take: &mut Take<'_>,
     ) -> Result<()> {
         let unread = |e: io::Error| Error::io("read", path, &e);
         let file = File::open(path).map_err(unread)?;
         let (rows, length) = LimitedRows::new(file);
         let mut reader = BufReader::with_capacity(HEAD, Utf8::new(rows));
-        let form = Form::of(reader.fill_buf().map_err(unread)?);
+        let form = RowFormat::of(reader.fill_buf().map_err(unread)?);
         match form {
-            Form::JsonLines => {
+            RowFormat::JsonLines => {
                 begin(form, &Head::default()).and_then(|()| self.json_lines(reader, &length, take))
             }
-            Form::Csv | Form::Tsv => self.csv(reader, form, &length, begin, take),
-            Form::Audacity => {
+            RowFormat::Csv | RowFormat::Tsv => self.csv(reader, form, &length, begin, take),
+            RowFormat::Audacity => {
                 begin(form, &Head::default()).and_then(|()| self.audacity(reader, &length, take))
             }
-            Form::Parquet => return self.parquet(path, begin, take),
+            RowFormat::Parquet => return self.parquet(path, begin, take),
         }
         .map_err(|error| error.context(path.display()))
     }
@@ -150,12 +150,12 @@ impl Reading<'_> {
     fn csv(
         &self,
         reader: impl Read,
-        form: Form,
+        form: RowFormat,
         length: &RowLength,
-        begin: &mut dyn FnMut(Form, &Head) -> Result<()>,
+        begin: &mut dyn FnMut(RowFormat, &Head) -> Result<()>,
         take: &mut Take<'_>,
     ) -> Result<()> {
-        let tabs = form == Form::Tsv;
+        let tabs = form == RowFormat::Tsv;
         let quoting = !tabs || self.quoted_tabs;
         let text = CsvText::new(reader, if tabs { b'\t' } else { b',' }, quoting);
         let text = text.map_err(|e| unread(length, &e))?;
@@ -259,7 +259,7 @@ impl Reading<'_> {
     fn parquet(
         &self,
         path: &Path,
-        begin: &mut dyn FnMut(Form, &Head) -> Result<()>,
+        begin: &mut dyn FnMut(RowFormat, &Head) -> Result<()>,
         take: &mut Take<'_>,
     ) -> Result<()> {
         if !ends_whole(path)? {
@@ -270,7 +270,7 @@ impl Reading<'_> {
             columns: Some(table.names()),
             schema: table.metadata(wakegate_lab::table::SCHEMA_VERSION),
         };
-        begin(Form::Parquet, &head).map_err(|error| error.context(path.display()))?;
+        begin(RowFormat::Parquet, &head).map_err(|error| error.context(path.display()))?;
         let (mut number, mut problem) = (0_u64, None);
         table.rows(self.wanted, &mut |row| {
             number += 1;

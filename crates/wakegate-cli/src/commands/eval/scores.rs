@@ -20,7 +20,7 @@ pub struct System {
     /// The wake words of the lines.
     pub words: Vec<String>,
     /// By path or id.
-    pub heard: BTreeMap<String, Heard>,
+    pub heard: BTreeMap<String, ScoredRecording>,
     /// Recordings that the system could not score, with its reason.
     pub failed: BTreeMap<String, String>,
     /// Lines of other wake words, which are not read.
@@ -36,7 +36,7 @@ pub struct System {
 
 /// What a system made of one recording.
 #[derive(Default)]
-pub struct Heard {
+pub struct ScoredRecording {
     /// Its length in seconds.
     pub audio_s: Option<f64>,
     /// The path, also where recordings are named by their id.
@@ -321,7 +321,8 @@ mod tests {
     fn lines_of_recordings_and_of_activations_go_together() {
         let found = |lines: &[&str]| {
             let system = system(&lines.join("\n"), false).unwrap();
-            let times = |heard: &Heard| heard.found.iter().map(|f| f.end_s).collect::<Vec<_>>();
+            let times =
+                |heard: &ScoredRecording| heard.found.iter().map(|f| f.end_s).collect::<Vec<_>>();
             (system.heard.values().map(times).collect::<Vec<_>>(), system.one_each, system.silent)
         };
         assert_eq!(found(&[WHOLE, QUIET]), (vec![vec![1.0], vec![]], true, false));

@@ -170,7 +170,7 @@ mod tests {
                     // Silence across the end of a block, on no frame's edge.
                     samples[14_500..17_100].fill(0.0);
                 }
-                std::fs::write(&path, wav::bytes(&samples, wav::Form::Float32)).unwrap();
+                std::fs::write(&path, wav::bytes(&samples, wav::SampleFormat::Float32)).unwrap();
                 path
             })
             .collect();
@@ -194,7 +194,7 @@ mod tests {
         assert!(runs.max() < Some(2 * FRAME), "longer silence is cut out");
         assert_ne!(Background::new(files, -70.0, 6).take(60_000).unwrap().samples, whole.samples);
         let path = folder.path().join("silent.wav");
-        std::fs::write(&path, wav::bytes(&[0.0; 30_000], wav::Form::Int16)).unwrap();
+        std::fs::write(&path, wav::bytes(&[0.0; 30_000], wav::SampleFormat::Int16)).unwrap();
         let error = Background::new(vec![path.clone(), path], -70.0, 1).take(10).err().unwrap();
         assert!(error.to_string().contains("the background is silent"), "{error}");
     }

@@ -98,8 +98,8 @@ pub struct Mix {
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
     /// What the streams are written as
-    #[arg(long, value_enum, default_value_t = wav::Form::Int16)]
-    format: wav::Form,
+    #[arg(long, value_enum, default_value_t = wav::SampleFormat::Int16)]
+    format: wav::SampleFormat,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]

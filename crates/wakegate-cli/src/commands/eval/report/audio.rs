@@ -42,7 +42,7 @@ pub fn piece(path: &Path, start_s: f64) -> Result<String> {
     }
     Ok(format!(
         "data:audio/wav;base64,{}",
-        base64(&wav::bytes(&samples[..filled], wav::Form::Int16))
+        base64(&wav::bytes(&samples[..filled], wav::SampleFormat::Int16))
     ))
 }
 

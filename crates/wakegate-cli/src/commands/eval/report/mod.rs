@@ -11,7 +11,7 @@ use std::path::Path;
 
 use wakegate::{Error, ErrorKind, Result};
 use wakegate_lab::eval::matching::Recording;
-use wakegate_lab::eval::outcomes::Tally;
+use wakegate_lab::eval::outcomes::Outcomes;
 
 use super::join::Joined;
 use super::labels::Labels;
@@ -117,7 +117,7 @@ fn hours_of(recordings: &[Recording], answer: &Answer) -> f64 {
 }
 
 /// When each false accept comes, in hours of all recordings.
-fn times(recordings: &[Recording], tally: &Tally, answer: &Answer) -> Vec<f64> {
+fn times(recordings: &[Recording], tally: &Outcomes, answer: &Answer) -> Vec<f64> {
     let mut starts = Vec::with_capacity(recordings.len());
     let mut start = 0;
     for recording in recordings {

@@ -1,7 +1,7 @@
 //! The misses and false accepts that tell most: the surest mistakes.
 
 use wakegate_lab::eval::matching::WHOLE;
-use wakegate_lab::eval::outcomes::{Outcome, Place};
+use wakegate_lab::eval::outcomes::{Outcome, RecordingPlace};
 
 use super::audio;
 use crate::commands::eval::join::Joined;
@@ -46,7 +46,7 @@ pub fn find(answer: &Answer, joined: &Joined, labels: &Labels, audio: bool) -> W
     accepts.sort_by(|a, b| b.event.score.total_cmp(&a.event.score));
     let of = [misses.len(), accepts.len()];
 
-    let entry = |place: Place, at: Option<u64>, said: String| {
+    let entry = |place: RecordingPlace, at: Option<u64>, said: String| {
         let path = &joined.paths[place.recording];
         let at_s = at.map(seconds);
         let row =
