@@ -64,12 +64,13 @@ check:
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --document-private-items
 
-# What makers embed, with each feature alone and with none; and the program without sound cards.
+# What makers embed, with each feature alone and with none; and a speaker's program.
 features: system
 	for features in "" embedded-model onnxruntime review capture; do \
 		echo "wakegate with the features: $${features:-none}"; \
 		cargo check --locked -p wakegate --no-default-features --features "$$features"; done
-	cargo check --locked -p wakegate-cli --no-default-features
+	cargo clippy --locked -p wakegate-cli --no-default-features -- -D warnings
+	cargo clippy --locked -p wakegate-cli --no-default-features --features capture -- -D warnings
 
 # Needs valgrind; without it, it says so and is skipped.
 instructions: | system

@@ -7,6 +7,7 @@
 pub mod commands;
 pub mod config;
 pub mod daemon;
+#[cfg(feature = "page")]
 pub mod page;
 pub mod wav;
 pub mod wyoming;

@@ -1,33 +1,50 @@
 //! One file a subcommand; the only place that prints. Data goes to stdout, talk to stderr.
 
+#[cfg(feature = "corpora")]
 mod bench;
+#[cfg(feature = "corpora")]
 mod calibrate;
 mod config;
 mod daemon;
+#[cfg(feature = "corpora")]
 mod demo;
 #[cfg(feature = "capture")]
 mod devices;
 mod documents;
+#[cfg(feature = "corpora")]
 mod eval;
+#[cfg(feature = "corpora")]
 mod features;
+#[cfg(feature = "corpora")]
 mod inputs;
 mod listen;
 pub mod log;
+#[cfg(feature = "corpora")]
 mod mix;
 mod model;
 mod output;
+#[cfg(feature = "corpora")]
 mod output_formats;
+#[cfg(feature = "corpora")]
 mod output_writer;
+#[cfg(feature = "corpora")]
 mod progress;
+#[cfg(feature = "corpora")]
 mod provenance;
 mod queue_location;
 mod queue_sink;
+#[cfg(feature = "corpora")]
 mod record_table;
+#[cfg(feature = "corpora")]
 mod resume_journal;
 mod review;
+#[cfg(feature = "corpora")]
 mod review_export;
+#[cfg(feature = "page")]
 mod review_serve;
+#[cfg(feature = "corpora")]
 mod run_summary;
+#[cfg(feature = "corpora")]
 mod score;
 mod version;
 mod wyoming;
@@ -35,10 +52,13 @@ mod wyoming;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+#[cfg(feature = "corpora")]
 use crate::config::WakeWord;
 use clap::{Args, Parser, Subcommand};
+use wakegate::Result;
 use wakegate::model::{Model, Runtime, Sensitivity};
-use wakegate::{Error, ErrorKind, Result};
+#[cfg(feature = "corpora")]
+use wakegate::{Error, ErrorKind};
 
 /// Decides on the device, before anything is stored, whether a wake-word activation was
 /// intended or accidental.
@@ -65,21 +85,32 @@ pub struct Arguments {
 }
 
 #[derive(Subcommand)]
+#[cfg_attr(
+    not(feature = "corpora"),
+    expect(clippy::large_enum_variant, reason = "there is one of it in a run")
+)]
 enum Command {
+    #[cfg(feature = "corpora")]
     Score(score::Score),
     Listen(listen::Listen),
     #[cfg(feature = "capture")]
     Devices(devices::Devices),
     #[command(subcommand)]
     Config(config::ConfigCommand),
+    #[cfg(feature = "corpora")]
     Demo(demo::Demo),
     #[command(subcommand)]
     Model(model::ModelCommand),
+    #[cfg(feature = "corpora")]
     Features(features::Features),
     Review(review::Review),
+    #[cfg(feature = "corpora")]
     Calibrate(calibrate::Calibrate),
+    #[cfg(feature = "corpora")]
     Eval(eval::Eval),
+    #[cfg(feature = "corpora")]
     Mix(mix::Mix),
+    #[cfg(feature = "corpora")]
     Bench(bench::Bench),
     Completions(documents::Completions),
     Manual(documents::Manual),
@@ -112,18 +143,25 @@ pub fn run(arguments: Arguments) -> ExitCode {
         _ => return ended(version::show().map(|()| Outcome::AllWell)),
     };
     ended(match command {
+        #[cfg(feature = "corpora")]
         Command::Score(command) => command.run(),
         Command::Listen(command) => command.run(),
         #[cfg(feature = "capture")]
         Command::Devices(command) => command.run(),
         Command::Config(command) => command.run(),
+        #[cfg(feature = "corpora")]
         Command::Demo(command) => command.run(),
         Command::Model(command) => command.run(),
+        #[cfg(feature = "corpora")]
         Command::Features(command) => command.run(),
         Command::Review(command) => command.run(),
+        #[cfg(feature = "corpora")]
         Command::Calibrate(command) => command.run(),
+        #[cfg(feature = "corpora")]
         Command::Eval(command) => command.run(),
+        #[cfg(feature = "corpora")]
         Command::Mix(command) => command.run(),
+        #[cfg(feature = "corpora")]
         Command::Bench(command) => command.run(),
         Command::Completions(command) => command.run(),
         Command::Manual(command) => command.run(),
@@ -160,6 +198,7 @@ struct Engine {
     runtime: RuntimeChoice,
 }
 
+#[cfg(feature = "corpora")]
 impl Engine {
     /// Chooses the runtime and checks the package.
     fn open(&self) -> Result<Model> {
@@ -205,6 +244,7 @@ fn open_model(directory: Option<&Path>) -> Result<Model> {
 }
 
 /// The number of worker threads: as asked, else one a core.
+#[cfg(feature = "corpora")]
 fn worker_count(asked: Option<usize>) -> Result<usize> {
     match asked {
         Some(count) if !(1..=1024).contains(&count) => {

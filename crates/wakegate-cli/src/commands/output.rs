@@ -6,6 +6,7 @@ use std::io::{self, BufWriter, StdoutLock, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anstyle::{AnsiColor, Style};
+#[cfg(feature = "corpora")]
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use wakegate::{Error, ErrorKind, Result};
@@ -53,6 +54,7 @@ pub fn error(error: &Error) {
 }
 
 /// Says on stderr why `subject` could not be scored, which the text may name itself.
+#[cfg(feature = "corpora")]
 pub fn failure(subject: &str, text: &str) {
     let [subject, text] = [plain(subject), plain(text)];
     if text.contains(&*subject) {
@@ -82,15 +84,18 @@ pub fn unwritten(error: &io::Error) -> Error {
 }
 
 /// Cells of the bar of a posterior.
+#[cfg(feature = "corpora")]
 const BAR_CELLS: usize = 20;
 
 /// `value`, 0 to 1, as a bar.
+#[cfg(feature = "corpora")]
 pub fn bar(value: f32) -> String {
     let full = (value * BAR_CELLS as f32).round() as usize;
     (0..BAR_CELLS).map(|cell| if cell < full { '█' } else { '·' }).collect()
 }
 
 /// How a verdict looks.
+#[cfg(feature = "corpora")]
 pub fn verdict_style(verdict: &str) -> Style {
     match verdict {
         "intended" => AnsiColor::Green.on_default(),
@@ -139,6 +144,7 @@ impl JsonLines {
 }
 
 /// A progress bar on stderr; draws nothing where that is no terminal.
+#[cfg(feature = "corpora")]
 pub fn progress(count: usize, unit: &str) -> ProgressBar {
     if is_quiet() {
         return ProgressBar::hidden();

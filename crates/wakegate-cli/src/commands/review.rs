@@ -10,11 +10,14 @@ use wakegate::review;
 use wakegate::review::{Answer, ClipId, Label, Mark, Person, Queue, Settings, Stats};
 use wakegate::{Error, ErrorKind, Result};
 
+use super::Outcome;
 use super::output;
 use super::output::{JsonLines, counted};
 use super::queue_location::QueueLocation;
+#[cfg(feature = "corpora")]
 use super::review_export::Export;
-use super::{Outcome, review_serve};
+#[cfg(feature = "page")]
+use super::review_serve;
 
 /// Look after the review queue: clips judged intended, kept because the owner agreed
 ///
@@ -86,7 +89,9 @@ enum Command {
     /// Take the machine's clock for the queue's time again, after it was far ahead once: clips
     /// that were stored meanwhile are deleted, and the log says so
     SetTime(By),
+    #[cfg(feature = "page")]
     Serve(review_serve::Serve),
+    #[cfg(feature = "corpora")]
     Export(Export),
     /// The audit log
     #[command(subcommand)]
@@ -167,7 +172,9 @@ impl Review {
                 ));
                 Ok(Outcome::AllWell)
             }
+            #[cfg(feature = "page")]
             Command::Serve(command) => command.run(&settings),
+            #[cfg(feature = "corpora")]
             Command::Export(command) => command.run(&settings),
             Command::Audit(Audit::Show) => show(&settings),
             Command::Audit(Audit::Verify { expect }) => verify(&settings, expect.as_ref()),
