@@ -4,15 +4,16 @@
     python docs/figures.py --write        # puts them between the marks in the pages
     python docs/figures.py                # says whether they are there
 
-The model is the highest version of "alexa" in models/, its figures are the table "Every set of clips" of its REPORT.md. A set here
-may be several there. Shares have exact 95 % intervals (Clopper-Pearson). A figure is bold where it is better than each of the others
-by Fisher's exact test (two-sided, p < 0.05); where none is, chance explains the differences.
+The model is the one in the library, which may not be the newest of its word in models/; its figures are the table "Every set of
+clips" of its REPORT.md. A set here may be several there. Shares have exact 95 % intervals (Clopper-Pearson). A figure is bold where
+it is better than each of the others by Fisher's exact test (two-sided, p < 0.05); where none is, chance explains the differences.
 """
 
 from __future__ import annotations
 
 import re
 import sys
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,9 +58,10 @@ class Row:
 
 
 def model() -> str:
-    """The shipped model of "alexa"."""
-    found = (path.parent.name for path in ROOT.glob("models/alexa-*/REPORT.md"))
-    return max(found, key=lambda name: int(name.rsplit("-", 1)[1]))
+    """The model that goes with the library."""
+    included = tomllib.loads((ROOT / "Cargo.toml").read_text())["package"]["include"]
+    (found,) = (path.removeprefix("/models/") for path in included if path.startswith("/models/"))
+    return found
 
 
 def read() -> dict[str, Row]:

@@ -26,14 +26,14 @@ ask() { # PATH [CURL OPTION]...
         "$@" "$supervisor/$path"
 }
 
-# A folder of the user's comes before the package that we ship; the binary itself holds one word.
+# A folder of the user's comes first, then the package in the binary (alexa), then those that we ship beside it.
 wake_words() {
     local word folder found
     for word in $(option '.wake_words[]'); do
         folder=
         if [ -f "$share/wakegate/$word/manifest.toml" ]; then
             folder=$share/wakegate/$word
-        else
+        elif [ "$word" != alexa ]; then
             found=("$models/$word"-*/)
             [ -f "${found[-1]}manifest.toml" ] && folder=${found[-1]%/}
         fi

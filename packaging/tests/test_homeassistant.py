@@ -195,6 +195,7 @@ def test_the_defaults_serve_and_home_assistant_is_told(addon: Addon) -> None:
     assert addon.supervisor.told == [("/discovery", told)]
     assert settings["wyoming"]["listen"] == f"tcp://0.0.0.0:{addon.port}" and not settings["audio"]["enabled"]
     assert settings["wyoming"]["detect"] == "verdict"
+    assert settings["wake_word"] == [{}], "the default is the package in the binary, not another of the word beside it"
     assert "mqtt" not in settings and not settings["review"]["enabled"]
     assert "no MQTT broker is announced" in addon.said
 
