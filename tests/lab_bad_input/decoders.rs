@@ -13,9 +13,9 @@ use wakegate_lab::decode::FileSource;
 
 /// Longest that an input of up to 64 KiB may take.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Most bytes that it may hold at a time: frames of ALAC, whose header says how long they are, take
-/// the most, and more is a length that was believed.
-const MOST_BYTES: usize = 256 << 20;
+/// Most bytes that it may hold at a time: more is a length, or a number of channels, that was
+/// believed.
+const MOST_BYTES: usize = 64 << 20;
 /// Samples that are looked at: what is silent can be an hour of FLAC in a few kilobytes.
 const MOST_SAMPLES: usize = 16_000 * 3_600;
 

@@ -19,6 +19,10 @@ use wakegate::error::caught;
 /// How often a decoder may give up on a packet and be replaced by a new one.
 const MOST_PANICS: u32 = 64;
 
+/// Most frames of a packet that a decoder makes room for by the header's word; beyond, it grows
+/// with what comes.
+const MOST_FRAMES: u64 = 1 << 16;
+
 /// A decoder that turns packets into interleaved samples.
 pub(super) struct Codec {
     decoder: Decoder,
@@ -39,6 +43,10 @@ impl Decoder {
             let head = params.extra_data.as_deref().unwrap_or_default();
             return Ok(Self::Opus(Box::new(OpusStream::new(head)?)));
         }
+        // Before the decoder is made: it has room for what the header says.
+        if let Some(channels) = &params.channels {
+            check_channels(channels.count()).map_err(|e| e.to_string())?;
+        }
         let options = AudioDecoderOptions::default();
         let codecs = symphonia::default::get_codecs();
         if codecs.get_audio_decoder(params.codec).is_none() {
@@ -52,6 +60,8 @@ impl Decoder {
             // Some containers count the bits of what is written, others those of what it stands for.
             (params.bits_per_sample, params.bits_per_coded_sample) = (None, None);
         }
+        params.max_frames_per_packet =
+            params.max_frames_per_packet.filter(|&frames| frames <= MOST_FRAMES);
         let decoder = guarded(|| codecs.make_audio_decoder(&params, &options))?;
         decoder.map(Self::Symphonia).map_err(|e| e.to_string())
     }
