@@ -60,10 +60,14 @@ enum End {
 ///
 /// ```no_run
 /// use wakegate::model::Model;
+/// use wakegate::pipeline::Decision;
 /// use wakegate::stream::Stream;
 ///
-/// let mut stream = Stream::of(&Model::embedded()?)?;
-/// let mut show = |_, decision| { println!("{decision:?}"); true };
+/// let mut stream: Stream = Stream::of(&Model::embedded()?)?;
+/// let mut show = |_: usize, decision: Decision| {
+///     println!("{decision:?}");
+///     true
+/// };
 /// stream.push(&[0.0; 1600], &mut show)?;
 /// stream.finish(&mut show)?;
 /// # Ok::<(), wakegate::Error>(())
