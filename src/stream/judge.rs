@@ -36,14 +36,15 @@ pub trait Judge {
     fn waiting(&self) -> usize;
 }
 
-impl Judge for Pipeline {
+/// A pipeline, or whatever has one.
+impl<J: AsRef<Pipeline> + AsMut<Pipeline>> Judge for J {
     fn decide(
         &mut self,
         samples: &[f32],
         on_decision: &mut dyn FnMut(Decision),
         mark: &mut dyn FnMut(Part),
     ) -> Result<()> {
-        self.push_marked(samples, on_decision, mark)
+        self.as_mut().push_marked(samples, on_decision, mark)
     }
 
     fn decide_rest(
@@ -51,15 +52,21 @@ impl Judge for Pipeline {
         on_decision: &mut dyn FnMut(Decision),
         mark: &mut dyn FnMut(Part),
     ) -> Result<()> {
-        self.finish_marked(on_decision, mark)
+        self.as_mut().finish_marked(on_decision, mark)
     }
 
     fn reset(&mut self) -> Result<()> {
-        self.reset()
+        self.as_mut().reset()
     }
 
     fn waiting(&self) -> usize {
-        self.waiting()
+        self.as_ref().waiting()
+    }
+}
+
+impl AsRef<Pipeline> for Pipeline {
+    fn as_ref(&self) -> &Pipeline {
+        self
     }
 }
 

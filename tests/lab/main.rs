@@ -17,6 +17,7 @@ mod audio_matrix;
 mod audio_raw;
 mod audio_resample;
 mod bench_harness;
+mod corpus_archives;
 mod corpus_forms;
 mod corpus_inputs;
 mod eval_blocks;

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
 use wakegate::model::{Manifest, Model};
-use wakegate::pipeline::{Decision, Numbers, Part, Pipeline, SharedVerifier};
+use wakegate::pipeline::{Numbers, Pipeline, SharedVerifier};
 use wakegate::review::Feed;
-use wakegate::stream::{Judge, Stream, WakeWord};
+use wakegate::stream::{Stream, WakeWord};
 use wakegate::{Error, ErrorKind, Result};
 
 /// Unknown names that are told in the log; a client may send any number of them.
@@ -262,30 +262,9 @@ impl AsMut<Pipeline> for Lease {
     }
 }
 
-impl Judge for Lease {
-    fn decide(
-        &mut self,
-        samples: &[f32],
-        on_decision: &mut dyn FnMut(Decision),
-        mark: &mut dyn FnMut(Part),
-    ) -> Result<()> {
-        self.pipeline.push_marked(samples, on_decision, mark)
-    }
-
-    fn decide_rest(
-        &mut self,
-        on_decision: &mut dyn FnMut(Decision),
-        mark: &mut dyn FnMut(Part),
-    ) -> Result<()> {
-        self.pipeline.finish_marked(on_decision, mark)
-    }
-
-    fn reset(&mut self) -> Result<()> {
-        self.pipeline.reset()
-    }
-
-    fn waiting(&self) -> usize {
-        self.pipeline.waiting()
+impl AsRef<Pipeline> for Lease {
+    fn as_ref(&self) -> &Pipeline {
+        &self.pipeline
     }
 }
 
