@@ -7,6 +7,7 @@ use std::io::Cursor;
 use std::time::{Duration, Instant};
 
 use crate::audio::opus;
+use crate::cli_support::checkout;
 use crate::fuzz_support::fuzz;
 use wakegate::audio::{Channel, Source};
 use wakegate_lab::decode::FileSource;
@@ -80,9 +81,34 @@ fn aiff_au_sphere_and_caf() {
     decoders_of("iff", Vec::new(), |_| {});
 }
 
+fn mp4_box(name: &[u8; 4], parts: &[Vec<u8>]) -> Vec<u8> {
+    let body = parts.concat();
+    let size = u32::try_from(body.len() + 8).unwrap();
+    [&size.to_be_bytes(), name.as_slice(), &body].concat()
+}
+
+/// Files in fragments whose runs promise billions of samples and take no bytes for them: in boxes
+/// within a last one without a size, and each run within bounds, but thousands of them.
+fn endless_runs() -> Vec<Vec<u8>> {
+    let parts = std::fs::read(checkout("tests/fuzz/mp4/parts.m4a")).unwrap();
+    let run = |count: u32| mp4_box(b"trun", &[vec![0; 4], count.to_be_bytes().to_vec()]);
+    let fragment = |runs: Vec<Vec<u8>>| {
+        let head = mp4_box(b"tfhd", &[vec![0; 4], vec![0, 0, 0, 1]]);
+        let track = mp4_box(b"traf", &[vec![head], runs].concat());
+        mp4_box(b"moof", &[mp4_box(b"mfhd", &[vec![0; 8]]), track])
+    };
+    let hidden = fragment(vec![run(u32::MAX); 20]);
+    let many = fragment(vec![run(600_000); 40_000]);
+    [b"mdat", b"free", b"wide"]
+        .map(|name| [parts.as_slice(), &[0; 4], name, &hidden].concat())
+        .into_iter()
+        .chain([[parts.as_slice(), &many].concat()])
+        .collect()
+}
+
 #[test]
 fn mp4_whole_and_in_fragments() {
-    decoders_of("mp4", Vec::new(), |_| {});
+    decoders_of("mp4", endless_runs(), |_| {});
 }
 
 #[test]

@@ -153,6 +153,16 @@ fn metadata_is_passed_over_whatever_it_holds() {
 }
 
 #[test]
+fn the_last_box_of_an_mp4_may_go_to_the_end_without_saying_its_size() {
+    let whole = bytes("edit_list_1s.m4a");
+    let at = whole.windows(4).position(|name| name == b"moov").unwrap() - 4;
+    let mut without = whole.clone();
+    without[at..at + 4].fill(0);
+    assert_ne!(whole, without);
+    assert_eq!(decode(&without).unwrap(), decode(&whole).unwrap());
+}
+
+#[test]
 fn mp4_says_where_the_recording_begins() {
     let (got, warnings) = decode(&bytes("opus_in_mp4.mp4")).unwrap();
     let (ogg, _) = decode(&bytes("opus_in_ogg.opus")).unwrap();

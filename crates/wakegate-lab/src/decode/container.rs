@@ -268,9 +268,13 @@ fn of_mp4(mut view: View, path: &Path) -> Result<Opened> {
     let length = view.length();
     let movie = mp4::read(&mut view, length).map_err(|e| Error::io("read", path, &e))?;
     let (sounds, lacks) = (movie.sounds.len(), movie.lacks);
-    if movie.longest_run > length {
-        return Err(refused(path, "MP4 with a fragment of more samples than the file has bytes"));
+    if movie.run_samples > length {
+        return Err(refused(path, "MP4 with fragments of more samples than the file has bytes"));
     }
+    if movie.is_beyond {
+        return Err(refused(path, "MP4 with an index of more than 64 MiB, or of a million parts"));
+    }
+    let view = view.patched(movie.patches.clone());
     let others = (sounds > 1).then(|| {
         let text = format!("the file has {sounds} tracks of sound: the first that can be read is");
         Warning::new("other_tracks", text)

@@ -7,7 +7,7 @@ use symphonia::core::codecs::audio::well_known as id;
 use symphonia::core::io::MediaSource;
 
 use super::layout::{Coding, Layout, Number, pcm};
-use super::mp4_fragments::{Fragments, longest_run};
+use super::mp4_fragments::{Fragments, run_samples};
 use super::view::read_at;
 
 /// The most bytes of a box that is held in memory.
@@ -51,8 +51,12 @@ pub(super) struct Movie {
     pub(super) has_index: bool,
     /// Bytes of a fragment that its header promises and the file lacks.
     pub(super) lacks: u64,
-    /// Samples of the longest run of a fragment.
-    pub(super) longest_run: u64,
+    /// Samples of all runs of all fragments.
+    pub(super) run_samples: u64,
+    /// Whether a part of the index is larger, or there are more boxes, than is looked through.
+    pub(super) is_beyond: bool,
+    /// The size of a last box that says no more than that it goes to the file's end, written out.
+    pub(super) patches: Vec<(u64, u8)>,
     pub(super) sounds: Vec<Sound>,
 }
 
@@ -126,18 +130,33 @@ pub(super) fn be64(bytes: &[u8], at: usize) -> Option<u64> {
     bytes.get(at..)?.first_chunk().map(|b| u64::from_be_bytes(*b))
 }
 
+/// The size of a box at `at` that has `size` bytes and does not say so: whoever goes on inside it
+/// would take the samples for boxes. From 4 GiB on there is no room to write it.
+fn written_out(at: u64, size: u64) -> Vec<(u64, u8)> {
+    let bytes = u32::try_from(size).map(u32::to_be_bytes);
+    bytes.map_or_else(|_| Vec::new(), |bytes| (at..).zip(bytes).collect())
+}
+
 /// Reads the boxes of a file of `length` bytes that are not samples.
 pub(super) fn read(file: &mut dyn MediaSource, length: u64) -> io::Result<Movie> {
     let mut movie = Movie::default();
     let mut header = None;
     let mut durations: Vec<Fragments> = Vec::new();
-    let (mut at, mut is_fragmented) = (0, false);
-    for _ in 0..MOST_BOXES {
+    let (mut at, mut is_fragmented, mut count_of_boxes) = (0, false, 0);
+    while at < length {
+        count_of_boxes += 1;
+        if count_of_boxes > MOST_BOXES {
+            movie.is_beyond = true;
+            break;
+        }
         let mut head = [0; 16];
         let count = read_at(file, at, &mut head)?;
         let (Some(size), true) = (be32(&head, 0), count >= 8) else { break };
         let (start, size) = match size {
-            0 => (8, length - at),
+            0 => {
+                movie.patches = written_out(at, length - at);
+                (8, length - at)
+            }
             1 if count == 16 => (16, be64(&head, 8).unwrap_or(0)),
             size => (8, u64::from(size)),
         };
@@ -151,12 +170,17 @@ pub(super) fn read(file: &mut dyn MediaSource, length: u64) -> io::Result<Movie>
         if is_fragmented {
             movie.lacks = at.saturating_add(size).saturating_sub(length);
         }
-        if (name == b"moov" || name == b"moof") && size <= MOST_BYTES {
-            let mut body = vec![0; (size - start).min(length - at) as usize];
+        if name == b"moov" || name == b"moof" {
+            let held = (size - start).min(length - at);
+            if held > MOST_BYTES {
+                movie.is_beyond = true;
+                break;
+            }
+            let mut body = vec![0; held as usize];
             let count = read_at(file, at + start, &mut body)?;
             body.truncate(count);
             if name == b"moof" {
-                movie.longest_run = movie.longest_run.max(longest_run(&body));
+                movie.run_samples = movie.run_samples.saturating_add(run_samples(&body));
                 durations.iter_mut().for_each(|fragments| fragments.add(&body));
             } else if header.is_none() {
                 movie.sounds = sounds(&body, length);
@@ -166,9 +190,6 @@ pub(super) fn read(file: &mut dyn MediaSource, length: u64) -> io::Result<Movie>
             }
         }
         at = at.saturating_add(size);
-        if at >= length {
-            break;
-        }
     }
     for (sound, fragments) in movie.sounds.iter_mut().zip(durations) {
         sound.shifts = fragments.shifts;

@@ -50,11 +50,11 @@ impl Fragments {
     }
 }
 
-/// Samples of the longest run of a fragment.
-pub(super) fn longest_run(fragment: &[u8]) -> u64 {
+/// Samples of all runs of a fragment.
+pub(super) fn run_samples(fragment: &[u8]) -> u64 {
     let parts = boxes(fragment).filter(|(name, _)| name == b"traf");
     let runs = parts.flat_map(|(_, part)| boxes(part)).filter(|(name, _)| name == b"trun");
-    runs.filter_map(|(_, run)| be32(run, 4)).max().unwrap_or(0).into()
+    runs.filter_map(|(_, run)| be32(run, 4)).map(u64::from).sum()
 }
 
 /// The durations of the samples of a `trun` box.
