@@ -148,13 +148,34 @@ fn labels_from_audacity_are_of_the_recording_of_their_name() {
     assert_eq!(found["system"]["frr"]["n"], 2);
     // The music and the two recordings in which nothing is said.
     assert_eq!(found["system"]["negatives_accepted"]["n"], 3);
-    assert!(found["notes"].to_string().contains("labels of other words are negatives: music 1"));
+    let notes = found["notes"].as_array().unwrap();
+    let last = notes.last().unwrap().as_str().unwrap();
+    assert_eq!(last, "labels of other words are negatives: music 1", "{notes:?}");
     // Another recording of that name, elsewhere: whose are they?
     scores.push(scores[0].replace("\"a.wav\"", "\"x/a.flac\""));
     let output = evaluate(&scores);
     assert_eq!(output.status.code(), Some(2));
     assert!(stderr(&output).contains("labels could be of several recordings"), "{output:?}");
     assert!(stderr(&output).contains("found a.wav, x/a.flac"), "{output:?}");
+}
+
+#[test]
+fn what_is_not_known_is_said_before_what_is_known_badly() {
+    let folder = scored();
+    let path = folder.path();
+    let scores = fs::read_to_string(path.join("clips.jsonl")).unwrap();
+    fs::write(path.join("one.jsonl"), scores.lines().next().unwrap()).unwrap();
+    fs::write(path.join("one.tsv"), "path\tstart_s\tend_s\tlabel\na.wav\t0.1\t0.2\ttiny\n")
+        .unwrap();
+    let output = run_in(path, &["eval", "--scores", "one.jsonl", "--labels", "one.tsv", "--json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let found = json_lines(&output).remove(0);
+    let notes = found["notes"].as_array().unwrap();
+    let place = |part: &str| {
+        let at = notes.iter().position(|note| note.as_str().unwrap().contains(part));
+        at.unwrap_or_else(|| panic!("{part}: {notes:?}"))
+    };
+    assert!(place("no label is a negative") < place("targets are few"), "{notes:?}");
 }
 
 /// What is said of the scores in `file`, which are refused.

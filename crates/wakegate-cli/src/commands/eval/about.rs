@@ -44,28 +44,22 @@ pub fn command_line() -> String {
     std::iter::once("wakegate".to_owned()).chain(words).collect::<Vec<_>>().join(" ")
 }
 
-/// What a reader has to know about the data, the library's notes on its size included.
+/// What a reader has to know, what weighs most first: whether the scores are what they seem, what the
+/// data is too small for, how labels were taken.
 pub fn notes(joined: &Joined, systems: &[System], figures: &Figures) -> Vec<String> {
     let mut notes = Vec::new();
+    for file in systems.iter().flat_map(|system| &system.older) {
+        notes.push(format!(
+            "a run that is to write {} has not finished: these are the scores of the run before it",
+            file.display()
+        ));
+    }
     if systems.iter().any(|system| system.one_each) {
         notes.push(
             "the scores have one line a recording, so that at most one false accept is seen in each: \
              score with --activations where there can be more"
                 .to_owned(),
         );
-    }
-    for system in systems.iter().filter(|system| system.left_out > 0) {
-        let (name, count) = (&system.name, system.left_out);
-        notes.push(format!(
-            "{} of other wake words in the scores of {name} left out",
-            output::counted(count, "line")
-        ));
-    }
-    for file in systems.iter().flat_map(|system| &system.older) {
-        notes.push(format!(
-            "a run that is to write {} has not finished: these are the scores of the run before it",
-            file.display()
-        ));
     }
     if joined.silent > 0 {
         notes.push(format!(
@@ -78,11 +72,18 @@ pub fn notes(joined: &Joined, systems: &[System], figures: &Figures) -> Vec<Stri
             if joined.silent == 1 { "is" } else { "are" },
         ));
     }
+    for system in systems.iter().filter(|system| system.left_out > 0) {
+        let (name, count) = (&system.name, system.left_out);
+        notes.push(format!(
+            "{} of other wake words in the scores of {name} left out",
+            output::counted(count, "line")
+        ));
+    }
+    notes.extend(figures.notes.iter().cloned());
     if !joined.others.is_empty() {
         let words: Vec<String> =
             joined.others.iter().map(|(word, n)| format!("{word} {n}")).collect();
         notes.push(format!("labels of other words are negatives: {}", words.join(", ")));
     }
-    notes.extend(figures.notes.iter().cloned());
     notes
 }
