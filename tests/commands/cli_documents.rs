@@ -13,9 +13,13 @@ fn every_command_has_a_page_and_examples() {
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
-    for command in
-        ["score", "listen", "demo", "features", "review", "calibrate", "eval", "mix", "bench"]
-    {
+    let help = String::from_utf8(run_in(folder.path(), &["--help"]).stdout).unwrap();
+    let (_, listed) = help.split_once("Commands:\n").unwrap();
+    let commands = listed.lines().take_while(|line| !line.is_empty());
+    let commands: Vec<&str> =
+        commands.filter_map(|line| line.strip_prefix("  ")?.split(' ').next()).collect();
+    assert!(commands.contains(&"score") && commands.len() > 12, "{help}");
+    for command in commands.into_iter().filter(|name| !["", "help"].contains(name)) {
         assert!(pages.contains(&format!("wakegate-{command}.1")), "{command}: {pages:?}");
         let help = run_in(folder.path(), &[command, "--help"]);
         let help = String::from_utf8(help.stdout).unwrap();
@@ -31,6 +35,66 @@ fn every_command_has_a_page_and_examples() {
     );
     let page = fs::read_to_string(folder.path().join("man/wakegate-score.1")).unwrap();
     assert!(page.starts_with(".ie") || page.contains(".TH"), "{page}");
+}
+
+#[test]
+fn every_command_that_goes_by_settings_reads_them_alike() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("a.toml"), "\n[[wake_word]]\nintended_ad = 0.5\n").unwrap();
+    fs::write(folder.path().join("labels.csv"), "p_intended,label\n0.9,intended\n").unwrap();
+    fs::write(folder.path().join("l.tsv"), "path\tstart_s\tend_s\tlabel\na.wav\t0\t1\talexa\n")
+        .unwrap();
+    let line = r#"{"path":"a.wav","audio_s":2.0,"verdict":"intended","reason":"intended","p_intended":0.9,"wake_word":"alexa","end_s":1.0,"schema":1,"error":null}"#;
+    fs::write(folder.path().join("s.jsonl"), line).unwrap();
+    write_wav(&folder.path().join("a.wav"), &speech_like(1.6, 0));
+    for command in [
+        "score a.wav",
+        "listen --input a.wav",
+        "config check",
+        "config print",
+        "demo",
+        "model show",
+        "model check",
+        "features a.wav --output a.npz",
+        "review status",
+        "review serve",
+        "calibrate --labels labels.csv",
+        "eval --scores s.jsonl --labels l.tsv --phases 2",
+        "bench --seconds 0.1",
+    ] {
+        let arguments: Vec<&str> = command.split(' ').chain(["--config", "a.toml"]).collect();
+        let refused = run_in(folder.path(), &arguments);
+        assert_eq!(refused.status.code(), Some(2), "{command}: {refused:?}");
+        let said = stderr(&refused);
+        assert!(said.contains("a.toml: line 3: unknown key intended_ad"), "{command}: {said}");
+        assert!(said.contains("did you mean intended_at?"), "{command}: {said}");
+    }
+}
+
+#[test]
+fn the_wake_word_of_the_settings_is_taken_everywhere() {
+    let folder = tempfile::tempdir().unwrap();
+    package(&folder.path().join("tiny"));
+    fs::write(folder.path().join("a.toml"), "[[wake_word]]\nmodel = \"tiny\"\n").unwrap();
+    for (arguments, code) in [
+        (vec!["model", "show", "--config", "a.toml"], 0),
+        (vec!["model", "check", "--config", "a.toml"], 0),
+        (vec!["config", "check", "--config", "a.toml"], 0),
+        (vec!["model", "show", "tiny", "--config", "a.toml"], 2),
+        (vec!["config", "check"], 2),
+    ] {
+        let told = run_in(folder.path(), &arguments);
+        assert_eq!(told.status.code(), Some(code), "{arguments:?}: {told:?}");
+        if code == 0 {
+            assert!(String::from_utf8_lossy(&told.stdout).contains("tiny"), "{told:?}");
+        }
+    }
+    // Each word's package.
+    let both = "[[wake_word]]\n[[wake_word]]\nmodel = \"tiny\"\n";
+    fs::write(folder.path().join("a.toml"), both).unwrap();
+    let told = run_in(folder.path(), &["model", "check", "--config", "a.toml"]);
+    let text = String::from_utf8_lossy(&told.stdout).into_owned();
+    assert_eq!(text.matches("package: ").count(), 2, "{text}");
 }
 
 #[test]
@@ -53,7 +117,8 @@ fn the_version_says_which_program_it_is() {
         assert_eq!(told.status.code(), Some(0), "{told:?}");
         let text = String::from_utf8(told.stdout).unwrap();
         assert!(text.starts_with(&format!("wakegate {}\n", env!("CARGO_PKG_VERSION"))), "{text}");
-        for line in ["\ncommit  ", "\ntarget  ", "\nfeatures  ", "\nmodel     alexa-"] {
+        let features = "\nfeatures  capture corpora page\n";
+        for line in ["\ncommit  ", "\ntarget  ", features, "\nmodel     alexa-"] {
             assert!(text.contains(line), "{line:?} is not in\n{text}");
         }
     }

@@ -84,3 +84,16 @@ fn what_fails_is_said_and_the_rest_is_written() {
     assert_eq!(twice.status.code(), Some(2));
     assert!(!folder.path().join("g.npz").exists() && !folder.path().join("g.npz.part").exists());
 }
+
+#[test]
+fn a_typo_in_the_settings_has_its_line_and_a_suggestion() {
+    let folder = tempfile::tempdir().unwrap();
+    write_wav(&folder.path().join("a.wav"), &speech_like(1.5, 0));
+    fs::write(folder.path().join("front.toml"), "\nmel_band = 40\n").unwrap();
+    let arguments = ["features", "a.wav", "--output", "f.npz", "--settings", "front.toml"];
+    let refused = run_in(folder.path(), &arguments);
+    assert_eq!(refused.status.code(), Some(2));
+    let said = stderr(&refused);
+    assert!(said.contains("front.toml: line 2: unknown key mel_band"), "{said}");
+    assert!(said.contains("did you mean mel_bands?"), "{said}");
+}

@@ -388,7 +388,11 @@ fn what_can_not_be_served_is_refused_before_it_starts() {
         ),
         (
             vec!["--wyoming", "tcp://127.0.0.1:0", "--wyoming-set", "most_client=1"],
-            "--wyoming-set is refused",
+            "unknown key most_client",
+        ),
+        (
+            vec!["--wyoming", "tcp://127.0.0.1:0", "--wyoming-set", "detekt=\"word\""],
+            "did you mean detect?",
         ),
     ] {
         let output = wakegate().arg("listen").args(&arguments).output().unwrap();

@@ -21,7 +21,7 @@ use wakegate_lab::bench::{
 
 use super::output;
 use super::output::JsonLines;
-use super::{Engine, Outcome};
+use super::{OneModel, Outcome};
 
 /// Measure what the pipeline costs on this device, and how late its verdicts are
 ///
@@ -91,7 +91,7 @@ pub struct Bench {
     #[arg(long, value_name = "STAGE", default_value = "hop", value_parser = stage)]
     histogram: Stage,
     #[command(flatten)]
-    engine: Engine,
+    model: OneModel,
     /// What --starts runs: judge, say so, and end
     #[arg(long, hide = true)]
     first_verdict: bool,
@@ -109,7 +109,7 @@ struct Printed<'a> {
 impl Bench {
     pub fn run(self) -> Result<Outcome> {
         if self.first_verdict {
-            return start_up::judge_once(&self.engine);
+            return start_up::judge_once(&self.model);
         }
         let plan =
             Plan { warmup_s: self.warmup, seconds: self.seconds, pace: self.pace, rate: self.rate };
@@ -165,9 +165,9 @@ impl Bench {
         let load = Load::start(self.load)?;
         self.cpu.map_or(Ok(()), bench::pin)?;
         let machine = Machine::read(root, self.cpu);
-        let model = self.engine.open()?;
+        let model = self.model.open()?;
         let workload = audio::workload(self)?;
-        let start_up = start_up::measure(&self.engine, self.starts)?;
+        let start_up = start_up::measure(&self.model, self.starts)?;
         let clock = Monotonic::start();
         let before = bench::speed_ns(&clock);
         let begun = || Watch::begin(root, self.cpu);

@@ -11,6 +11,9 @@ use super::{Outcome, output};
 
 /// Show or check the configuration of `wakegate listen`
 #[derive(Subcommand)]
+#[command(after_help = "Examples:\n  \
+        wakegate config print > wakegate.toml\n  \
+        wakegate config check wakegate.toml")]
 pub enum ConfigCommand {
     /// Print the complete configuration with comments: the default, or that of a file
     Print {
@@ -21,8 +24,11 @@ pub enum ConfigCommand {
     /// Check a file. Exit code: 0 it is taken, 2 it is refused, and why
     Check {
         /// The file
-        #[arg(value_name = "FILE")]
-        file: PathBuf,
+        #[arg(value_name = "FILE", required_unless_present = "config")]
+        file: Option<PathBuf>,
+        /// The same, as every other command calls it
+        #[arg(long, value_name = "FILE", conflicts_with = "file")]
+        config: Option<PathBuf>,
     },
 }
 
@@ -34,7 +40,8 @@ impl ConfigCommand {
                     config.as_deref().map_or_else(|| Ok(Config::default()), Config::open)?;
                 output::line(format_args!("{}", config::print(&config).trim_end()))?;
             }
-            Self::Check { file } => {
+            Self::Check { file, config } => {
+                let file = file.or(config).unwrap_or_default();
                 let config = Config::open(&file)?;
                 config.has_a_source().map_err(|error| error.context(file.display()))?;
                 let changes = config::changes(&Config::default(), &config);

@@ -15,7 +15,7 @@ use wakegate_lab::scoring::ordered_parallel::{Bounds, each};
 
 use super::output;
 use super::output::counted;
-use super::{Engine, Outcome, worker_count};
+use super::{OneModel, Outcome, worker_count};
 
 /// Columns that the demo's manifest has, in this order.
 const COLUMNS: [&str; 4] = ["file", "expected", "kind", "text"];
@@ -31,7 +31,7 @@ pub struct Demo {
     #[arg(long, value_name = "DIR", default_value = "data")]
     data: PathBuf,
     #[command(flatten)]
-    engine: Engine,
+    model: OneModel,
 }
 
 /// A line of the manifest.
@@ -50,7 +50,7 @@ struct Row {
 
 impl Demo {
     pub fn run(self) -> Result<Outcome> {
-        let model = self.engine.open()?;
+        let model = self.model.open()?;
         let entries = read_manifest(&self.data.join("manifest.tsv"))?;
         let peer = read_peer(&self.data.join("peer.tsv"))?;
         let widths = Widths::of(&entries);

@@ -13,9 +13,11 @@ use super::{Arguments, Outcome};
 
 /// Print the completions for a shell
 ///
-/// The Debian package installs them. By hand, for bash:
-/// wakegate completions bash > ~/.local/share/bash-completion/completions/wakegate
+/// The Debian package installs them.
 #[derive(Args)]
+#[command(after_help = "Examples:\n  \
+        wakegate completions bash > ~/.local/share/bash-completion/completions/wakegate\n  \
+        wakegate completions zsh > ~/.zfunc/_wakegate")]
 pub struct Completions {
     /// The shell
     #[arg(value_name = "SHELL")]
@@ -37,6 +39,8 @@ impl Completions {
 
 /// Write the man pages, one for each command, to a folder
 #[derive(Args)]
+#[command(after_help = "Examples:\n  \
+        wakegate manual man && man man/wakegate-score.1")]
 pub struct Manual {
     /// The folder; made if it is missing
     #[arg(value_name = "DIR")]

@@ -14,7 +14,9 @@ use wakegate_lab::scoring::ordered_parallel;
 use wakegate_lab::scoring::ordered_parallel::{Bounds, each};
 use wakegate_lab::table::{NpzWriter, WholeFile};
 
+use super::queue_location::{only_model, settings};
 use super::{Outcome, open_model, output, worker_count};
+use crate::config;
 
 /// Write the front end's log-mel frames of recordings to an .npz file
 ///
@@ -31,8 +33,11 @@ pub struct Features {
     #[arg(long, value_name = "FILE", alias = "out")]
     output: PathBuf,
     /// Take the front-end settings from this model package, instead of the model in the binary
-    #[arg(long, value_name = "DIR", conflicts_with = "settings")]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["settings", "config"])]
     model: Option<PathBuf>,
+    /// Take them from the model of the wake word in these settings
+    #[arg(long, value_name = "FILE", conflicts_with = "settings")]
+    config: Option<PathBuf>,
     /// Take the front-end settings from this TOML file
     #[arg(long, value_name = "FILE")]
     settings: Option<PathBuf>,
@@ -72,13 +77,20 @@ impl Features {
 
     fn front_end_settings(&self) -> Result<Settings> {
         let Some(path) = &self.settings else {
-            return Ok(open_model(self.model.as_deref())?.manifest().frontend.clone());
+            let model = match &self.config {
+                Some(file) => only_model(&settings(Some(file), None)?)?,
+                None => open_model(self.model.as_deref())?,
+            };
+            return Ok(model.manifest().frontend.clone());
         };
         let text = fs::read_to_string(path).map_err(|e| Error::io("read", path, &e))?;
         toml::from_str(&text).map_err(|error| {
-            Error::new(ErrorKind::Settings, format!("cannot read {}", path.display()))
-                .expected("the keys of a manifest's [frontend]")
-                .found(error.message().split_whitespace().collect::<Vec<_>>().join(" "))
+            config::refusal(
+                &error,
+                &text,
+                "models/alexa-2/manifest.toml has all keys of [frontend]",
+            )
+            .context(path.display())
         })
     }
 

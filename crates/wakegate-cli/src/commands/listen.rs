@@ -45,7 +45,7 @@ pub struct Listen {
     /// Hand a recording of a form that is not known here to an ffmpeg that you have
     #[arg(long, requires = "input")]
     ffmpeg: bool,
-    /// InputFile a recording in real time
+    /// Feed a recording in real time
     #[arg(long, requires = "input")]
     pace: bool,
     /// Length of the chunks in milliseconds

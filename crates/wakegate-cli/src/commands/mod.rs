@@ -52,13 +52,14 @@ mod wyoming;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-#[cfg(feature = "corpora")]
-use crate::config::WakeWord;
 use clap::{Args, Parser, Subcommand};
 use wakegate::Result;
 use wakegate::model::{Model, Runtime, Sensitivity};
 #[cfg(feature = "corpora")]
 use wakegate::{Error, ErrorKind};
+
+#[cfg(feature = "corpora")]
+use queue_location::{only_model, settings};
 
 /// Decides on the device, before anything is stored, whether a wake-word activation was
 /// intended or accidental.
@@ -198,22 +199,23 @@ struct Engine {
     runtime: RuntimeChoice,
 }
 
+/// The model of a command that keeps nothing: that of the settings, or what is said instead.
 #[cfg(feature = "corpora")]
-impl Engine {
+#[derive(Args)]
+struct OneModel {
+    /// The settings; of them the wake word counts, with its model and its thresholds
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    engine: Engine,
+}
+
+#[cfg(feature = "corpora")]
+impl OneModel {
     /// Chooses the runtime and checks the package.
     fn open(&self) -> Result<Model> {
-        self.runtime.choose()?;
-        self.word().applied(open_model(self.model.as_deref())?)
-    }
-
-    /// As `[[wake_word]]` of a configuration would say it.
-    fn word(&self) -> WakeWord {
-        WakeWord {
-            model: self.model.clone(),
-            sensitivity: self.sensitivity,
-            intended_at: self.intended_at,
-            ..WakeWord::default()
-        }
+        self.engine.runtime.choose()?;
+        only_model(&settings(self.config.as_deref(), Some(&self.engine))?)
     }
 }
 

@@ -1,6 +1,6 @@
 //! `wakegate model`: prints and validates a package.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anstyle::{AnsiColor, Style};
@@ -11,6 +11,7 @@ use wakegate::frontend::FrontEnd;
 use wakegate::model::{Manifest, Model, Runtime};
 use wakegate::{Error, Result};
 
+use super::queue_location::settings;
 use super::{Outcome, RuntimeChoice, open_model, output};
 
 /// Style of a check that passed.
@@ -22,6 +23,10 @@ const CHECK_S: usize = 4;
 
 /// Print or validate a model package
 #[derive(Subcommand)]
+#[command(after_help = "Examples:\n  \
+        wakegate model show\n  \
+        wakegate model check models/jarvis-2\n  \
+        wakegate model check --config /etc/wakegate/wakegate.toml")]
 pub enum ModelCommand {
     /// Print what a package says about itself: its manifest and its model card
     Show(Show),
@@ -33,18 +38,34 @@ pub enum ModelCommand {
 
 #[derive(Args)]
 pub struct Show {
-    /// Directory of the package [default: the model in the binary]
-    #[arg(value_name = "DIR")]
-    directory: Option<PathBuf>,
+    #[command(flatten)]
+    packages: Packages,
 }
 
 #[derive(Args)]
 pub struct Check {
+    #[command(flatten)]
+    packages: Packages,
+    #[command(flatten)]
+    runtime: RuntimeChoice,
+}
+
+#[derive(Args)]
+struct Packages {
     /// Directory of the package [default: the model in the binary]
     #[arg(value_name = "DIR")]
     directory: Option<PathBuf>,
-    #[command(flatten)]
-    runtime: RuntimeChoice,
+    /// The settings: the package of each of their wake words
+    #[arg(long, value_name = "FILE", conflicts_with = "directory")]
+    config: Option<PathBuf>,
+}
+
+impl Packages {
+    /// The directories; nothing for the model in the binary.
+    fn directories(self) -> Result<Vec<Option<PathBuf>>> {
+        let Some(file) = self.config else { return Ok(vec![self.directory]) };
+        Ok(settings(Some(&file), None)?.wake_word.into_iter().map(|word| word.model).collect())
+    }
 }
 
 impl ModelCommand {
@@ -58,7 +79,17 @@ impl ModelCommand {
 
 impl Show {
     fn run(self) -> Result<Outcome> {
-        let model = open_model(self.directory.as_deref())?;
+        for (index, directory) in self.packages.directories()?.iter().enumerate() {
+            if index > 0 {
+                output::line(format_args!(""))?;
+            }
+            Self::package(directory.as_deref())?;
+        }
+        Ok(Outcome::AllWell)
+    }
+
+    fn package(directory: Option<&Path>) -> Result<()> {
+        let model = open_model(directory)?;
         let manifest = model.manifest();
         let (spotter, verifier) = model.sizes();
         let decision = &manifest.decision;
@@ -92,8 +123,7 @@ impl Show {
         for (name, text) in rows {
             output::line(format_args!("{name:<11} {text}"))?;
         }
-        output::line(format_args!("\n{}", model.card().trim_end()))?;
-        Ok(Outcome::AllWell)
+        output::line(format_args!("\n{}", model.card().trim_end()))
     }
 }
 
@@ -138,16 +168,18 @@ impl Check {
         self.runtime.choose()?;
         let runtime = Runtime::chosen().unwrap_or(Runtime::Embedded);
         let mut checks = Checks::default();
-        if let Some(directory) = self.directory.as_deref().filter(|directory| !directory.is_dir()) {
-            // Nothing was checked: as every command says of a model that is not there.
-            return open_model(Some(directory)).map(|_| Outcome::AllWell);
-        }
-        let opened = open_model(self.directory.as_deref());
-        let name = |model: &Model| format!("{} ({})", model.manifest().id(), model.origin());
-        if let Some(model) = checks.add("package", opened, name)? {
-            output::line(format_args!("         runtime: {}", runtime.describe()))?;
-            checks.add("spotter", spotter(&model), String::clone)?;
-            checks.add("verifier", verifier(&model), String::clone)?;
+        for directory in self.packages.directories()? {
+            if let Some(directory) = directory.as_deref().filter(|directory| !directory.is_dir()) {
+                // Nothing was checked: as every command says of a model that is not there.
+                return open_model(Some(directory)).map(|_| Outcome::AllWell);
+            }
+            let opened = open_model(directory.as_deref());
+            let name = |model: &Model| format!("{} ({})", model.manifest().id(), model.origin());
+            if let Some(model) = checks.add("package", opened, name)? {
+                output::line(format_args!("         runtime: {}", runtime.describe()))?;
+                checks.add("spotter", spotter(&model), String::clone)?;
+                checks.add("verifier", verifier(&model), String::clone)?;
+            }
         }
         Ok(Outcome::of(checks.failures))
     }

@@ -50,28 +50,15 @@ impl QueueLocation {
             .found("something else"))
     }
 
-    /// The settings, with the folder and the key file of the command line, and with the model and
-    /// the operating point of `engine`. Without a point, the thresholds stay the owner's, whichever
-    /// model they are held against.
+    /// The settings, with the folder and the key file of the command line, and with what `engine`
+    /// says instead.
     pub fn config(&self, engine: Option<&Engine>) -> Result<Config> {
-        let mut config = self.file().map(Config::open).transpose()?.unwrap_or_default();
+        let mut config = settings(self.file(), engine)?;
         if let Some(directory) = &self.queue {
             config.review.directory.clone_from(directory);
         }
         if self.key_file.is_some() {
             config.review.key_file.clone_from(&self.key_file);
-        }
-        if let Some(model) = engine.and_then(|engine| engine.model.as_ref()) {
-            let [word] = config.wake_word.as_mut_slice() else {
-                return Err(several(&config, "--model names the model of one wake word"));
-            };
-            word.model = Some(model.clone());
-        }
-        let point = engine.map(|engine| (engine.sensitivity, engine.intended_at));
-        if let Some(point) = point.filter(|point| *point != (None, None)) {
-            for word in &mut config.wake_word {
-                (word.sensitivity, word.intended_at) = point;
-            }
         }
         config.validate()?;
         Ok(config)
@@ -88,6 +75,26 @@ impl QueueLocation {
             output::warning("review", &format!("nothing will be kept: {why} {hint}"));
         }
     }
+}
+
+/// The settings of `file`, with the model and the operating point of `engine`. Without a point, the
+/// thresholds stay the owner's, whichever model they are held against.
+pub fn settings(file: Option<&Path>, engine: Option<&Engine>) -> Result<Config> {
+    let mut config = file.map(Config::open).transpose()?.unwrap_or_default();
+    if let Some(model) = engine.and_then(|engine| engine.model.as_ref()) {
+        let [word] = config.wake_word.as_mut_slice() else {
+            return Err(several(&config, "--model names the model of one wake word"));
+        };
+        word.model = Some(model.clone());
+    }
+    let point = engine.map(|engine| (engine.sensitivity, engine.intended_at));
+    if let Some(point) = point.filter(|point| *point != (None, None)) {
+        for word in &mut config.wake_word {
+            (word.sensitivity, word.intended_at) = point;
+        }
+    }
+    config.validate()?;
+    Ok(config)
 }
 
 /// The one model that the settings name, with their thresholds.

@@ -173,7 +173,7 @@ impl Review {
                 Ok(Outcome::AllWell)
             }
             #[cfg(feature = "page")]
-            Command::Serve(command) => command.run(&settings),
+            Command::Serve(command) => command.run(&self.place),
             #[cfg(feature = "corpora")]
             Command::Export(command) => command.run(&settings),
             Command::Audit(Audit::Show) => show(&settings),

@@ -4,16 +4,19 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::config::Config;
 use crate::page::{Event, Limits, Options, Server, TlsFiles};
 use clap::Args;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use wakegate::gate::{SystemClock, harden};
-use wakegate::review::{Person, Settings};
+use wakegate::model::Model;
+use wakegate::review::Person;
 use wakegate::{Error, ErrorKind, Result};
 
+use super::queue_location::QueueLocation;
 use super::review::open;
-use super::{Engine, Outcome, output};
+use super::{Engine, Outcome, open_model, output};
 
 /// Serve the reviewer's page, and print a link that works once for each reviewer
 #[derive(Args)]
@@ -47,14 +50,15 @@ fn address(text: &str) -> std::result::Result<SocketAddr, String> {
 }
 
 impl Serve {
-    pub fn run(self, settings: &Settings) -> Result<Outcome> {
+    pub fn run(self, place: &QueueLocation) -> Result<Outcome> {
         harden().problems.iter().for_each(|problem| output::warning("memory", problem));
         // Before anything is told: from the first link on, an end is an orderly one.
         let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(|error| {
             Error::new(ErrorKind::Runtime, "cannot listen for signals").found(error.to_string())
         })?;
-        let queue = open(settings)?;
-        let model = self.engine.open()?;
+        let config = place.config(None)?;
+        let queue = open(&config.review)?;
+        let model = self.model(&config)?;
         let tls = self.tls_cert.zip(self.tls_key);
         let options = Options {
             listen: self.listen,
@@ -70,6 +74,13 @@ impl Serve {
         signals.forever().next();
         drop(server);
         Ok(Outcome::AllWell)
+    }
+
+    /// What draws the curve of a clip: the model that is named here, or the first of the settings.
+    fn model(&self, config: &Config) -> Result<Model> {
+        self.engine.runtime.choose()?;
+        let first = config.wake_word.first().and_then(|word| word.model.as_deref());
+        open_model(self.engine.model.as_deref().or(first))
     }
 }
 

@@ -6,7 +6,15 @@ use wakegate::model::Model;
 use super::output;
 
 /// What is compiled in, beside the library.
-const FEATURES: &str = if cfg!(feature = "capture") { "capture" } else { "none" };
+fn features() -> String {
+    let all = [
+        ("capture", cfg!(feature = "capture")),
+        ("corpora", cfg!(feature = "corpora")),
+        ("page", cfg!(feature = "page")),
+    ];
+    let there: Vec<&str> = all.iter().filter(|(_, there)| *there).map(|(name, _)| *name).collect();
+    if there.is_empty() { "none".to_owned() } else { there.join(" ") }
+}
 
 /// Prints version, commit, target, features and model.
 pub fn show() -> Result<()> {
@@ -16,7 +24,7 @@ pub fn show() -> Result<()> {
     for (name, text) in [
         ("commit", env!("WAKEGATE_COMMIT")),
         ("target", env!("WAKEGATE_TARGET")),
-        ("features", FEATURES),
+        ("features", &features()),
         ("model", &format!("{} (\"{}\")", manifest.id(), manifest.wake_word)),
     ] {
         output::line(format_args!("{name:<9} {text}"))?;

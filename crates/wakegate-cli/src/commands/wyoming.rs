@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use crate::config::{Config, WakeWord};
+use crate::config::{Config, WakeWord, refusal};
 use crate::daemon::Counters;
 use clap::Args;
-use wakegate::{Error, ErrorKind, Result};
+use wakegate::Result;
 
 use super::output;
 
@@ -39,14 +39,13 @@ impl WyomingOptions {
     /// Puts what was given instead of what the file says.
     pub fn apply(&self, config: &mut Config) -> Result<()> {
         if !self.wyoming_set.is_empty() {
+            let given = self.wyoming_set.join("\n");
             let refused = |error: toml::de::Error| {
-                Error::new(ErrorKind::Settings, "--wyoming-set is refused")
-                    .expected("KEY=VALUE with a key of the section wyoming, such as most_clients=8")
-                    .found(error.message().split_whitespace().collect::<Vec<_>>().join(" "))
+                let form = "KEY=VALUE with a key of the section wyoming, such as most_clients=8";
+                refusal(&error, &given, form).context("--wyoming-set")
             };
             let mut all = toml::Table::try_from(&config.wyoming).unwrap_or_default();
-            let given: toml::Table = self.wyoming_set.join("\n").parse().map_err(refused)?;
-            all.extend(given);
+            all.extend(given.parse::<toml::Table>().map_err(refused)?);
             config.wyoming = all.try_into().map_err(refused)?;
         }
         let settings = &mut config.wyoming;

@@ -22,6 +22,7 @@ pub use print::print;
 pub use sections::{Decode, Hooks, Level, Log, Metrics, Runtime, WakeWord};
 
 use crate::wyoming;
+pub(crate) use refusal::refusal;
 use wakegate::{Error, ErrorKind, Result, review};
 
 /// The complete configuration, commented, every key at its default.
@@ -52,6 +53,9 @@ pub struct Config {
     /// The review queue.
     pub review: review::Settings,
 }
+
+/// Where all keys are.
+const KEYS: &str = "`wakegate config print` shows every key with its unit and range";
 
 impl Default for Config {
     fn default() -> Self {
@@ -89,7 +93,7 @@ impl Config {
     /// [`ErrorKind::Settings`] for TOML that does not parse, an unknown key (with its line and a
     /// suggestion), or a value out of its range.
     pub fn parse(text: &str) -> Result<Self> {
-        let config: Self = toml::from_str(text).map_err(|error| refusal::of(&error, text))?;
+        let config: Self = toml::from_str(text).map_err(|error| refusal(&error, text, KEYS))?;
         config.validate()?;
         Ok(config)
     }

@@ -5,18 +5,16 @@ use wakegate::{Error, ErrorKind};
 /// Least similarity of a key that is suggested, 0 to 1.
 const SIMILAR: f64 = 0.7;
 
-/// `error` of parsing `text`, in our form.
-pub(super) fn of(error: &toml::de::Error, text: &str) -> Error {
+/// `error` of parsing `text`, in our form; `keys` says where all of them are.
+pub(crate) fn refusal(error: &toml::de::Error, text: &str, keys: &str) -> Error {
     let message = error.message().split_whitespace().collect::<Vec<_>>().join(" ");
     let line = error.span().map(|span| {
         let before = text.get(..span.start).unwrap_or(text);
         before.matches('\n').count() + 1
     });
-    let place = line.map_or_else(|| "the configuration".to_owned(), |line| format!("line {line}"));
+    let place = line.map_or_else(|| "the settings".to_owned(), |line| format!("line {line}"));
     let Some((unknown, known)) = unknown_key(&message) else {
-        return Error::new(ErrorKind::Settings, place)
-            .found(message)
-            .hint("`wakegate config print` shows every key with its unit and range");
+        return Error::new(ErrorKind::Settings, place).found(message).hint(keys);
     };
     let nearest = known
         .iter()
@@ -25,7 +23,7 @@ pub(super) fn of(error: &toml::de::Error, text: &str) -> Error {
         .filter(|(similarity, _)| *similarity >= SIMILAR);
     let hint = match nearest {
         Some((_, key)) => format!("did you mean {key}?"),
-        None => "`wakegate config print` shows every key".to_owned(),
+        None => keys.to_owned(),
     };
     Error::new(ErrorKind::Settings, format!("{place}: unknown key {unknown}"))
         .expected(known.join(", "))

@@ -10,7 +10,7 @@ use wakegate::pipeline::Pipeline;
 use wakegate::{Error, ErrorKind, Result};
 use wakegate_lab::bench::{Memory, StartUp};
 
-use crate::commands::{Engine, Outcome, output};
+use crate::commands::{OneModel, Outcome, output};
 
 /// Most processes that are started.
 const MOST: usize = 100;
@@ -20,13 +20,13 @@ const HEARD_S: u32 = 10;
 const JUDGED: &str = "judged";
 
 /// Starts this program `count` times.
-pub fn measure(engine: &Engine, count: usize) -> Result<Option<StartUp>> {
+pub fn measure(model: &OneModel, count: usize) -> Result<Option<StartUp>> {
     if count > MOST {
         return Err(Error::new(ErrorKind::Settings, "--starts is refused")
             .expected(format!("0 to {MOST}"))
             .found(count.to_string()));
     }
-    let runs = (0..count).map(|_| start(engine)).collect::<Result<Vec<_>>>()?;
+    let runs = (0..count).map(|_| start(model)).collect::<Result<Vec<_>>>()?;
     let Some(&(_, memory)) = runs.last() else { return Ok(None) };
     let first_verdict_ms: Vec<f64> = runs.into_iter().map(|(ms, _)| ms).collect();
     let mut sorted = first_verdict_ms.clone();
@@ -36,7 +36,7 @@ pub fn measure(engine: &Engine, count: usize) -> Result<Option<StartUp>> {
     Ok(Some(StartUp { first_verdict_ms, median_ms, memory }))
 }
 
-fn start(engine: &Engine) -> Result<(f64, Memory)> {
+fn start(model: &OneModel) -> Result<(f64, Memory)> {
     let failed = |found: String| {
         Error::new(ErrorKind::Io, "cannot measure the start of a process")
             .found(found)
@@ -45,11 +45,12 @@ fn start(engine: &Engine) -> Result<(f64, Memory)> {
     let program = std::env::current_exe().map_err(|error| failed(error.to_string()))?;
     let mut command = Command::new(program);
     command.args(["bench", "--first-verdict"]);
-    if let Some(model) = &engine.model {
-        command.arg("--model").arg(model);
+    let named = [("--config", &model.config), ("--model", &model.engine.model)];
+    for (option, path) in named {
+        path.as_ref().map(|path| command.arg(option).arg(path));
     }
     // One from the environment is inherited anyway; an empty one is none.
-    let library = engine.runtime.onnxruntime.as_ref();
+    let library = model.engine.runtime.onnxruntime.as_ref();
     if let Some(library) = library.filter(|path| !path.as_os_str().is_empty()) {
         command.arg("--onnxruntime").arg(library);
     }
@@ -78,8 +79,8 @@ fn start(engine: &Engine) -> Result<(f64, Memory)> {
 
 /// What such a process does: it judges the start of a stream, says so, hears some seconds more,
 /// and tells its memory.
-pub fn judge_once(engine: &Engine) -> Result<Outcome> {
-    let model = engine.open()?;
+pub fn judge_once(model: &OneModel) -> Result<Outcome> {
+    let model = model.open()?;
     let mut pipeline = Pipeline::new(&model)?;
     let mut tape = Tape::new(&Policy::default());
     pipeline.judge_at(0)?;

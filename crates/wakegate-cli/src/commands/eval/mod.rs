@@ -27,7 +27,7 @@ use wakegate_lab::eval::outcomes::Outcomes;
 use wakegate_lab::table::write_whole;
 
 use super::output::{self, JsonLines};
-use super::{Engine, Outcome};
+use super::{OneModel, Outcome};
 use join::Joined;
 use labels::Labels;
 use phases::Phases;
@@ -110,7 +110,7 @@ pub struct Eval {
     #[arg(long, value_name = "N")]
     phases: Option<usize>,
     #[command(flatten)]
-    engine: Engine,
+    model: OneModel,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -227,7 +227,7 @@ impl Eval {
     /// How steady the verdicts are, where that is asked for.
     fn phases(&self, joined: &Joined) -> Result<Option<Phases>> {
         let Some(count) = self.phases else { return Ok(None) };
-        let model = self.engine.open()?;
+        let model = self.model.open()?;
         phases::measure(&model, &joined.paths, count, self.threshold, self.confidence).map(Some)
     }
 
