@@ -60,7 +60,7 @@ class Row:
 def model() -> str:
     """The model that goes with the library."""
     included = tomllib.loads((ROOT / "Cargo.toml").read_text())["package"]["include"]
-    (found,) = (path.removeprefix("/models/") for path in included if path.startswith("/models/"))
+    (found,) = {path.split("/")[2] for path in included if path.startswith("/models/")}
     return found
 
 

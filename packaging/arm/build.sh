@@ -35,6 +35,10 @@ RUST_PACKAGES=(rustc cargo libstd-rust-dev:arm64 libstd-rust-dev:armhf)
 FAST=(wakegate wakegate-lab tract-core tract-data tract-linalg ndarray matrixmultiply
     rustfft realfft num-complex libm)
 
+# What is built and tested: everything but the Python package, which is for an interpreter that the tree has not. The
+# same for the binary as for the tests, as another selection would compile dependencies anew.
+OURS=(--package wakegate --package wakegate-lab --package wakegate-cli)
+
 # Tests that say nothing of the processor here, by any part of their names.
 LEFT_OUT=(
     # Compares the errors of the compiler, which runs on the host.
@@ -167,7 +171,7 @@ compile() {
 }
 
 build() {
-    compile build --locked --package wakegate-cli --release --target "$target" --bin wakegate
+    compile build --locked "${OURS[@]}" --release --target "$target" --bin wakegate
     install -D "/made/build/$target/release/wakegate" "/made/out/$target/wakegate"
 }
 
@@ -175,12 +179,14 @@ build() {
 # is empty in a release; the others are those of the binary. All that
 # the tests said, with what those said that skipped themselves, is in out/TARGET/tests.
 tests() {
-    local skip=() name status=0 said=/made/out/$target/tests
+    local skip=() checked=() name status=0 said=/made/out/$target/tests
     for name in "${LEFT_OUT[@]}"; do skip+=(--skip "$name"); done
-    compile --config 'profile.release.package.wakegate.overflow-checks=true' \
-        --config 'profile.release.package.wakegate.debug-assertions=true' \
-        --config 'profile.release.package.assert_no_alloc.debug-assertions=true' \
-        test --locked --package wakegate --release --target "$target" --no-fail-fast \
+    for name in wakegate wakegate-lab wakegate-cli; do
+        checked+=(--config "profile.release.package.$name.overflow-checks=true"
+            --config "profile.release.package.$name.debug-assertions=true")
+    done
+    compile "${checked[@]}" --config 'profile.release.package.assert_no_alloc.debug-assertions=true' \
+        test --locked "${OURS[@]}" --release --target "$target" --no-fail-fast \
         --lib --bins --tests -- --show-output "${skip[@]}" 2>&1 | tee "$said" |
         grep --line-buffered -E '^ +(Compiling|Finished|Running) |^test |^skipped: |^error' || status=$?
     awk '/^test result: / { programs++; passed += $4; failed += $6; ignored += $8 }
@@ -196,14 +202,11 @@ run() {
 
 # The package of what `build` made. What it depends on comes from the processor's own libraries.
 package() {
-    [ -x "$CARGO_HOME/bin/cargo-deb" ] || CARGO_TARGET_DIR=/made/build cargo install --locked cargo-deb
+    # In the version that deb.sh was tried with.
+    [ -x "$CARGO_HOME/bin/cargo-deb" ] || CARGO_TARGET_DIR=/made/build cargo install --locked \
+        "cargo-deb@$(sed -n 's/^tool cargo-deb //p' packaging/release/deb.sh)"
     # Its man pages and completions, by the program itself.
-    local shell
-    mkdir -p target/documents/completions
-    "/made/out/$target/wakegate" manual target/documents/man
-    for shell in bash zsh fish; do
-        "/made/out/$target/wakegate" completions "$shell" >"target/documents/completions/wakegate.$shell"
-    done
+    bash -c '. packaging/release/common.sh; documents "$1"' - "/made/out/$target/wakegate"
     "$CARGO_HOME/bin/cargo-deb" --no-build --locked --package wakegate-cli --target "$target" \
         --output "/made/out/$target/wakegate.deb"
     dpkg --info "/made/out/$target/wakegate.deb"

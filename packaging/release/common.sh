@@ -2,7 +2,8 @@
 # What the release scripts share; sourced by them, which use its variables.
 # shellcheck disable=SC2034
 set -euo pipefail
-shopt -s inherit_errexit
+# Not in the bash that macOS brings.
+shopt -s inherit_errexit 2>/dev/null || true
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$root/target}
@@ -18,11 +19,14 @@ fail() {
     exit 2
 }
 
-# Man pages and completions, as the program itself writes them: PROGRAM is one that runs here.
+# Man pages and completions, as the program itself writes them: PROGRAM is one that runs here. With them our licence, and
+# those of others where notices.sh was run.
 documents() { # PROGRAM
     local shell
     rm -rf "$root/target/documents"
-    mkdir -p "$root/target/documents/completions"
+    mkdir -p "$root/target/documents"/{completions,licences}
+    cp "$root/LICENSE" "$root/target/documents/licences/"
+    [ ! -d "$root/target/notices" ] || cp "$root"/target/notices/* "$root/target/documents/licences/"
     "$1" manual "$root/target/documents/man"
     for shell in bash zsh fish; do
         "$1" completions "$shell" >"$root/target/documents/completions/wakegate.$shell"
@@ -31,5 +35,5 @@ documents() { # PROGRAM
 
 # The tools of a release, in the versions that were tried.
 tool() { # NAME VERSION
-    command -v "$1" >/dev/null || cargo install --locked "$1@$2"
+    cargo install --list | grep -qx "$1 v$2:" || cargo install --locked "$1@$2"
 }

@@ -4,7 +4,8 @@
 #   packaging/release/deb.sh [--program FILE]
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
-tool cargo-deb 3.7.0
+# Older ones make no user of packaging/wakegate.sysusers.
+tool cargo-deb 3.8.0
 if [ "${1:-}" = --program ]; then
     install -D -m 755 "$2" "$CARGO_TARGET_DIR/release/wakegate"
 else

@@ -6,7 +6,7 @@
 tool cargo-about 0.8.4
 tool cargo-cyclonedx 0.5.9
 mkdir -p "$root/target/notices"
-cargo about generate --locked --fail --manifest-path "$root/Cargo.toml" --config packaging/release/about.toml \
+cargo about generate --locked --fail --workspace --config packaging/release/about.toml \
     --output-file "$root/target/notices/THIRD-PARTY.html" packaging/release/about.hbs
 # It writes a file beside every manifest; that of the program is the one that is published.
 cargo cyclonedx --format json --spec-version 1.5 --override-filename wakegate.cdx

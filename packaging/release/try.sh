@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Each artefact on a clean root: installs it as the manual says, and has it judge the recordings of data/.
+# Each artefact on a clean root: installs it as the manual says, and has it judge the recordings of data/. Of a .deb the
+# Home Assistant add-on too, which is that package and a script.
 #   packaging/release/try.sh FILE...        .deb, .tar.gz, .whl, .image.tar of this machine's processor
 # Needs root (or user namespaces), mmdebstrap, and Debian's archive; a wheel needs PyPI for NumPy.
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
@@ -26,17 +27,36 @@ for file in "$@"; do
     echo "== $(basename "$file")"
     case $file in
     *.deb)
-        clean deb libasound2,libgcc-s1,systemd-standalone-sysusers,man-db
+        clean package libasound2,libgcc-s1,systemd-standalone-sysusers,man-db,jq,curl
         cp "$file" "$tree/srv/wakegate.deb"
+        cp packaging/homeassistant/run.sh "$tree/"
         # shellcheck disable=SC2016  # The shell in the tree expands it.
-        inside 'dpkg --install wakegate.deb
+        inside 'apt-get install -y --no-install-recommends ./wakegate.deb
             wakegate --version
             man --where wakegate wakegate-score
             test -s /usr/share/bash-completion/completions/wakegate
+            test -s /usr/share/doc/wakegate/LICENSE
+            id wakegate
             wakegate config check /etc/wakegate/wakegate.toml
             for model in /usr/share/wakegate/models/*; do wakegate model check "$model"; done
-            wakegate demo --data data
-            dpkg --remove wakegate'
+            wakegate demo --data data'
+        # Options as the supervisor writes them; here is none that would answer.
+        mkdir "$tree/data"
+        jq -n '{wake_words: ["alexa", "jarvis"], mode: "engine", detect: "word", mqtt: true, verdict_events: true,
+            log_level: "info", review: {enabled: false}}' >"$tree/data/options.json"
+        cat >"$tree/srv/addon" <<'END'
+set -euo pipefail
+/run.sh &
+for ((tries = 0; tries < 60; tries++)); do
+    { exec 3<>/dev/tcp/127.0.0.1/10400; } 2>/dev/null && break
+    sleep 0.5
+done
+echo '{"type": "describe"}' >&3
+info=$(timeout 2 cat <&3 || true)
+case $info in *'"info"'*alexa*jarvis*) echo "the add-on serves alexa and jarvis" ;; *) echo "expected its info, found $info" >&2; exit 1 ;; esac
+END
+        inside 'bash addon'
+        inside 'apt-get remove -y wakegate'
         ;;
     *.tar.gz)
         clean tar libasound2,libgcc-s1

@@ -19,6 +19,7 @@ fn every_file_of_the_package_is_there() {
     let text = fs::read_to_string(package.join("Cargo.toml")).unwrap();
     let manifest: toml::Table = text.parse().unwrap();
     let deb = manifest["package"]["metadata"]["deb"].as_table().unwrap();
+    assert_eq!(deb["name"].as_str(), Some("wakegate"), "as the pages call the file");
     let assets = deb["assets"].as_array().unwrap();
     assert!(assets.len() >= 5);
     for asset in assets {
@@ -32,6 +33,14 @@ fn every_file_of_the_package_is_there() {
         assert!(from.contains("target/") || there, "{from}");
         let expected = if to.as_str().unwrap().starts_with("usr/bin") { "755" } else { "644" };
         assert_eq!(mode.as_str().unwrap(), expected, "{from}");
+    }
+    // The default is in the binary; every other model has its folder.
+    for entry in fs::read_dir(checkout("models")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let is_model = checkout("models").join(&name).join("manifest.toml").is_file();
+        let folder = format!("usr/share/wakegate/models/{name}/");
+        let packed = assets.iter().any(|asset| asset[1].as_str() == Some(&folder));
+        assert_eq!(packed, is_model && name != "alexa-2", "{name}");
     }
     // Without this key cargo-deb writes no scripts, and nothing makes the user.
     assert!(package.join(deb["maintainer-scripts"].as_str().unwrap()).is_dir());
