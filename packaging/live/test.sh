@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs the package in a Debian machine of its own and tries the service there: ../README.md.
+# Installs the package in a Debian machine of its own and tries the service there: ../../docs/operators.md.
 set -euo pipefail
 
 usage() {
@@ -139,7 +139,7 @@ while [ $# -gt 0 ]; do
     shift
 done
 if [ ! -f "$package" ] || [ "$(id -u)" != 0 ]; then
-    echo "expected root and a package (hint: \`cargo deb\`, then target/debian/wakegate_*.deb)" >&2
+    echo "expected root and a package (hint: packaging/release/deb.sh, then target/release-files/wakegate_*.deb)" >&2
     exit 2
 fi
 needed=(mmdebstrap debian-archive-keyring)

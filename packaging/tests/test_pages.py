@@ -20,6 +20,7 @@ PAGES = [
     ).stdout.splitlines()
 ]
 README = (ROOT / "README.md").read_text()
+MANIFESTS = ["Cargo.toml", "crates/wakegate-lab/Cargo.toml", "crates/wakegate-cli/Cargo.toml", "python/Cargo.toml"]
 FENCED = re.compile(r"^( *)```.*?^\1```", re.M | re.S)
 
 
@@ -105,17 +106,103 @@ def test_one_version_everywhere() -> None:
 
 
 def test_licences_are_admitted_in_one_list() -> None:
-    about = tomllib.loads((ROOT / "packaging" / "release" / "about.toml").read_text())["accepted"]
-    assert about == tomllib.loads((ROOT / "deny.toml").read_text())["licenses"]["allow"]
+    about = tomllib.loads((ROOT / "packaging" / "release" / "about.toml").read_text())
+    licences = tomllib.loads((ROOT / "deny.toml").read_text())["licenses"]
+    assert about["accepted"] == licences["allow"]
+    # What embeds our weights has their licence too, and an exception for it in both lists.
+    weights = "CC-BY-SA-4.0"
+    manifests = [tomllib.loads((ROOT / path).read_text()) for path in MANIFESTS]
+    ours = {found["package"]["name"] for found in manifests if weights in found["package"]["license"]}
+    assert {name for name, entry in about.items() if isinstance(entry, dict) and weights in entry["accepted"]} == ours
+    assert {entry["crate"] for entry in licences["exceptions"] if weights in entry["allow"]} == ours
 
 
-def test_workflows_call_scripts_that_are_there() -> None:
+def test_every_crate_brings_its_licence() -> None:
+    for path in MANIFESTS:
+        assert ((ROOT / path).parent / "LICENSE").read_text() == (ROOT / "LICENSE").read_text(), path
+
+
+def test_every_test_that_a_page_names_is_there() -> None:
+    there = {path.stem for path in (ROOT / "tests").rglob("*.rs")}
+    there |= {f"{path.parent.name}::{path.stem}" for path in (ROOT / "src").rglob("*.rs")}
+    named = 0
+    for page in (ROOT / "docs").glob("*.md"):
+        cells: list[str] = re.findall(r"the test that shows it: .*?\n\n", page.read_text(), re.S)
+        column = None
+        for line in page.read_text().splitlines():
+            row = [cell.strip() for cell in line.strip("| ").split(" | ")] if line.startswith("|") else []
+            if column is None:
+                column = next((i for i, name in enumerate(row) if name in ("test", "checked by")), None)
+            elif not row:
+                column = None
+            else:
+                cells.append(row[column] if column < len(row) else "")
+        for name in re.findall(r"`([a-z]+(?:_[a-z]+)+|review::[a-z]+)`", " ".join(cells)):
+            named += 1
+            assert name in there, f"{page.name}: {name}"
+    assert named > 30
+
+
+SCRIPTS = sorted((ROOT / "packaging" / "release").glob("*.sh"))
+
+
+def usage(script: Path) -> str:
+    """What a script says that it takes, behind its name."""
+    found = re.search(rf"^#   [\w/.]+{re.escape(script.name)} (.*?)(?:   .*)?$", script.read_text(), re.M)
+    return found[1] if found else ""
+
+
+def takes(script: Path, given: list[str]) -> None:
+    """Fails where the script would not take these arguments."""
+    said = usage(script)
+    needed = re.sub(r"\[.*\]", "", said).split()
+    plain = [word for word in given if not word.startswith("--")]
+    for option in (word for word in given if word.startswith("--")):
+        assert option in re.findall(r"--[a-z-]+", said), f"{script.name} has no {option}"
+        plain = plain[: -1 if re.search(rf"{option} [A-Z]", said) else None]
+    several = needed and needed[-1].endswith("...")
+    assert len(plain) == len(needed) or (several and len(plain) > len(needed)), f"{script.name} takes {said!r}, not {given}"
+    for word, choice in zip(plain, needed, strict=False):
+        if "|" in choice:
+            assert word in choice.split("|"), f"{script.name} takes {choice}, not {word}"
+
+
+def test_workflows_call_scripts_that_are_there_with_what_they_take() -> None:
+    called = set()
     for path in (ROOT / ".github" / "workflows").glob("*.yml"):
         described = yaml.safe_load(path.read_text())
         for name, job in described["jobs"].items():
-            for needed in [job["needs"]] if isinstance(job.get("needs"), str) else job.get("needs", []):
-                assert needed in described["jobs"], f"{path.name}: {name} needs {needed}"
+            needs = [job["needs"]] if isinstance(job.get("needs"), str) else job.get("needs", [])
+            assert set(needs) <= set(described["jobs"]), f"{path.name}: {name} needs {needs}"
+            for values in job.get("strategy", {}).get("matrix", {}).get("include", [{}]):
+                for step in job["steps"]:
+                    run = re.sub(r"\$\{\{ matrix\.(\w+) \}\}", lambda found: values[found[1]], step.get("run", ""))
+                    assert "${{" not in run, f"{path.name}: {run}"
+                    for command in re.split(r"&&|\n", run):
+                        words = command.replace("sudo ", "").split()
+                        if not words or not re.match(r"(?:packaging|\.ci)/", words[0]):
+                            continue
+                        script = ROOT / words[0]
+                        assert script.is_file() and script.stat().st_mode & 0o100, f"{path.name}: {script}"
+                        called.add(script.name)
+                        takes(script, words[1:])
+    # Neither is a script forgotten, nor one told of that is not there.
+    manual, scripts = (ROOT / "RELEASING.md").read_text(), "".join(path.read_text() for path in SCRIPTS)
+    for script in SCRIPTS:
+        assert script.name in called or f"/{script.name}" in scripts, f"nothing runs {script.name}"
+    for named in re.findall(r"`([a-z0-9-]+\.sh)", manual):
+        assert (ROOT / "packaging" / "release" / named).is_file(), named
+
+
+def test_artefacts_of_workflows_come_from_jobs_before() -> None:
+    for path in (ROOT / ".github" / "workflows").glob("*.yml"):
+        jobs = yaml.safe_load(path.read_text())["jobs"]
+        for name, job in jobs.items():
             for step in job["steps"]:
-                for script in re.findall(r"(?:packaging|\.ci)/[\w/.-]+", step.get("run", "")):
-                    there = ROOT / script
-                    assert there.is_file() and there.stat().st_mode & 0o100, f"{path.name}: {script}"
+                wanted = step.get("with", {}).get("name")
+                if step.get("uses", "").startswith("actions/download-artifact") and wanted:
+                    makers = [
+                        other for other, found in jobs.items() for made in found["steps"]
+                        if made.get("uses", "").startswith("actions/upload-artifact") and made["with"]["name"] == wanted
+                    ]  # fmt: skip
+                    assert makers and set(makers) <= set(job["needs"].split()), f"{name}: {wanted}"
