@@ -26,16 +26,16 @@ pub struct DaemonArguments {
     #[command(flatten)]
     place: QueueLocation,
     /// Input device: an identifier, a name or a part of one, or - for raw PCM on stdin
-    #[arg(long, value_name = "NAME", conflicts_with = "input", allow_hyphen_values = true)]
+    #[arg(long, value_name = "NAME", allow_hyphen_values = true)]
     device: Option<String>,
     /// Shell command for each wake word, before it is known what it was meant for
-    #[arg(long, value_name = "CMD", conflicts_with = "input")]
+    #[arg(long, value_name = "CMD")]
     on_word: Option<String>,
     /// Shell command for each intended activation, with the event on its stdin
-    #[arg(long, value_name = "CMD", conflicts_with = "input")]
+    #[arg(long, value_name = "CMD")]
     on_intended: Option<String>,
     /// Shell command for each accidental or unsure activation
-    #[arg(long, value_name = "CMD", conflicts_with = "input")]
+    #[arg(long, value_name = "CMD")]
     on_accidental: Option<String>,
     #[command(flatten)]
     wyoming: WyomingOptions,

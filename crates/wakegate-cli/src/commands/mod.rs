@@ -18,6 +18,8 @@ mod features;
 #[cfg(feature = "corpora")]
 mod inputs;
 mod listen;
+#[cfg(feature = "corpora")]
+mod listen_input;
 pub mod log;
 #[cfg(feature = "corpora")]
 mod mix;
@@ -32,6 +34,7 @@ mod progress;
 #[cfg(feature = "corpora")]
 mod provenance;
 mod queue_location;
+#[cfg(feature = "corpora")]
 mod queue_sink;
 #[cfg(feature = "corpora")]
 mod record_table;

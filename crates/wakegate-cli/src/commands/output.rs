@@ -120,8 +120,7 @@ impl JsonLines {
     /// Writes one object as one line, and flushes it.
     ///
     /// # Errors
-    /// [`ErrorKind::Io`] where stdout can't be written. A reader that has gone is none: see
-    /// [`is_closed`](Self::is_closed).
+    /// [`ErrorKind::Io`] where stdout can't be written. A reader that has gone is none.
     pub fn print(&mut self, object: &impl Serialize) -> Result<()> {
         let result = serde_json::to_writer(&mut self.out, object)
             .map_err(io::Error::from)
@@ -138,6 +137,7 @@ impl JsonLines {
     }
 
     /// Whether the reader of stdout has gone, so that further work is for nobody.
+    #[cfg(feature = "corpora")]
     pub fn is_closed(&self) -> bool {
         self.closed
     }

@@ -3,12 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+#[cfg(feature = "corpora")]
 use wakegate::model::Model;
 use wakegate::{Error, ErrorKind, Result};
 
 use crate::config::Config;
 
-use super::{Engine, open_model, output};
+#[cfg(feature = "corpora")]
+use super::open_model;
+use super::{Engine, output};
 
 /// Which settings, and which queue.
 #[derive(Args)]
@@ -98,6 +101,7 @@ pub fn settings(file: Option<&Path>, engine: Option<&Engine>) -> Result<Config> 
 }
 
 /// The one model that the settings name, with their thresholds.
+#[cfg(feature = "corpora")]
 pub fn only_model(config: &Config) -> Result<Model> {
     let [word] = config.wake_word.as_slice() else {
         return Err(several(config, "recordings are judged for one wake word"));

@@ -14,19 +14,19 @@ use super::output;
 pub struct WyomingOptions {
     /// Serve the Wyoming protocol at tcp://HOST:PORT or unix://PATH, instead of the microphone
     /// unless --config or --device names one
-    #[arg(long = "wyoming", value_name = "URI", conflicts_with_all = ["input", "pace"])]
+    #[arg(long = "wyoming", value_name = "URI")]
     listen: Option<String>,
     /// Judge the detections of the Wyoming wake-word engine there, instead of detecting
-    #[arg(long, value_name = "URI", conflicts_with = "input")]
+    #[arg(long, value_name = "URI")]
     upstream: Option<String>,
     /// How long after the end of the word that engine reports it
-    #[arg(long, value_name = "N", conflicts_with = "input")]
+    #[arg(long, value_name = "N")]
     upstream_lag_ms: Option<u32>,
     /// Listen for the wake word of this model package too; can be given again
-    #[arg(long, value_name = "DIR", conflicts_with = "input")]
+    #[arg(long, value_name = "DIR")]
     also_model: Vec<PathBuf>,
     /// Another setting of the Wyoming server, as in the configuration; can be given again
-    #[arg(long, value_name = "KEY=VALUE", conflicts_with = "input")]
+    #[arg(long, value_name = "KEY=VALUE")]
     wyoming_set: Vec<String>,
 }
 
