@@ -268,11 +268,8 @@ fn of_mp4(mut view: View, path: &Path) -> Result<Opened> {
     let length = view.length();
     let movie = mp4::read(&mut view, length).map_err(|e| Error::io("read", path, &e))?;
     let (sounds, lacks) = (movie.sounds.len(), movie.lacks);
-    if movie.run_samples > length {
-        return Err(refused(path, "MP4 with fragments of more samples than the file has bytes"));
-    }
-    if movie.is_beyond {
-        return Err(refused(path, "MP4 with an index of more than 64 MiB, or of a million parts"));
+    if let Some(found) = movie.beyond_reason(length) {
+        return Err(refused(path, found));
     }
     let view = view.patched(movie.patches.clone());
     let others = (sounds > 1).then(|| {

@@ -71,6 +71,15 @@ impl Sound {
 }
 
 impl Movie {
+    /// What of a file of `length` bytes would take the demuxer longer than any recording.
+    pub(super) fn beyond_reason(&self, length: u64) -> Option<&'static str> {
+        if self.is_beyond {
+            return Some("MP4 with an index of more than 64 MiB, or of a million parts");
+        }
+        let is_endless = self.run_samples > length;
+        is_endless.then_some("MP4 with fragments of more samples than the file has bytes")
+    }
+
     /// What its tracks of sound are.
     pub(super) fn names(&self) -> String {
         let name = |sound: &Sound| match &sound.layout {
