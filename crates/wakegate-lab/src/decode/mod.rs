@@ -21,6 +21,7 @@ mod known;
 mod layout;
 mod matroska;
 mod mp4;
+mod mp4_boxes;
 mod mp4_fragments;
 mod mp4_reader;
 mod mpeg;

@@ -1,6 +1,6 @@
 //! The times of the fragments of an MP4 file.
 
-use super::mp4::{be32, be64, boxes, inner};
+use super::mp4_boxes::{be32, be64, boxes, inner};
 
 /// When the fragments of a track are due, against the sum of those before.
 pub(super) struct Fragments {
