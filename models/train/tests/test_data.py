@@ -7,7 +7,9 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="only training needs it")
 
-from wakegate_train.data import Store, shaped  # noqa: E402
+from wakegate_train.data import HARD, Augment, Store, join, shaped  # noqa: E402
+from wakegate_train.nets import Verifier  # noqa: E402
+from wakegate_train.sampling import NOISY, Sampler  # noqa: E402
 
 
 def test_shaped_noise_is_loudest_about_the_words_place_and_differs_each_time():
@@ -21,22 +23,50 @@ def test_shaped_noise_is_loudest_about_the_words_place_and_differs_each_time():
     assert (made[:, 1:] - made[:, :-1]).abs().mean() < 0.3 * made.std()
 
 
-def test_the_places_of_a_word_that_are_right_are_known_for_it_and_for_its_neighbours(tmp_path):
-    row = lambda group, name, said: {
-        "first": 0, "count": 200, "group": group, "split": "train", "speaker": "kokoro-edits/af", "source": name,
-        "in_passing": False, "events": [[0.5, 1.0, name, said]],
+@pytest.fixture
+def store(tmp_path):
+    """The word, a neighbour of it and a sound-alike, as loud as each other, and quiet noise."""
+    row = lambda at, group, name, said: {
+        "first": 200 * at, "count": 200, "group": group, "split": "train", "speaker": "kokoro-edits/af", "source": name,
+        "in_passing": False, "events": [[0.5, 1.0, name, said]] if name else [],
     }  # fmt: skip
     part = tmp_path / "real"
     part.mkdir()
-    np.save(part / "frames.npy", np.zeros((200, 40), np.float16))
-    np.save(part / "phones.npy", np.zeros(200, np.int8))
+    frames = np.random.default_rng(2).normal(0, 0.1, (800, 40)).astype(np.float16)
+    np.save(part / "frames.npy", frames)
+    np.save(part / "phones.npy", np.zeros(800, np.int8))
     table = [
-        row("wake", "alexa", 1), row("synthetic_neighbour", "[[AH L EH1 K S IY]]", -1), row("synthetic_soundalike", "", -1),
+        row(0, "wake", "alexa", 1), row(1, "synthetic_neighbour", "[[AH L EH1 K S IY]]", -1),
+        row(2, "synthetic_soundalike", "alexis", -1), row(3, "noise_white", "", -1),
     ]  # fmt: skip
     (part / "table.json").write_text(json.dumps(table))
-    store = Store(tmp_path, "train", ["alexa"], "AH L EH K S AH")
-    assert [len(store.pools[kind]) for kind in ("real_address", "neural_neighbour", "neural_soundalike")] == [1, 1, 1]
-    slots = lambda kind: store.slots(store.pools[kind], 6)[0, 0].tolist()
-    assert slots("real_address") == [1] * 6
-    assert slots("neural_neighbour") == [1] * 5 + [0]
-    assert slots("neural_soundalike") == [-1] * 6
+    return Store(tmp_path, "train", ["alexa"], "AH L EH K S AH")
+
+
+def test_noise_never_hides_what_makes_a_near_word_another_word(store):
+    near = store.pools["neural_neighbour"]
+    frames, _ = store.window(np.repeat(near.utterance, 400), np.repeat(near.anchor - 100, 400), 200)
+    frames[:, 60:] -= 8.0
+    steps = lambda least: (
+        Augment(store, np.random.default_rng(3))(frames, (0, 60), 0.0, None if least is None else np.full(400, least))
+    )
+    # Where the word's power is left, its own frames stand out of those that hold nothing but noise.
+    heard = lambda made: (made[:, :60].mean((1, 2)) - made[:, 60:].mean((1, 2)) > 1.0).float().mean()
+    assert heard(steps(HARD)) > 0.95
+    assert heard(steps(-0.3)) < heard(steps(None)) < 0.85
+
+
+def test_a_wake_word_is_heard_in_more_noise_than_a_near_word(store):
+    sampler = Sampler(store, Verifier(1), 4)
+    pool = join([store.pools[kind] for kind in ("real_address", "neural_neighbour", "neural_soundalike")])
+    assert sampler.least(pool, store.slots(pool, 4)).tolist() == [NOISY, HARD, HARD]
+    # As heard after an edit: a place that is wrong.
+    pool.word[0] = -1
+    assert sampler.least(pool, np.array([[[1, 1, 0, 1]]] * 3)).tolist() == [HARD] * 3
+
+
+def test_the_places_of_a_word_that_are_right_are_known_for_it_and_for_its_neighbours(store):
+    kinds = ("real_address", "neural_neighbour", "neural_soundalike")
+    assert [len(store.pools[kind]) for kind in kinds] == [1, 1, 1]
+    slots = [store.slots(store.pools[kind], 6)[0, 0].tolist() for kind in kinds]
+    assert slots == [[1] * 6, [1] * 5 + [0], [-1] * 6]

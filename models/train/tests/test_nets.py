@@ -131,3 +131,14 @@ def test_a_pair_has_the_words_answers_of_one_network_and_the_intent_of_another(t
     again = nets.Paired(warm.verifier(path, 1, hear), warm.verifier(path, 1, hear, "intent")).eval()
     assert torch.allclose(again.judge(spoken(4, 280)).wake, judged.wake, atol=0.1)
     assert torch.allclose(again.judge(spoken(4, 280)).addressed, judged.addressed, atol=0.1)
+
+
+def test_the_mean_of_checkpoints_lies_between_them(tmp_path: Path) -> None:
+    made = [nets.Verifier(1), nets.Verifier(1)]
+    for i, net in enumerate(made):
+        torch.save(net.state_dict(), tmp_path / f"{i}.pt")
+    both = nets.verifier([tmp_path / "0.pt", tmp_path / "1.pt"], 1).state_dict()
+    ends = [net.state_dict()["wake.0.answer.0.weight"] for net in made]
+    assert torch.allclose(both["wake.0.answer.0.weight"], (ends[0] + ends[1]) / 2)
+    one = nets.verifier(tmp_path / "1.pt", 1).state_dict()
+    assert all(torch.equal(one[name], value) for name, value in made[1].state_dict().items())

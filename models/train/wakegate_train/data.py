@@ -31,6 +31,12 @@ STEP = 8
 KNOT_FRAMES, KNOT_BANDS = 11, 7
 """Between the knots of noise that is shaped: syllables and formants."""
 
+NEAR = ("synthetic_neighbour", "synthetic_soundalike")
+"""Groups that are no wake word by a sound or two, which noise can hide."""
+
+HARD, LIVING = 0.35, 0.7
+"""Up to which draw of 0 to 1 a window is in hard noise, and up to which in a living room's; else it is nearly clean."""
+
 OTHER = {1: "call", 0: "passing", -1: "other"}
 """Candidates of other words by whether they were said to a device, in passing, or nobody knows."""
 
@@ -81,6 +87,7 @@ class Store:
         hiss = [i for i in noise if table[i]["group"].removeprefix("noise_") in COLOURS]
         self.hiss = np.array(hiss if hiss else self.noise)
         self.is_noise = np.isin(np.arange(len(table)), noise)
+        self.is_near = np.array([row["group"] in NEAR for row in table])
         self.pools = self._pools()
         self.pronounced = {word: neighbours.pronunciation(word, given) for word in self.words} if self._spells() else {}
         self.spelled = {word: said.phones for word, said in self.pronounced.items()}
@@ -247,8 +254,13 @@ class Augment:
         folded = torch.where(folded < count, folded, 2 * count - 1 - folded)
         return self.store.frames[torch.from_numpy(self.store.first[picked])[:, None] + folded].float()
 
-    def __call__(self, clean: Tensor, word: tuple[int, int] | None, strong: float = 1.0) -> Tensor:
-        """Log-mel [n, T, M] to an augmented version; `word` are the frames whose power counts as speech."""
+    def __call__(
+        self, clean: Tensor, word: tuple[int, int] | None, strong: float = 1.0, least: np.ndarray | None = None
+    ) -> Tensor:
+        """Log-mel [n, T, M] to an augmented version; `word` are the frames whose power counts as speech.
+
+        `least` [n] is where the draws of how much noise there is begin: HARD for none in hard noise, below 0 for more.
+        """
         rng = self.rng
         n, length, bands = clean.shape
         uniform = lambda low, high, *shape: torch.from_numpy(rng.uniform(low, high, shape or (n, 1, 1))).float()
@@ -259,9 +271,10 @@ class Augment:
         # The loud half of the frames is the speech: a pause in the word must not raise the noise.
         speech = part.sum(2).topk(max(1, part.shape[1] // 2), dim=1).values.mean(1)[:, None, None]
         noise = self.noise(n, length).exp()
-        # A third in hard noise, a third in a living room's, a third nearly clean.
         sort = uniform(0, 1)
-        ratio = torch.where(sort < 0.35, uniform(-7, 7), torch.where(sort < 0.7, uniform(5, 28), uniform(25, 60)))
+        if least is not None:
+            sort = 1 - (1 - sort) * (1 - torch.from_numpy(least).float()[:, None, None])
+        ratio = torch.where(sort < HARD, uniform(-7, 7), torch.where(sort < LIVING, uniform(5, 28), uniform(25, 60)))
         scale = speech / (noise.sum(2).mean(1)[:, None, None] + 1e-9) * 10 ** (-ratio / 10)
         noise = noise * scale
         # Powers of a mixture do not just add: the cross term, averaged over a band's bins, stays random.

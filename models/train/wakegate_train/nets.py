@@ -13,7 +13,7 @@ Shapes: B batch, F frames of 10 ms, M mel bands, S steps of 80 ms, K frames of t
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -352,9 +352,16 @@ def size_by(names: Iterable[str]) -> VerifierSize:
     return FINE if any(name.startswith("spell.") for name in names) else VerifierSize()
 
 
-def verifier(checkpoint: Path, words: int) -> Verifier:
-    """The verifier that train.py wrote."""
-    weights = torch.load(checkpoint)
+def mean(checkpoints: Sequence[Path]) -> dict[str, Tensor]:
+    """The mean of the weights of checkpoints that one run came to after another; of one, its own."""
+    first, *others = map(torch.load, checkpoints)
+    average = lambda name, value: sum((other[name] for other in others), value) / (1 + len(others))
+    return {name: average(name, value) if value.dtype.is_floating_point else value for name, value in first.items()}
+
+
+def verifier(checkpoints: Path | Sequence[Path], words: int) -> Verifier:
+    """The verifier that train.py wrote, or the mean of several."""
+    weights = mean([checkpoints] if isinstance(checkpoints, Path) else checkpoints)
     net = Verifier(words, size=size_by(weights))
     net.load_state_dict(weights)
     return net

@@ -11,7 +11,7 @@ import torch
 from scipy.optimize import minimize
 
 from . import corpus, export, nets, warm
-from .data import Augment, Pool, Store, join, take
+from .data import HARD, Augment, Pool, Store, join, take
 
 MANIFEST = """\
 # A wakegate model package. `wakegate model check` validates it.
@@ -58,7 +58,7 @@ Nothing has been measured yet: `python -m wakegate_train.report` and `.card` do 
 
 
 def dev_windows(store: Store, net: nets.Verifier | nets.Paired, n: int, seed: int) -> tuple[torch.Tensor, Pool]:
-    """Augmented windows of speakers that training never saw, each kind equally often."""
+    """Augmented windows of speakers that training never saw, each kind equally often, near words as they can be heard."""
     rng = np.random.default_rng(seed)
     parts = [take(pool, rng.integers(len(pool), size=n)) for pool in store.pools.values()]
     if len(store.running):
@@ -66,7 +66,8 @@ def dev_windows(store: Store, net: nets.Verifier | nets.Paired, n: int, seed: in
     pool = join(parts)
     anchor = np.round(pool.anchor + np.clip(rng.normal(0, 5, len(pool)), -15, 15)).astype(int)
     features, _ = store.window(pool.utterance, anchor - net.before, net.before + net.after)
-    return Augment(store, rng)(features, (net.before - 70, net.before + 5), strong=0.0), pool
+    least = np.where(store.is_near[pool.utterance], HARD, 0.0)
+    return Augment(store, rng)(features, (net.before - 70, net.before + 5), strong=0.0, least=least), pool
 
 
 @torch.no_grad()
@@ -89,13 +90,18 @@ def fit(scores: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
     return float(scale), float(shift)
 
 
-def calibrate(net: nets.Verifier | nets.Paired, store: Store, word: str, n: int = 1500) -> str:
-    """Fits the one word's calibration on the dev speakers and stores it in the network; says what it did."""
+def calibrate(net: nets.Verifier | nets.Paired, store: Store, word: str, n: int = 1500, surer: float = 0.0) -> str:
+    """Fits the one word's calibration on the dev speakers and stores it in the network; says what it did.
+
+    `surer` is added to the word's logit. The windows hold near words as often as anything else, a home hardly ever; and
+    `p_intended` is the product of both scores, so that how sure the word is says what is asked of `addressed`.
+    """
     torch.manual_seed(3)
     features, pool = dev_windows(store, net, n, 3)
     wake, said = logits(net, features)
     known = pool.addressed >= 0
     pairs = [fit(wake, (pool.word == store.index(word)).astype(float)), fit(said[known], pool.addressed[known])]
+    pairs[0] = (pairs[0][0], pairs[0][1] + surer)
     net.calibration.copy_(torch.tensor(pairs))
     return f"calibration on {len(pool)} dev windows: wake {pairs[0]}, addressed {pairs[1]} (scale, shift)"
 
@@ -118,6 +124,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="the model directory to write")
     parser.add_argument("--word", default="alexa")
     parser.add_argument("--words", default=",".join(corpus.WORDS), help="the words that the networks were trained for")
+    parser.add_argument(
+        "--verifier", type=Path, nargs="+", help="checkpoints whose weights' mean is released (default: WORK/nets/verifier.pt)"
+    )
+    parser.add_argument("--surer", type=float, default=0.0, help="added to the word's calibrated logit, as chosen on dev clips")
     parser.add_argument("--intent", type=Path, help="a package whose answer to whether the word was addressed goes with the new word")
     parser.add_argument("--name", help="the package's name (default: the word, with _ for spaces)")
     parser.add_argument("--version", type=int, default=1)
@@ -135,12 +145,12 @@ def main() -> None:
     word = store.index(args.word)
     spotter = nets.Spotter(len(store.words))
     spotter.load_state_dict(torch.load(args.work / "nets" / "spotter.pt"))
-    verifier = nets.verifier(args.work / "nets" / "verifier.pt", len(store.words))
+    verifier = nets.verifier(args.verifier or args.work / "nets" / "verifier.pt", len(store.words))
     spotter, verifier = spotter.only(word), verifier.only(word)
     if args.intent:
         hear = lambda net: net.judge(dev_windows(store, net, 20, 3)[0])
         verifier = nets.Paired(verifier, warm.verifier(args.intent / "verifier.onnx", 1, hear, "intent")).eval()
-    print(calibrate(verifier, store, args.word))
+    print(calibrate(verifier, store, args.word, surer=args.surer))
     export.spotter(spotter, args.out / "spotter.onnx")
     export.verifier(verifier, args.out / "verifier.onnx")
     name = args.name or args.word.replace(" ", "_")

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from . import nets
-from .data import STEP, Augment, Pool, Store, join, places, shaped, take
+from .data import HARD, STEP, Augment, Pool, Store, join, places, shaped, take
 from .edited import Editor
 
 # Shares of a batch. Wake words said to the device are a third; the rest is what must not pass.
@@ -42,6 +42,8 @@ SHAPED = 0.5
 """Share of the windows of noise that are made to come and go like a word."""
 PACED, PACE = 0.6, 0.18
 """Share of windows that are heard faster or slower at the same pitch, and by how much (natural log)."""
+NOISY = -0.3
+"""Where the draws of a wake word's noise begin (`Augment`): half of them are in hard noise."""
 HELD = 0.1
 """Share of windows whose end is not heard yet, as at the moments of early verdicts."""
 PHASES = 8
@@ -135,7 +137,7 @@ class Sampler:
         slots = self.edit(pool, long, phones, centre + (pool.start - anchor) / pace, centre + (pool.anchor - anchor) / pace)
         bursts = np.flatnonzero(self.store.is_noise[pool.utterance] & (self.rng.random(half) < SHAPED))
         long[bursts] = shaped(long[bursts], self.rng, centre)
-        long = self.augment(long, (centre - 70, centre + 5))
+        long = self.augment(long, (centre - 70, centre + 5), least=self.least(pool, slots))
         later = self.rng.integers(-room, room + 1, half)
         features, heard = [], []
         for late in (np.zeros(half, dtype=int), later):
@@ -155,6 +157,15 @@ class Sampler:
             as_tensor(pool.addressed), as_tensor(edges), as_tensor(known & (pool.word >= 0)),
             as_tensor(np.tile(slots, (2, 1, 1))),
         )  # fmt: skip
+
+    def least(self, pool: Pool, slots: np.ndarray) -> np.ndarray:
+        """Where the draws of each window's noise begin.
+
+        What is no wake word by one sound is heard where that can be heard: a neighbour in hard noise would teach that a
+        sound which noise hides is wrong, and the word in noise would be refused with it.
+        """
+        near = self.store.is_near[pool.utterance] | (slots == 0).any((1, 2))
+        return np.where(near, HARD, np.where(pool.word >= 0, NOISY, 0.0))
 
     def hold(self, features: Tensor, phones: Tensor) -> None:
         """Repeats one frame to the end in a share of the windows [n, F, M], as early.rs and early.py do.
