@@ -1,5 +1,6 @@
 //! `wakegate listen` on a microphone or for Wyoming clients: the daemon.
 
+use std::cell::Cell;
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
@@ -47,11 +48,8 @@ pub fn run(arguments: DaemonArguments, engine: Engine) -> Result<Outcome> {
     let config = read(&arguments, &engine)?;
     engine.runtime.choose()?;
     let set_level = log::start(config.log.level);
-    // Memory that may be swapped out matters where clips wait in it; elsewhere it is worth knowing.
-    let kept = config.review.enabled;
-    for problem in harden().problems {
-        if kept { warn!("{problem}") } else { debug!("{problem}") }
-    }
+    let swappable = Swappable { problems: harden().problems, warned: Cell::new(false) };
+    swappable.tell(&config);
     let daemon = Daemon::new()?;
     let counters = Arc::new(Counters::default());
     // A service waits for its sound card; a person wants to know.
@@ -59,7 +57,9 @@ pub fn run(arguments: DaemonArguments, engine: Engine) -> Result<Outcome> {
     let again = Arc::clone(&arguments);
     let read_again: ReadAgain = Box::new(move || {
         again.place.is_plain()?;
-        read(&again, &engine)
+        let config = read(&again, &engine)?;
+        swappable.tell(&config);
+        Ok(config)
     });
     let mut setup = Setup {
         read_again: Some(read_again).filter(|_| patient),
@@ -85,6 +85,24 @@ pub fn run(arguments: DaemonArguments, engine: Engine) -> Result<Outcome> {
         }
         End::Worker(Ended::Panicked) => Ok(Outcome::Panicked),
         End::Hung => Ok(Outcome::Hung),
+    }
+}
+
+/// What of the memory may be swapped out. It matters where clips wait in it; elsewhere it is worth knowing.
+struct Swappable {
+    problems: Vec<String>,
+    warned: Cell<bool>,
+}
+
+impl Swappable {
+    /// Says so once where clips are kept, whether from the start or since a reload.
+    fn tell(&self, config: &Config) {
+        if !config.review.enabled {
+            return self.problems.iter().for_each(|problem| debug!("{problem}"));
+        }
+        if !self.warned.replace(true) {
+            self.problems.iter().for_each(|problem| warn!("{problem}"));
+        }
     }
 }
 
