@@ -98,6 +98,35 @@ fn the_wake_word_of_the_settings_is_taken_everywhere() {
 }
 
 #[test]
+fn headerless_recordings_are_named_alike() {
+    let folder = tempfile::tempdir().unwrap();
+    package(&folder.path().join("tiny"));
+    let samples: Vec<u8> = speech_like(4.0, 0)
+        .iter()
+        .flat_map(|sample| ((sample * 32767.0) as i16).to_be_bytes())
+        .collect();
+    fs::write(folder.path().join("a.raw"), samples).unwrap();
+    let raw = ["--model", "tiny", "--raw", "s16be", "--raw-rate", "16000", "--raw-channels", "1"];
+    let run = |first: &[&str]| run_in(folder.path(), &[first, &raw].concat());
+    let scored = run(&["score", "a.raw", "--activations"]);
+    let listened = run(&["listen", "--input", "a.raw"]);
+    for told in [&scored, &listened] {
+        assert_eq!(told.status.code(), Some(0), "{told:?}");
+    }
+    let moments = |output: &std::process::Output| -> Vec<(String, String)> {
+        let lines = crate::cli_support::json_lines(output);
+        lines.iter().map(|line| (line["end_s"].to_string(), line["verdict"].to_string())).collect()
+    };
+    assert!(!moments(&scored).is_empty());
+    assert_eq!(moments(&scored), moments(&listened));
+    for arguments in [&["listen", "--input", "-"][..], &["listen"]] {
+        let refused = run(arguments);
+        assert_eq!(refused.status.code(), Some(2));
+        assert!(stderr(&refused).contains("--raw is refused: expected a headerless file"));
+    }
+}
+
+#[test]
 fn completions_know_the_commands() {
     let folder = tempfile::tempdir().unwrap();
     for shell in ["bash", "zsh", "fish"] {

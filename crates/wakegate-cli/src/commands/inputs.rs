@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use crate::config::Config;
 use clap::Args;
 use wakegate::Result;
-use wakegate::audio::SAMPLE_RATE;
 use wakegate_lab::corpus::{Choice, Columns, Corpus, Settings};
-use wakegate_lab::decode::{Encoding, Ffmpeg, RawForm};
+use wakegate_lab::decode::Ffmpeg;
+
+use super::raw_options::RawOptions;
 
 /// Recordings, in the order in which they are named: paths, then lists, then manifests.
 #[derive(Args)]
@@ -34,16 +35,8 @@ pub struct Inputs {
     /// Where relative paths in lists and manifests start [default: the working folder]
     #[arg(long, value_name = "DIR")]
     root: Option<PathBuf>,
-    /// Take files that end in .raw, .pcm, .s16, .ulaw, .ul, .mulaw, .alaw or .al for headerless:
-    /// s16le, ulaw, alaw, u8, s8, s16be, s24le, s24be, s32le, s32be, f32le, f32be, f64le, f64be
-    #[arg(long, value_name = "ENCODING")]
-    raw: Option<Encoding>,
-    /// Their samples a second
-    #[arg(long, value_name = "HZ", default_value_t = SAMPLE_RATE, requires = "raw")]
-    raw_rate: u32,
-    /// Their channels
-    #[arg(long, value_name = "N", default_value_t = 1, requires = "raw")]
-    raw_channels: u16,
+    #[command(flatten)]
+    raw: RawOptions,
     /// Which channel is heard: a number from 1, left, right, mix (the mean of all), or each (each by
     /// itself; the one with the best activation is the recording's). A manifest's channel comes
     /// before it
@@ -61,11 +54,10 @@ pub struct Inputs {
 impl Inputs {
     /// Finds the recordings, and refuses manifests that can't be.
     pub fn open(&self, config: &Config) -> Result<Corpus> {
-        let raw = self.raw.map(|encoding| RawForm::new(encoding, self.raw_rate, self.raw_channels));
         let settings = Settings {
             columns: Columns::new(&self.column, &self.carry)?,
             root: self.root.clone(),
-            raw: raw.transpose()?,
+            raw: self.raw.form()?,
             member_limit: u64::from(self.member_mib) << 20,
             channel: self.channel,
             ffmpeg: self.hands_over(config).then(Ffmpeg::find).transpose()?,
@@ -89,7 +81,7 @@ impl Inputs {
             "carry": self.carry,
             "channel": self.channel.to_string(),
             "ffmpeg": self.hands_over(config),
-            "raw": self.raw.map(|encoding| format!("{encoding} {} {}", self.raw_rate, self.raw_channels)),
+            "raw": self.raw.describe(),
         })
     }
 }

@@ -41,7 +41,7 @@ pub struct Listen {
 impl Listen {
     pub fn run(self) -> Result<Outcome> {
         #[cfg(feature = "corpora")]
-        if let Some(input) = self.input.file() {
+        if let Some(input) = self.input.file()? {
             return self.input.judge(input, &self.daemon, &self.engine);
         }
         daemon::run(self.daemon, self.engine)

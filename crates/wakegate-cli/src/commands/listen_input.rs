@@ -10,7 +10,7 @@ use wakegate::pipeline::{Activation, Decision};
 use wakegate::stream::Stream;
 use wakegate::{Error, ErrorKind, Result};
 use wakegate_lab::corpus::{Choice, Recording, Settings};
-use wakegate_lab::decode::Ffmpeg;
+use wakegate_lab::decode::{Ffmpeg, RawForm};
 use wakegate_lab::scoring::{Excerpts, Record};
 
 use crate::config::Config;
@@ -21,6 +21,7 @@ use super::output;
 use super::output::JsonLines;
 use super::queue_location::only_model;
 use super::queue_sink::Sink;
+use super::raw_options::RawOptions;
 use super::{Engine, Outcome};
 
 /// What is heard instead of a microphone. Whoever judges a recording tells nobody of it.
@@ -41,6 +42,8 @@ pub struct InputOptions {
     /// Hand a recording of a form that is not known here to an ffmpeg that you have
     #[arg(long, requires = "input")]
     ffmpeg: bool,
+    #[command(flatten)]
+    raw: RawOptions,
     /// Feed a recording in real time
     #[arg(long, requires = "input")]
     pace: bool,
@@ -51,8 +54,11 @@ pub struct InputOptions {
 
 impl InputOptions {
     /// What is to be judged, where anything is.
-    pub fn file(&self) -> Option<&Path> {
-        self.input.as_deref()
+    pub fn file(&self) -> Result<Option<&Path>> {
+        match &self.input {
+            None if self.raw.form()?.is_some() => Err(raw_is_for_files("no --input")),
+            input => Ok(input.as_deref()),
+        }
     }
 
     /// Judges `input`, and prints a line for each activation.
@@ -78,7 +84,7 @@ impl InputOptions {
                 .hint("`wakegate score --channel each` judges each channel by itself"));
         };
         let asked = self.ffmpeg || config.decode.ffmpeg;
-        let mut source = open(input, channel, asked)?;
+        let mut source = open(input, channel, asked, self.raw.form()?)?;
         let mut take = InputFile::new(&model, &config)?;
         let mut lines = JsonLines::stdout();
         let path = input.to_string_lossy();
@@ -123,12 +129,27 @@ fn nothing_heard() -> Error {
         .hint("check the program that writes the stream")
 }
 
-fn open(input: &Path, channel: Channel, ffmpeg: bool) -> Result<Box<dyn Source>> {
+fn raw_is_for_files(found: &str) -> Error {
+    Error::new(ErrorKind::Settings, "--raw is refused")
+        .expected("a headerless file")
+        .found(found)
+        .hint("audio.device = \"-\" in the settings takes a pipe of any rate and channels")
+}
+
+fn open(
+    input: &Path,
+    channel: Channel,
+    ffmpeg: bool,
+    raw: Option<RawForm>,
+) -> Result<Box<dyn Source>> {
     if input == Path::new("-") {
+        if raw.is_some() {
+            return Err(raw_is_for_files("a pipe, which brings 16 kHz mono s16le"));
+        }
         return Ok(Box::new(RawPcm::new(std::io::stdin())));
     }
     let ffmpeg = ffmpeg.then(Ffmpeg::find).transpose()?;
-    let settings = Settings { ffmpeg, ..Settings::default() };
+    let settings = Settings { ffmpeg, raw, ..Settings::default() };
     let recording = Recording::File(input.to_owned());
     Ok(Box::new(recording.open(&input.to_string_lossy(), &settings)?.of_channel(channel)?))
 }

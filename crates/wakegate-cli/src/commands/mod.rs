@@ -37,6 +37,8 @@ mod queue_location;
 #[cfg(feature = "corpora")]
 mod queue_sink;
 #[cfg(feature = "corpora")]
+mod raw_options;
+#[cfg(feature = "corpora")]
 mod record_table;
 #[cfg(feature = "corpora")]
 mod resume_journal;
