@@ -22,11 +22,13 @@ fail() {
 # Man pages and completions, as the program itself writes them: PROGRAM is one that runs here. With them our licence, and
 # those of others where notices.sh was run.
 documents() { # PROGRAM
-    local shell
+    local shell notice
     rm -rf "$root/target/documents"
     mkdir -p "$root/target/documents"/{completions,licences}
     cp "$root/LICENSE" "$root/target/documents/licences/"
-    [ ! -d "$root/target/notices" ] || cp "$root"/target/notices/* "$root/target/documents/licences/"
+    for notice in "$root"/target/notices/*; do
+        [ ! -e "$notice" ] || cp "$notice" "$root/target/documents/licences/"
+    done
     "$1" manual "$root/target/documents/man"
     for shell in bash zsh fish; do
         "$1" completions "$shell" >"$root/target/documents/completions/wakegate.$shell"

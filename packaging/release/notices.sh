@@ -12,7 +12,8 @@ cargo about generate --locked --fail --workspace --config packaging/release/abou
 cargo cyclonedx --format json --spec-version 1.5 --override-filename wakegate.cdx
 find "$root" -name wakegate.cdx.json -not -path "$root/target/*" -print | while read -r made; do
     case $made in
-    "$program"/*) mv "$made" "$root/target/notices/" ;;
+    # Where the sources lay on this machine is nobody's business.
+    "$program"/*) sed "s#file://$root#file:///wakegate#g" "$made" >"$root/target/notices/wakegate.cdx.json" && rm "$made" ;;
     *) rm "$made" ;;
     esac
 done

@@ -2,7 +2,7 @@
 # Makes the draft of a release from target/release-files, and pushes the images. Runs in the release workflow: it needs gh,
 # docker, GH_TOKEN, and the right to write packages. Nothing is public before somebody publishes the draft.
 #   packaging/release/publish.sh [--dry-run]
-# --dry-run looks for every file and prints the commands instead of running them.
+# --dry-run looks for every file and prints the commands instead of running them; exit code 1 if something is missing.
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 dry=no owner=${GITHUB_REPOSITORY_OWNER:-}
@@ -29,8 +29,8 @@ for name in "${wanted[@]}" THIRD-PARTY.html wakegate.cdx.json SHA256SUMS; do
     [ -s "$files/$name" ] || { echo "missing: $name" >&2; missing=1; }
 done
 (cd "$files" && sha256sum --check --quiet SHA256SUMS) || missing=1
+notes=$(packaging/release/notes.sh) || missing=1
 [ $missing = 0 ] || [ $dry = yes ] || fail "expected every file of the release in $files"
-notes=$(packaging/release/notes.sh) || [ $dry = yes ]
 does gh release create "v$version" --draft --title "wakegate $version" --notes "$notes" "${published[@]}"
 
 [ $dry = yes ] || echo "$GH_TOKEN" | docker login ghcr.io --username "$owner" --password-stdin
@@ -56,3 +56,4 @@ for arch in amd64:amd64 aarch64:arm64; do
         --tag "ghcr.io/$owner/${arch%:*}-addon-wakegate:$version" target/addon
     does docker push "ghcr.io/$owner/${arch%:*}-addon-wakegate:$version"
 done
+[ $missing = 0 ]
