@@ -71,6 +71,118 @@ fn mend_pages(bytes: &mut [u8]) {
     }
 }
 
+/// Bits, the lowest of each byte first.
+#[derive(Default)]
+struct Bits(Vec<bool>);
+
+impl Bits {
+    fn put(&mut self, value: u32, width: u32) -> &mut Self {
+        self.0.extend((0..width).map(|place| value >> place & 1 == 1));
+        self
+    }
+
+    fn bytes(&self) -> Vec<u8> {
+        let byte = |bits: &[bool]| bits.iter().rev().fold(0, |sum, bit| sum << 1 | u8::from(*bit));
+        self.0.chunks(8).map(byte).collect()
+    }
+}
+
+fn ogg_page(number: u32, flags: u8, packets: &[Vec<u8>]) -> Vec<u8> {
+    let lacing = |packet: &Vec<u8>| {
+        let mut lengths = vec![255; packet.len() / 255];
+        lengths.push((packet.len() % 255) as u8);
+        lengths
+    };
+    let lacing: Vec<u8> = packets.iter().flat_map(lacing).collect();
+    let mut page = [b"OggS\0".as_slice(), &[flags], &[0; 8], &[1, 0, 0, 0]].concat();
+    page.extend(number.to_le_bytes());
+    page.extend([0; 4]);
+    page.push(u8::try_from(lacing.len()).unwrap());
+    page.extend(lacing);
+    page.extend(packets.concat());
+    mend_pages(&mut page);
+    page
+}
+
+/// A Vorbis file whose setup header asks for `count` books of 131,072 entries, in 24 bytes each.
+fn vorbis_of_many_books(count: u32) -> Vec<u8> {
+    let first =
+        [b"\x01vorbis".as_slice(), &[0, 0, 0, 0, 1, 0x80, 0x3e, 0, 0], &[0; 12], &[0xb8, 1]];
+    let comment = [b"\x03vorbis".as_slice(), &[0; 8], &[1]].concat();
+    let mut books = Bits::default();
+    books.put(count - 1, 8);
+    for _ in 0..count {
+        books.put(0x56_4342, 24).put(16, 16).put(1 << 17, 24).put(1, 1).put(16, 5).put(1 << 17, 18);
+        books.put(1, 4).put(0, 32).put(0, 32).put(0, 4).put(0, 1).put(0, 2);
+    }
+    let setup = [b"\x05vorbis".as_slice(), &books.bytes(), &[0; 99]].concat();
+    [
+        ogg_page(0, 2, &[first.concat()]),
+        ogg_page(1, 0, &[comment, setup]),
+        ogg_page(2, 4, &[vec![0; 9]]),
+    ]
+    .concat()
+}
+
+#[test]
+fn vorbis_books_are_counted_before_they_are_laid_out() {
+    let bytes = vorbis_of_many_books(100);
+    assert!(bytes.len() < 4_096);
+    let most = crate::most_held(|| {
+        let error = FileSource::of_bytes(Cursor::new(bytes), "PATH", None).err().unwrap();
+        assert!(error.to_string().contains("Vorbis whose codebooks have"), "{error}");
+    });
+    assert!(most < 4 << 20, "{most} bytes at a time");
+}
+
+#[test]
+fn what_looks_like_pages_all_over_is_looked_at_a_few_times_at_most() {
+    let likeness = [b"OggS".as_slice(), &[0xff; 28]].concat();
+    for bytes in [likeness.repeat(60_000), b"OggS".repeat(400_000)] {
+        let start = Instant::now();
+        read(bytes, Channel::Mix);
+        assert!(start.elapsed() < PATIENCE, "{:?}", start.elapsed());
+    }
+}
+
+/// ADTS frames of one byte each that say they are 4,096 samples, and a CAF whose packets of one byte
+/// are said to be 65,536.
+fn claims_of_few_bytes() -> [(Vec<u8>, usize); 2] {
+    let frame = [0xff, 0xf1, 0x60, 0x40, 0x01, 0x1f, 0xff, 0];
+    let chunk = |name: &[u8; 4], body: &[u8]| {
+        [name.as_slice(), &(body.len() as u64).to_be_bytes(), body].concat()
+    };
+    let four = |numbers: &[u32]| numbers.iter().flat_map(|n| n.to_be_bytes()).collect::<Vec<u8>>();
+    let description =
+        [&16_000_f64.to_be_bytes(), b"alac".as_slice(), &four(&[0, 1, 65_536, 1, 16])].concat();
+    let cookie =
+        [&four(&[4_096]), [0, 16, 40, 10, 14, 1, 0, 255].as_slice(), &four(&[0, 0, 16_000])];
+    let caf = [
+        b"caff\0\x01\0\0".to_vec(),
+        chunk(b"desc", &description),
+        chunk(b"kuki", &cookie.concat()),
+        chunk(b"data", &[0x5a; 40_000]),
+    ];
+    [(frame.repeat(20_000), 20_000), (caf.concat(), 40_000)]
+}
+
+#[test]
+fn silence_stands_in_for_no_more_than_so_few_bytes_can_hold() {
+    for (bytes, packets) in claims_of_few_bytes() {
+        let mut source = FileSource::of_bytes(Cursor::new(bytes), "PATH", None).unwrap();
+        let (mut block, mut total) = (vec![0.0; 4_000], 0);
+        let error = loop {
+            match source.read(&mut block) {
+                Ok(0) => panic!("it can't be decoded"),
+                Ok(count) => total += count,
+                Err(error) => break error,
+            }
+        };
+        assert!(error.to_string().contains("at least 1 sample"), "{error}");
+        assert!(total <= 16_000 * (60 + packets / 250), "{total} samples of silence");
+    }
+}
+
 #[test]
 fn wave_and_adpcm() {
     decoders_of("wave", Vec::new(), |_| {});

@@ -12,6 +12,7 @@ use symphonia::core::packet::Packet;
 use super::aac;
 use super::blocks::is_trimmed_here;
 use super::opus::OpusStream;
+use super::vorbis;
 use wakegate::audio::SAMPLE_RATE;
 use wakegate::audio::downmix::{SignalSpec, check_channels};
 use wakegate::error::caught;
@@ -46,6 +47,9 @@ impl Decoder {
         // Before the decoder is made: it has room for what the header says.
         if let Some(channels) = &params.channels {
             check_channels(channels.count()).map_err(|e| e.to_string())?;
+        }
+        if params.codec == id::CODEC_ID_VORBIS {
+            vorbis::check_books(params.extra_data.as_deref().unwrap_or_default())?;
         }
         let options = AudioDecoderOptions::default();
         let codecs = symphonia::default::get_codecs();

@@ -2,6 +2,11 @@
 
 use wakegate::audio::Warning;
 
+/// Seconds of silence that packets which can't be decoded get whatever their size, all of them
+/// together, and the bytes for each second beyond: no codec of speech takes fewer.
+const MOST_FREE_SECONDS: f64 = 60.0;
+const LEAST_BYTES_A_SECOND: f64 = 250.0;
+
 /// Losses in a stream that did not stop it.
 #[derive(Debug, Default)]
 pub(super) struct Damage {
@@ -12,6 +17,11 @@ pub(super) struct Damage {
     lost_packets: u64,
     lost_seconds: f64,
     first_gap: f64,
+    /// Bytes of the packets that failed, seconds of silence in their place, and seconds that they
+    /// claimed beyond what so few bytes can be.
+    failed_bytes: u64,
+    failed_seconds: f64,
+    unfilled_seconds: f64,
     jumps: u64,
     /// Time in s of the first jump, and its length.
     first_jump: (f64, f64),
@@ -23,6 +33,17 @@ impl Damage {
     pub(super) fn packet_failed(&mut self, time: f64, reason: String) {
         self.failed += 1;
         self.first_failed.get_or_insert((time, reason));
+    }
+
+    /// Of the `seconds` that a packet of `bytes` which failed says it has, those that silence may
+    /// stand in for: a few bytes can claim hours, thousands of times.
+    pub(super) fn silence_for(&mut self, bytes: usize, seconds: f64) -> f64 {
+        self.failed_bytes += bytes as u64;
+        let most = MOST_FREE_SECONDS + self.failed_bytes as f64 / LEAST_BYTES_A_SECOND;
+        let filled = seconds.min((most - self.failed_seconds).max(0.0));
+        self.failed_seconds += filled;
+        self.unfilled_seconds += seconds - filled;
+        filled
     }
 
     /// `seconds` of audio, about `packets` packets, are missing at `time` s; in a place of its own
@@ -83,6 +104,14 @@ impl Damage {
                 self.first_gap
             );
             warnings.push(Warning::new("lost", text));
+        }
+        if self.unfilled_seconds > 0.0 {
+            let text = format!(
+                "packets that could not be decoded claim {:.3} s more than so few bytes can hold: \
+                 what follows is that much early",
+                self.unfilled_seconds
+            );
+            warnings.push(Warning::new("jump", text));
         }
         if self.jumps > 0 {
             let (time, seconds) = self.first_jump;

@@ -238,11 +238,13 @@ impl FileSource {
         let own = (self.seconds_of(packet.block_dur().get()) * f64::from(form.rate)).round() as u64;
         let frames = if own > 0 { own } else { self.latest };
         let frames = frames.min(self.longest.max(USUAL_FRAMES));
-        let seconds = frames as f64 / f64::from(form.rate);
-        self.damage.gap(time, seconds, 1, self.was_lost);
-        self.was_lost = true;
-        self.silence = frames;
+        let rate = f64::from(form.rate);
+        let seconds = frames as f64 / rate;
         self.expected = start + seconds;
+        let filled = self.damage.silence_for(packet.data.len(), seconds);
+        self.silence = (filled * rate).round() as u64;
+        self.damage.gap(time, filled, 1, self.was_lost);
+        self.was_lost = true;
     }
 
     /// `ticks` of the container's clock in s; 0 where it has none.

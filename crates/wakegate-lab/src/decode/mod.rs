@@ -32,6 +32,7 @@ mod small;
 mod stream;
 mod tags;
 mod view;
+mod vorbis;
 mod wave;
 
 pub use ffmpeg::Ffmpeg;

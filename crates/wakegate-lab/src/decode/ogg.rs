@@ -52,20 +52,29 @@ const BLOCK: usize = 1 << 16;
 
 /// How many pages of `file` are damaged or missing: the demuxer drops such pages without a word, and
 /// where the last one follows, no time stamp tells of it. What is cut off at the end is none.
+///
+/// Where what look like pages overlap, all over the file, the count ends: each byte of the file
+/// is looked at a few times at most.
 pub(super) fn lost_pages(file: &mut dyn MediaSource, length: u64) -> io::Result<u64> {
     let mut numbers: HashMap<[u8; 4], u32> = HashMap::new();
-    let (mut lost, mut at) = (0, 0);
+    let (mut lost, mut at, mut left) = (0, 0, length.saturating_mul(2));
     let mut page = vec![0; HEADER + 255 + 255 * 255];
     while let Some(found) = find(file, at, length)? {
         // Bytes between two pages are what is left of one.
         lost += u64::from(found > at && at > 0);
-        let count = read_at(file, found, &mut page)?;
-        let segments = page.get(HEADER - 1).map_or(0, |count| usize::from(*count));
-        let lengths = page.get(HEADER..HEADER + segments).unwrap_or_default();
+        let head = read_at(file, found, &mut page[..HEADER + 255])?;
+        let segments = usize::from(page[HEADER - 1]);
+        let lengths = &page[HEADER..HEADER + segments];
         let size = HEADER + segments + lengths.iter().map(|l| usize::from(*l)).sum::<usize>();
-        if size > count {
+        let rest = match page.get_mut(head..size) {
+            Some(rest) => read_at(file, found + head as u64, rest)?,
+            None => 0,
+        };
+        if size > head + rest {
             break;
         }
+        let Some(after) = left.checked_sub(size as u64) else { break };
+        left = after;
         let (serial, number, sum) = (four(&page, 14), four(&page, 18), four(&page, 22));
         page[22..26].fill(0);
         if checksum(&page[..size]) != u32::from_le_bytes(sum) {
@@ -100,7 +109,8 @@ fn find(file: &mut dyn MediaSource, mut at: u64, length: u64) -> io::Result<Opti
             break;
         }
         at += count as u64 - 3;
-        block.resize(BLOCK, 0);
+        // Most often the next page is near.
+        block.resize((8 * block.len()).min(BLOCK), 0);
     }
     Ok(None)
 }
