@@ -100,6 +100,37 @@ fn text_of(item: &Item) -> String {
 }
 
 #[test]
+fn links_do_not_have_an_archive_searched_without_end() {
+    // 64 MiB of zeros and a hundred links behind them, in 66 KiB.
+    let mut builder = tar::Builder::new(Vec::new());
+    let mut add = |name: &str, kind: tar::EntryType, bytes: &[u8]| {
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(kind);
+        header.set_size(bytes.len() as u64);
+        match kind {
+            tar::EntryType::Link => builder.append_link(&mut header, name, "a.wav").unwrap(),
+            _ => builder.append_data(&mut header, name, bytes).unwrap(),
+        }
+    };
+    add("zeros.bin", tar::EntryType::Regular, &vec![0; 64 << 20]);
+    add("a.wav", tar::EntryType::Regular, b"first");
+    (0..100).for_each(|n| add(&format!("{n}.wav"), tar::EntryType::Link, b""));
+    let bytes = builder.into_inner().unwrap();
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("s.tar.gz");
+    fs::write(&path, gzip(&bytes)).unwrap();
+    let found = of_path(&path);
+    assert_eq!(found.len(), 101);
+    assert_eq!(text_of(&found[1]), "first");
+    let said = problem(&found[100]);
+    assert!(said.contains("links for which 2 GiB of the archive are searched at most"), "{said}");
+    // What is not compressed is found by its headers alone.
+    let path = folder.path().join("s.tar");
+    fs::write(&path, &bytes).unwrap();
+    assert_eq!(text_of(&of_path(&path)[100]), "first");
+}
+
+#[test]
 fn links_in_an_archive_lead_where_they_lead() {
     let folder = TempDir::new().unwrap();
     let bytes = with_links();

@@ -32,6 +32,10 @@ const MOST_XZ_KIB: u32 = 1 << 17;
 const BLOCK: u64 = 512;
 /// Links followed at most, one to the next.
 const MOST_LINKS: usize = 8;
+/// Bytes of an archive that are gone through again for all of its links together, and for each byte
+/// of its file: a link of a few bytes has the archive searched from its start.
+const MOST_SEARCHED: u64 = 1 << 31;
+const MOST_SEARCHED_A_BYTE: u64 = 64;
 
 /// How an archive is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +57,8 @@ struct Tar<'a> {
     read: Rc<Cell<u64>>,
     /// How far the headers of the next member may reach.
     until: Rc<Cell<u64>>,
+    /// Bytes that may still be gone through for links.
+    searchable: Cell<u64>,
 }
 
 /// Visits the recordings of the archive at `path`; `false` where the visitor wants no more.
@@ -66,7 +72,9 @@ pub(super) fn visit(path: &Path, settings: &Settings, visit: &mut Visit<'_>) -> 
                 .hint("decompress it, or pack it again")
         })?;
         let until = Rc::new(Cell::new(MOST_BETWEEN));
-        Ok(Tar { path, settings, part, packing, read: Rc::default(), until })
+        let most = MOST_SEARCHED.saturating_add(part.length().saturating_mul(MOST_SEARCHED_A_BYTE));
+        let searchable = Cell::new(most);
+        Ok(Tar { path, settings, part, packing, read: Rc::default(), until, searchable })
     });
     match opened {
         Ok(tar) => tar.walk(visit),
@@ -260,33 +268,46 @@ impl Tar<'_> {
         read_member(entry, size, name, self.settings.member_limit).map(Recording::Memory)
     }
 
+    /// Counts `bytes` that the link `name` has the archive gone through again.
+    fn search(&self, bytes: u64, name: &str) -> Result<()> {
+        let left = self.searchable.get().checked_sub(bytes).ok_or_else(|| {
+            Error::new(ErrorKind::Limit, format!("cannot read {}/{name}", shown(self.path)))
+                .expected(format!(
+                    "links for which {} GiB of the archive are searched at most, or {} times its size",
+                    MOST_SEARCHED >> 30,
+                    MOST_SEARCHED_A_BYTE
+                ))
+                .found("more")
+                .hint("unpack the archive, or pack it again without links")
+        })?;
+        self.searchable.set(left);
+        Ok(())
+    }
+
     /// What a link leads to in the archive: it is looked for from the start.
     fn linked<R: Read>(&self, name: &str, link: &Entry<'_, R>) -> Result<Recording> {
         let mut target = target(name.as_bytes(), link);
         for _ in 0..MOST_LINKS {
+            let Some(wanted) = &target else { break };
             let unread = |e: io::Error| Error::io("read", Path::new(name), &e);
             let until = Rc::new(Cell::new(MOST_BETWEEN));
-            let inner = self.unpacked(Rc::default()).map_err(unread)?;
-            let mut archive = Archive::new(Bounded { inner, at: 0, until: Rc::clone(&until) });
-            let mut next = None;
-            for entry in archive.entries().map_err(unread)? {
-                let mut entry = entry.map_err(unread)?;
-                let found = normal(b"", &entry.path_bytes());
-                let kind = entry.header().entry_type();
-                until.set(end_of(&entry, kind).saturating_add(MOST_BETWEEN));
-                if Some(&found) != target.as_ref() {
-                    continue;
-                }
-                if is_bytes(kind) {
-                    return self.recording(&mut entry, kind, name);
-                }
-                next = self::target(&found, &entry);
-                break;
+            let found = if self.packing == Packing::None {
+                let inner = Bounded { inner: self.part.clone(), at: 0, until: Rc::clone(&until) };
+                let mut archive = Archive::new(inner);
+                let entries = archive.entries_with_seek().map_err(unread)?;
+                self.find(entries, wanted, name, &until)?
+            } else {
+                let inner = self.unpacked(Rc::default()).map_err(unread)?;
+                let inner = Bounded { inner, at: 0, until: Rc::clone(&until) };
+                let mut archive = Archive::new(inner);
+                let entries = archive.entries().map_err(unread)?;
+                self.find(entries, wanted, name, &until)?
+            };
+            match found {
+                Some(Linked::Recording(recording)) => return Ok(recording),
+                Some(Linked::To(next)) => target = Some(next),
+                None => break,
             }
-            if next.is_none() {
-                break;
-            }
-            target = next;
         }
         Err(Error::new(ErrorKind::Io, format!("cannot read {}/{name}", shown(self.path)))
             .expected("a recording")
@@ -295,6 +316,43 @@ impl Tar<'_> {
                 shown_bytes(&target.unwrap_or_default())
             )))
     }
+
+    /// The first of `entries` that is called `wanted`, for the link `name`.
+    fn find<'e, R: Read + 'e>(
+        &self,
+        entries: impl Iterator<Item = io::Result<Entry<'e, R>>>,
+        wanted: &[u8],
+        name: &str,
+        until: &Cell<u64>,
+    ) -> Result<Option<Linked>> {
+        let mut searched = 0;
+        for entry in entries {
+            let mut entry = entry.map_err(|e| Error::io("read", Path::new(name), &e))?;
+            let here = entry.raw_file_position();
+            // Where it can be, what lies between two headers is not read.
+            let read = if self.packing == Packing::None { 2 * BLOCK } else { here - searched };
+            self.search(read, name)?;
+            searched = here;
+            let found = normal(b"", &entry.path_bytes());
+            let kind = entry.header().entry_type();
+            until.set(end_of(&entry, kind).saturating_add(MOST_BETWEEN));
+            if found != wanted {
+                continue;
+            }
+            if is_bytes(kind) {
+                return self.recording(&mut entry, kind, name).map(|r| Some(Linked::Recording(r)));
+            }
+            return Ok(target(&found, &entry).map(Linked::To));
+        }
+        Ok(None)
+    }
+}
+
+/// What a link leads to.
+enum Linked {
+    Recording(Recording),
+    /// Another link, to this name.
+    To(Vec<u8>),
 }
 
 /// Whether an entry has bytes of its own.
