@@ -225,3 +225,27 @@ fn bytes_in_memory_and_in_the_middle_of_a_file_are_the_file() {
         FileSource::of_bytes(Cursor::new(b"text\n"), "shard.tar/a.wav", None).err().unwrap();
     assert!(error.to_string().starts_with("cannot decode shard.tar/a.wav: "), "{error}");
 }
+
+#[test]
+fn raw_samples_are_never_another_file() {
+    let folder = TempDir::new().unwrap();
+    let wave64 = b"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb";
+    for (head, name) in [
+        (wave64.as_slice(), "Wave64"),
+        (b"NIST_1A\n   1024\n", "SPHERE"),
+        (b"wvpk\x10\x02\0\0\x10\x04\0\0", "WavPack"),
+        (b"MAC \x96\x0f\0\0\0\0\0\0", "Monkey's Audio"),
+        (b"#!AMR\n\x3c\0\0\0\0\0", "AMR"),
+        (b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", "Windows Media"),
+        (b"PK\x03\x04\x14\0\0\0\x08\0\0\0", "zip"),
+        (b"\x1f\x8b\x08\x08\0\0\0\0\0\0\0\0", "gzip"),
+        (b"\x28\xb5\x2f\xfd\x04\0\0\0\0\0\0\0", "Zstandard"),
+        (b"\xfd7zXZ\0\0\x04\0\0\0\0", "xz"),
+        (b"OggS\0\x02\0\0\0\0\0\0", "Ogg"),
+    ] {
+        let bytes = [head, &[7; 4_000]].concat();
+        let opened = FileSource::open_raw(file(&folder, "a.raw", &bytes), form("s16le", 16_000, 1));
+        let error = opened.err().unwrap().to_string();
+        assert!(error.contains(&format!("found {name} data")), "{error}");
+    }
+}
