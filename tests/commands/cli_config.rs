@@ -125,3 +125,29 @@ fn a_broker_is_a_host_with_or_without_a_port() {
         assert_eq!(found.ok(), expected, "{broker}");
     }
 }
+
+#[test]
+fn check_refuses_what_listen_would_refuse() {
+    let folder = tempfile::tempdir().unwrap();
+    let wyoming = "[wyoming]\nlisten = \"tcp://0.0.0.0:10400\"\n";
+    for (text, message) in [
+        (
+            format!("{wyoming}upstream = \"tcp://127.0.0.1:10400\"\n"),
+            "wyoming.upstream is refused: expected another service than this one",
+        ),
+        (
+            "[[wake_word]]\n[[wake_word]]\n".to_owned(),
+            "wake_word[2].model is refused: expected a model of its own for each [[wake_word]], \
+             found the model in the binary twice",
+        ),
+        ("[wake_word]\nintended_at = 0.9\n".to_owned(), "hint: write [[wake_word]]"),
+        ("#".repeat(2 << 20), "expected settings of at most 1024 KiB, found more"),
+    ] {
+        fs::write(folder.path().join("a.toml"), &text).unwrap();
+        let output = run_in(folder.path(), &["config", "check", "a.toml"]);
+        assert_eq!(output.status.code(), Some(2), "{message}");
+        assert!(stderr(&output).contains(message), "{message}: {}", stderr(&output));
+    }
+    let output = run_in(folder.path(), &["config", "check", "/dev/zero"]);
+    assert_eq!(output.status.code(), Some(2));
+}

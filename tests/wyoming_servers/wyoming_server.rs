@@ -394,6 +394,11 @@ fn what_can_not_be_served_is_refused_before_it_starts() {
             vec!["--wyoming", "tcp://127.0.0.1:0", "--wyoming-set", "detekt=\"word\""],
             "did you mean detect?",
         ),
+        // As a shell hands it over, without quotes.
+        (
+            vec!["--wyoming", "tcp://127.0.0.1:0", "--wyoming-set", "detect=words"],
+            "unknown variant `words`, expected `word` or `verdict`",
+        ),
     ] {
         let output = wakegate().arg("listen").args(&arguments).output().unwrap();
         let stderr = crate::cli_support::stderr(&output);

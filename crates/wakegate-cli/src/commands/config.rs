@@ -43,7 +43,7 @@ impl ConfigCommand {
             Self::Check { file, config } => {
                 let file = file.or(config).unwrap_or_default();
                 let config = Config::open(&file)?;
-                config.has_a_source().map_err(|error| error.context(file.display()))?;
+                config.fits_together().map_err(|error| error.context(file.display()))?;
                 let changes = config::changes(&Config::default(), &config);
                 output::line(format_args!("{}: taken", file.display()))?;
                 for change in changes {

@@ -39,7 +39,8 @@ impl WyomingOptions {
     /// Puts what was given instead of what the file says.
     pub fn apply(&self, config: &mut Config) -> Result<()> {
         if !self.wyoming_set.is_empty() {
-            let given = self.wyoming_set.join("\n");
+            let given: Vec<_> = self.wyoming_set.iter().map(|one| as_toml(one)).collect();
+            let given = given.join("\n");
             let refused = |error: toml::de::Error| {
                 let form = "KEY=VALUE with a key of the section wyoming, such as most_clients=8";
                 refusal(&error, &given, form).context("--wyoming-set")
@@ -66,5 +67,15 @@ impl WyomingOptions {
         for shown in counters.others().iter().filter(|s| s.value > 0 && wyoming(s.name)) {
             output::talk(format_args!("{} {}", shown.name, shown.value));
         }
+    }
+}
+
+/// `KEY=VALUE` of a command line as TOML, in which a text has quotes that a shell takes away.
+fn as_toml(given: &str) -> String {
+    match given.split_once('=') {
+        Some((key, value)) if given.parse::<toml::Table>().is_err() => {
+            format!("{key} = {}", toml::Value::from(value.trim()))
+        }
+        _ => given.to_owned(),
     }
 }

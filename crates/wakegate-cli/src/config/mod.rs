@@ -11,6 +11,7 @@ mod refusal;
 mod sections;
 
 use std::fs;
+use std::io::Read;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -54,6 +55,8 @@ pub struct Config {
     pub review: review::Settings,
 }
 
+/// Longest settings file; what never ends is none.
+const MOST_BYTES: u64 = 1 << 20;
 /// Where all keys are.
 const KEYS: &str = "`wakegate config print` shows every key with its unit and range";
 
@@ -80,10 +83,18 @@ impl Config {
     /// # Errors
     /// [`ErrorKind::Io`] for a file that can't be read; else as [`parse`](Self::parse).
     pub fn open(path: &Path) -> Result<Self> {
-        let text = fs::read_to_string(path).map_err(|e| {
+        let mut text = String::new();
+        let read = fs::File::open(path)
+            .and_then(|file| file.take(MOST_BYTES + 1).read_to_string(&mut text));
+        read.map_err(|e| {
             Error::io("read", path, &e)
                 .hint("write one with `wakegate config print > wakegate.toml`")
         })?;
+        if text.len() as u64 > MOST_BYTES {
+            return Err(Error::new(ErrorKind::Settings, format!("cannot read {}", path.display()))
+                .expected(format!("settings of at most {} KiB", MOST_BYTES >> 10))
+                .found("more"));
+        }
         Self::parse(&text).map_err(|error| error.context(path.display()))
     }
 
@@ -119,16 +130,28 @@ impl Config {
         self.review.validate()
     }
 
-    /// Checks that there is anything to listen to, once all that can say so has said it.
+    /// Checks what the values say together, once all that can say something has said it.
     ///
     /// # Errors
-    /// [`ErrorKind::Settings`] where there is neither a device nor a server, or an upstream
-    /// engine without the server that its clients would talk to.
-    pub fn has_a_source(&self) -> Result<()> {
+    /// [`ErrorKind::Settings`] where there is neither a device nor a server, an upstream engine
+    /// without the server that its clients would talk to, or that server itself as the engine; and
+    /// for a model that is named twice.
+    pub fn fits_together(&self) -> Result<()> {
         if self.wyoming.upstream.is_some() && self.wyoming.listen.is_none() {
             return Err(Error::new(ErrorKind::Settings, "wyoming.upstream has no clients")
                 .expected("an address for them in wyoming.listen")
                 .found("none"));
+        }
+        self.wyoming.check_upstream()?;
+        for (place, word) in self.wake_word.iter().enumerate() {
+            if self.wake_word[..place].iter().any(|other| other.model == word.model) {
+                let key = format!("wake_word[{}].model", place + 1);
+                let none = || "the model in the binary".to_owned();
+                let model = word.model.as_ref().map_or_else(none, |m| m.display().to_string());
+                return Err(refused(&key)
+                    .expected("a model of its own for each [[wake_word]]")
+                    .found(format!("{model} twice")));
+            }
         }
         if self.audio.enabled || self.wyoming.listen.is_some() {
             return Ok(());

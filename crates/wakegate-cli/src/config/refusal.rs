@@ -14,7 +14,14 @@ pub(crate) fn refusal(error: &toml::de::Error, text: &str, keys: &str) -> Error 
     });
     let place = line.map_or_else(|| "the settings".to_owned(), |line| format!("line {line}"));
     let Some((unknown, known)) = unknown_key(&message) else {
-        return Error::new(ErrorKind::Settings, place).found(message).hint(keys);
+        // What is written once for each of several needs two brackets.
+        let hint = match message.as_str() {
+            "invalid type: map, expected a sequence" => {
+                "write [[wake_word]], as for several of them"
+            }
+            _ => keys,
+        };
+        return Error::new(ErrorKind::Settings, place).found(message).hint(hint);
     };
     let nearest = known
         .iter()

@@ -98,13 +98,8 @@ impl Server {
         let counters = Arc::new(Counters::default());
         let Settings { verdict_events, detect, .. } = *settings;
         let reporter = Reporter { observer, recorder, verdict_events, detect };
+        settings.check_upstream()?;
         let upstream = settings.upstream_uri()?;
-        if let Some(upstream) = upstream.as_ref().filter(|upstream| uri.leads_to(upstream)) {
-            return Err(Error::new(ErrorKind::Settings, "wyoming.upstream is refused")
-                .expected("another service than this one")
-                .found(format!("{upstream}, where wyoming.listen serves"))
-                .hint("give the wake-word engine's own address, or another one to listen at"));
-        }
         let words = WakeWords::new(
             models,
             upstream.is_none(),

@@ -124,6 +124,22 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// Refuses an upstream engine that is this server itself.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Settings`] with the address.
+    pub fn check_upstream(&self) -> Result<()> {
+        match (self.listen_uri()?, self.upstream_uri()?) {
+            (Some(own), Some(upstream)) if own.leads_to(&upstream) => {
+                Err(Error::new(ErrorKind::Settings, "wyoming.upstream is refused")
+                    .expected("another service than this one")
+                    .found(format!("{upstream}, where wyoming.listen serves"))
+                    .hint("give the wake-word engine's own address, or another one to listen at"))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Holds every value against its range.
     ///
     /// # Errors
