@@ -167,6 +167,7 @@ def main() -> None:
     parser.add_argument("--synthetic", type=Path, help="folder of synth.py")
     parser.add_argument("--work", type=Path, required=True, help="folder for the mixed clips and what was measured")
     parser.add_argument("--out", type=Path, required=True, help="folder for REPORT.md and the pictures")
+    parser.add_argument("--measured", default="", help="when, and what else the machine did: a line of the report")
     args = parser.parse_args()
     manifest = tomllib.loads((args.model / "manifest.toml").read_text())
     name, word = f"{manifest['name']}-{manifest['version']}", manifest["wake_word"]
@@ -210,7 +211,7 @@ def main() -> None:
         behinds=behinds,
         drawn=drawn,
         parts=sections.ablation(args.out / "ablation.json"),
-        made_with={"version": version, "commit": commit(), "machine": machine()},
+        made_with={"version": version.splitlines()[0], "commit": commit(), "machine": machine(), "measured": args.measured},
     )
     (args.out / "REPORT.md").write_text(text)
     print(text)

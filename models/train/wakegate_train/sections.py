@@ -58,7 +58,7 @@ the picture tells of these clips; a home has far fewer of them.
 | `{verifier}` | sha256 `{verifier_hash}` |
 | compared with | {packages} |
 | machine | {machine} |
-| n | {clips_n} clips, {hours:.2f} h of running audio in {files} files |
+{measured}| n | {clips_n} clips, {hours:.2f} h of running audio in {files} files |
 
 From `models/train` (its README says where the recordings, REC, and the synthetic speech come from):
 
@@ -245,6 +245,7 @@ def whole(
         verifier_hash=manifest["verifier"]["sha256"],
         packages=", ".join(peer.package for peer in heard.values()) or "nothing",
         machine=made_with["machine"],
+        measured=f"| measured | {made_with['measured']} |\n" if made_with["measured"] else "",
         clips_n=sum(len(group["told"]) for group in found["clips"].values()),
         hours=sum(stream["hours"] for stream in streams),
         files=sum(stream["files"] for stream in streams),
