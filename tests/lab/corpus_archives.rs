@@ -4,12 +4,13 @@
 use std::fs;
 use std::io::Write;
 
+use ::zip::CompressionMethod;
 use ruzstd::encoding::{CompressionLevel, compress_to_vec};
 use tempfile::TempDir;
 use wakegate_lab::corpus::{Item, Recording};
 
 use crate::corpus_forms::{of_path, problem};
-use crate::corpus_support::{gzip, tar};
+use crate::corpus_support::{gzip, tar, zip};
 
 #[test]
 fn a_tar_archive_is_read_however_it_is_compressed() {
@@ -128,6 +129,30 @@ fn links_do_not_have_an_archive_searched_without_end() {
     let path = folder.path().join("s.tar");
     fs::write(&path, &bytes).unwrap();
     assert_eq!(text_of(&of_path(&path)[100]), "first");
+}
+
+#[test]
+fn two_members_of_a_zip_with_one_name_are_told() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("a.zip");
+    let members = ["a.wav", "b.wav", "c.wav"].map(|name| (name, name.as_bytes().to_vec()));
+    let mut bytes = zip(&members, CompressionMethod::Deflated);
+    fs::write(&path, &bytes).unwrap();
+    assert!(of_path(&path).iter().all(|item| item.audio.is_ok()));
+    // A comment may look like the record that it stands in.
+    let comment = [b"PK\x05\x06".as_slice(), &[b'x'; 200]].concat();
+    let length = bytes.len();
+    bytes[length - 2..].copy_from_slice(&(comment.len() as u16).to_le_bytes());
+    bytes.extend(comment);
+    fs::write(&path, &bytes).unwrap();
+    assert!(of_path(&path).iter().all(|item| item.audio.is_ok()));
+    while let Some(at) = bytes.windows(5).position(|name| name == b"b.wav") {
+        bytes[at] = b'a';
+    }
+    fs::write(&path, &bytes).unwrap();
+    let found = of_path(&path);
+    let said = problem(found.last().unwrap());
+    assert!(said.contains("3 members, of which 2 have one"), "{said}");
 }
 
 #[test]

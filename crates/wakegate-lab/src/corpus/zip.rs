@@ -1,5 +1,6 @@
 //! Zip archives.
 
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use ::zip::{CompressionMethod, ZipArchive};
@@ -56,7 +57,40 @@ pub(super) fn visit(path: &Path, settings: &Settings, visit: &mut Visit<'_>) -> 
         }
         at += packed;
     }
-    grouping.end(at, None, visit)
+    let listed = listed(part).unwrap_or_default();
+    let missed = (listed > archive.len() as u64).then(|| {
+        Error::new(ErrorKind::Io, format!("cannot read all of {}", shown(path)))
+            .expected("a name of its own for each member")
+            .found(format!("{listed} members, of which {} have one", archive.len()))
+            .hint("of those with one name the last was read; pack them anew under other names")
+    });
+    grouping.end(at, missed, visit)
+}
+
+/// How many members the end of the archive says that there are. The reader keeps one of a name,
+/// the last.
+fn listed(mut part: FilePart) -> io::Result<u64> {
+    // The record, and the longest comment behind it; a large archive has another record in front.
+    const MOST: u64 = 22 + 0xffff + 20 + 56;
+    let length = part.seek(SeekFrom::End(0))?;
+    part.seek(SeekFrom::Start(length.saturating_sub(MOST)))?;
+    let mut end = Vec::new();
+    part.take(MOST).read_to_end(&mut end)?;
+    let short = |start: usize, at: usize| {
+        let bytes = end.get(start + at..)?.first_chunk()?;
+        Some(u16::from_le_bytes(*bytes))
+    };
+    // What looks like a record in the comment has a length that does not lead to the end.
+    let is_last = |start: &usize| {
+        end[*start..].starts_with(b"PK\x05\x06")
+            && short(*start, 20).is_some_and(|rest| start + 22 + usize::from(rest) == end.len())
+    };
+    let Some(start) = (0..end.len()).rev().find(is_last) else { return Ok(0) };
+    let count = short(start, 10).unwrap_or_default();
+    let long = end[..start].windows(4).rposition(|four| four == b"PK\x06\x06");
+    let long = long.filter(|_| count == u16::MAX);
+    let long = long.and_then(|start| end.get(start + 32..)?.first_chunk());
+    Ok(long.map_or(count.into(), |count| u64::from_le_bytes(*count)))
 }
 
 /// Where a member lies that is too large for memory and not compressed; its checksum is not
