@@ -172,7 +172,7 @@ NAME = $(shell echo "$(WORD)" | tr A-Z a-z | tr -cs 'a-z0-9\n' - | sed 's/^-*//;
 train: train-asked train-setup
 	cargo build --release --locked --bin wakegate
 	mkdir -p $(WORK)
-	cd models/train && ../../$(PYTHON) -m wakegate_train.own --word "$(WORD)" --recordings "$(abspath $(RECORDINGS))" \
+	cd models/train && ../../$(PYTHON) -m wakegate_train.custom_word --word "$(WORD)" --recordings "$(abspath $(RECORDINGS))" \
 		$(if $(PUBLIC),--public "$(abspath $(PUBLIC))") $(if $(PHONES),--phones "$(PHONES)") \
 		--work "$(abspath $(WORK))" --binary "$(abspath $(BINARY))" --start ../jarvis-2 \
 		--synthetic $(SYNTHETIC) --steps $(STEPS) --out "$(abspath models/$(NAME))"

@@ -12,7 +12,7 @@ use rusqlite::{
     params,
 };
 
-use super::{fault, trust};
+use super::{fault, file_ownership};
 use crate::{Error, ErrorKind, Result};
 
 /// Name of the database in the queue's folder.
@@ -41,7 +41,7 @@ pub(super) fn open(directory: &Path) -> Result<Connection> {
         .mode(0o700)
         .create(directory)
         .map_err(|e| Error::io("create", directory, &e))?;
-    let file = path(&trust::own_folder(directory, FOLDER)?);
+    let file = path(&file_ownership::own_folder(directory, FOLDER)?);
     // Made here, so that it has its mode from the start; SQLite's other files take it over.
     match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&file) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
@@ -55,9 +55,9 @@ pub(super) fn open(directory: &Path) -> Result<Connection> {
 /// Opens the database that is in `directory`. It is looked for where the folder really lies:
 /// a link on the way is as good as any name, one in the place of the database is not.
 pub(super) fn connect(directory: &Path) -> Result<Connection> {
-    let directory = trust::own_folder(directory, FOLDER)?;
+    let directory = file_ownership::own_folder(directory, FOLDER)?;
     for file in files(&directory) {
-        trust::own_file_if_any(&file, "the review queue's file")?;
+        file_ownership::own_file_if_any(&file, "the review queue's file")?;
     }
     let file = path(&directory);
     if !file.exists() {

@@ -4,7 +4,7 @@ use super::audit::Act;
 use super::id::Person;
 use super::queue::Queue;
 use super::settings::Settings;
-use super::{db, keyfile, trust};
+use super::{db, file_ownership, keyfile};
 use crate::Result;
 
 impl Queue {
@@ -37,7 +37,7 @@ impl Queue {
 pub fn destroy(settings: &Settings) -> Result<()> {
     if settings.directory.exists() {
         // What somebody else put there is not ours to overwrite.
-        trust::own_folder(&settings.directory, db::FOLDER)?;
+        file_ownership::own_folder(&settings.directory, db::FOLDER)?;
     }
     // A key that can't be removed is no reason to keep the rest.
     let key = keyfile::destroy_both(&settings.key_path());

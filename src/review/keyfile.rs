@@ -15,7 +15,7 @@ use rustix::fs::OFlags;
 use zeroize::Zeroizing;
 
 use super::crypto::{DeviceKey, KEY_BYTES, random};
-use super::{fault, trust};
+use super::{fault, file_ownership};
 use crate::{Error, ErrorKind, Result};
 
 /// What a refusal calls it.
@@ -29,7 +29,7 @@ type Secret = Zeroizing<[u8; KEY_BYTES]>;
 /// [`ErrorKind::Review`] for a file that others may read, that is another user's, that is no
 /// plain file, or that does not hold a key.
 pub(super) fn load(path: &Path) -> Result<Option<DeviceKey>> {
-    let Some(mut file) = trust::open_secret(path, WHAT)? else { return Ok(None) };
+    let Some(mut file) = file_ownership::open_secret(path, WHAT)? else { return Ok(None) };
     let mut secret = Secret::default();
     let mut rest = [0; 1];
     let read = file.read_exact(secret.as_mut_slice()).and_then(|()| file.read(&mut rest));

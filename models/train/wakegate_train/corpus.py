@@ -64,7 +64,7 @@ def share(key: str) -> float:
 def split_of(row: dict) -> str:
     """train, dev or test, by speaker; files without a speaker go by their own name.
 
-    Somebody's own recordings (`own.py`) say which they are.
+    Somebody's own recordings (`custom_word.py`) say which they are.
     """
     if row["dataset"] == "own":
         return row["split"]

@@ -1,6 +1,6 @@
 """A wake word of your own: from a folder of recordings to a model package and an honest report.
 
-    python -m wakegate_train.own --word marvin --recordings DIR --work WORK --binary wakegate --out ../marvin-1
+    python -m wakegate_train.custom_word --word marvin --recordings DIR --work WORK --binary wakegate --out ../marvin-1
 
 It lists the recordings (subfolders are speakers), keeps some apart, makes synthetic speech, and runs the steps of
 README.md one after another, starting from the weights of a shipped package. A run that was cut off goes on.

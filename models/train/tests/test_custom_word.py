@@ -8,7 +8,7 @@ import soundfile
 
 pytest.importorskip("scipy")
 
-from wakegate_train import corpus, own  # noqa: E402
+from wakegate_train import corpus, custom_word  # noqa: E402
 
 
 def record(folder, speakers, each):
@@ -20,7 +20,7 @@ def record(folder, speakers, each):
 
 def test_speakers_are_never_divided_between_splits(tmp_path):
     record(tmp_path, ["ann", "ben", "cem", "dot", "eve", "fay"], 5)
-    rows, told = own.listed("marvin", tmp_path)
+    rows, told = custom_word.listed("marvin", tmp_path)
     by_speaker = {row["speaker"]: {r["split"] for r in rows if r["speaker"] == row["speaker"]} for row in rows}
     assert all(len(splits) == 1 for splits in by_speaker.values())
     assert {split for splits in by_speaker.values() for split in splits} == {"train", "dev", "test"}
@@ -29,7 +29,7 @@ def test_speakers_are_never_divided_between_splits(tmp_path):
 
 def test_few_speakers_are_said_to_be_the_same(tmp_path):
     record(tmp_path, ["ann", "ben"], 12)
-    rows, told = own.listed("marvin", tmp_path)
+    rows, told = custom_word.listed("marvin", tmp_path)
     assert {row["split"] for row in rows} == {"train", "dev", "test"}
     assert "by the same people" in told
 
@@ -37,13 +37,13 @@ def test_few_speakers_are_said_to_be_the_same(tmp_path):
 def test_too_few_recordings_are_refused_with_a_way_out(tmp_path):
     record(tmp_path, ["ann"], 3)
     with pytest.raises(SystemExit, match=r"expected at least 20 recordings of 'marvin'.*found 3; hint"):
-        own.listed("marvin", tmp_path)
+        custom_word.listed("marvin", tmp_path)
 
 
 def test_an_unreadable_file_is_left_out_by_name(tmp_path, capsys):
     record(tmp_path, ["ann"], 25)
     (tmp_path / "ann" / "broken.wav").write_bytes(b"no audio")
-    rows, _ = own.listed("marvin", tmp_path)
+    rows, _ = custom_word.listed("marvin", tmp_path)
     assert len(rows) == 25
     assert "broken.wav" in capsys.readouterr().err
 
@@ -53,11 +53,11 @@ def test_public_recordings_join_and_keep_their_own_splits(tmp_path):
     public = tmp_path / "public"
     public.mkdir()
     with (public / "manifest.tsv").open("w", newline="") as lines:
-        writer = csv.DictWriter(lines, own.COLUMNS, delimiter="\t", restval="")
+        writer = csv.DictWriter(lines, custom_word.COLUMNS, delimiter="\t", restval="")
         writer.writeheader()
         writer.writerow({"path": "talk.wav", "dataset": "librispeech_mini_train5", "kind": "speech", "speaker": "7", "split": "train"})
-    rows, _ = own.listed("marvin", tmp_path / "mine")
-    own.manifest(rows, public, tmp_path / "out")
+    rows, _ = custom_word.listed("marvin", tmp_path / "mine")
+    custom_word.manifest(rows, public, tmp_path / "out")
     loaded = corpus.load(tmp_path / "out")
     assert len(loaded) == 26
     assert loaded[-1].path == str(public / "talk.wav") and loaded[-1].split == "train"
@@ -71,12 +71,12 @@ def test_what_was_trained_is_trained_again_only_with_other_recordings_or_options
     (tmp_path / "nets").mkdir()
     listed = tmp_path / "manifest.tsv"
     listed.write_text("a.wav")
-    own.train_once(tmp_path, [listed], "--steps", 5)
-    own.train_once(tmp_path, [listed], "--steps", 5)
+    custom_word.train_once(tmp_path, [listed], "--steps", 5)
+    custom_word.train_once(tmp_path, [listed], "--steps", 5)
     assert len(ran) == 1
-    own.train_once(tmp_path, [listed], "--steps", 6)
+    custom_word.train_once(tmp_path, [listed], "--steps", 6)
     listed.write_text("a.wav b.wav")
-    own.train_once(tmp_path, [listed], "--steps", 6)
+    custom_word.train_once(tmp_path, [listed], "--steps", 6)
     assert len(ran) == 3
 
 
@@ -89,7 +89,7 @@ def test_a_step_that_was_cut_off_is_not_taken_for_finished(tmp_path, monkeypatch
     monkeypatch.setattr(own, "run", fail)
     for _ in range(2):
         with pytest.raises(SystemExit, match="train failed"):
-            own.train_once(tmp_path, [], "--steps", 5)
+            custom_word.train_once(tmp_path, [], "--steps", 5)
 
 
 @pytest.mark.parametrize("name", ["smart_mirror-1", "marvin", "-1", "Marvin-1"])
@@ -97,4 +97,4 @@ def test_a_package_with_a_name_that_wakegate_refuses_is_not_begun(tmp_path, monk
     asked = ["own", "--word", "marvin", "--recordings", str(tmp_path), "--work", str(tmp_path), "--binary", "wakegate"]
     monkeypatch.setattr("sys.argv", [*asked, "--out", str(tmp_path / name)])
     with pytest.raises(SystemExit, match="expected --out .../NAME-VERSION"):
-        own.main()
+        custom_word.main()
