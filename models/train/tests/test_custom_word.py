@@ -67,7 +67,7 @@ def test_public_recordings_join_and_keep_their_own_splits(tmp_path):
 
 def test_what_was_trained_is_trained_again_only_with_other_recordings_or_options(tmp_path, monkeypatch):
     ran = []
-    monkeypatch.setattr(own, "run", lambda step, *options: ran.append(options))
+    monkeypatch.setattr(custom_word, "run", lambda step, *options: ran.append(options))
     (tmp_path / "nets").mkdir()
     listed = tmp_path / "manifest.tsv"
     listed.write_text("a.wav")
@@ -86,7 +86,7 @@ def test_a_step_that_was_cut_off_is_not_taken_for_finished(tmp_path, monkeypatch
     def fail(*_):
         raise SystemExit("the step train failed")
 
-    monkeypatch.setattr(own, "run", fail)
+    monkeypatch.setattr(custom_word, "run", fail)
     for _ in range(2):
         with pytest.raises(SystemExit, match="train failed"):
             custom_word.train_once(tmp_path, [], "--steps", 5)
@@ -94,7 +94,7 @@ def test_a_step_that_was_cut_off_is_not_taken_for_finished(tmp_path, monkeypatch
 
 @pytest.mark.parametrize("name", ["smart_mirror-1", "marvin", "-1", "Marvin-1"])
 def test_a_package_with_a_name_that_wakegate_refuses_is_not_begun(tmp_path, monkeypatch, name):
-    asked = ["own", "--word", "marvin", "--recordings", str(tmp_path), "--work", str(tmp_path), "--binary", "wakegate"]
+    asked = ["custom_word", "--word", "marvin", "--recordings", str(tmp_path), "--work", str(tmp_path), "--binary", "wakegate"]
     monkeypatch.setattr("sys.argv", [*asked, "--out", str(tmp_path / name)])
     with pytest.raises(SystemExit, match="expected --out .../NAME-VERSION"):
         custom_word.main()
