@@ -6,13 +6,13 @@ set -euo pipefail
 image=${1:?usage: packaging/container/test.sh wakegate-ARCH.image.tar}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-mkdir "$work/image" "$work/root" "$work/volume"
+mkdir "$work/image" "$work/rootfs" "$work/volume"
 tar --extract --file "$image" --directory "$work/image"
 jq -r '.[0].Layers[]' "$work/image/manifest.json" | while read -r layer; do
-    tar --extract --file "$work/image/$layer" --directory "$work/root" --no-same-owner
+    tar --extract --file "$work/image/$layer" --directory "$work/rootfs" --no-same-owner
 done
 # A container's runtime makes these by itself.
-mkdir -p "$work/root/proc" "$work/root/dev"
+mkdir -p "$work/rootfs/proc" "$work/rootfs/dev"
 config=$work/image/$(jq -r '.[0].Config' "$work/image/manifest.json")
 says() { # FILTER EXPECTED
     [ "$(jq -c ".config$1" "$config")" = "$2" ] || { echo "expected $1 to be $2, found $(jq -c ".config$1" "$config")" >&2; exit 1; }
@@ -48,5 +48,5 @@ echo "the image works: healthy, answers Wyoming, writes in its volume alone"
 END
 chmod 777 "$work/volume"
 bwrap --unshare-all --die-with-parent --new-session --uid 10400 --gid 10400 --clearenv --setenv PATH /usr/bin:/bin \
-    --ro-bind "$work/root" / --bind "$work/volume" /var/lib/wakegate --tmpfs /tmp --proc /proc --dev /dev \
+    --ro-bind "$work/rootfs" / --bind "$work/volume" /var/lib/wakegate --tmpfs /tmp --proc /proc --dev /dev \
     --ro-bind "$work/inside" /tmp/inside /bin/sh /tmp/inside

@@ -9,6 +9,7 @@ mod skip;
 #[path = "../support/wyoming/mod.rs"]
 mod wyoming_support;
 
+mod wyoming_audio;
 mod wyoming_hardening;
 mod wyoming_names;
 mod wyoming_outages;
