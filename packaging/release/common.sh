@@ -19,16 +19,23 @@ fail() {
     exit 2
 }
 
-# Man pages and completions, as the program itself writes them: PROGRAM is one that runs here. With them our licence, and
-# those of others where notices.sh was run.
-documents() { # PROGRAM
-    local shell notice
-    rm -rf "$root/target/documents"
-    mkdir -p "$root/target/documents"/{completions,licences}
+# Our licence in target/documents, and those of others where notices.sh was run.
+licences() {
+    local notice
+    rm -rf "$root/target/documents/licences"
+    mkdir -p "$root/target/documents/licences"
     cp "$root/LICENSE" "$root/target/documents/licences/"
     for notice in "$root"/target/notices/*; do
         [ ! -e "$notice" ] || cp "$notice" "$root/target/documents/licences/"
     done
+}
+
+# Licences, man pages and completions, as the program itself writes them: PROGRAM is one that runs here.
+documents() { # PROGRAM
+    local shell
+    rm -rf "$root/target/documents"
+    mkdir -p "$root/target/documents/completions"
+    licences
     "$1" manual "$root/target/documents/man"
     for shell in bash zsh fish; do
         "$1" completions "$shell" >"$root/target/documents/completions/wakegate.$shell"

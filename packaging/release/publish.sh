@@ -23,6 +23,7 @@ for arch in amd64 arm64 armhf; do wanted+=("wakegate_${version}-1_$arch.deb"); d
 for target in x86_64-unknown-linux-gnu aarch64-unknown-linux-gnu armv7-unknown-linux-gnueabihf; do
     wanted+=("wakegate-$version-$target.tar.gz")
 done
+for target in x86_64-unknown-linux-gnu aarch64-unknown-linux-gnu; do wanted+=("wakegate-speaker-$version-$target.tar.gz"); done
 for arch in amd64 arm64; do wanted+=("wakegate-$arch.image.tar"); done
 missing=0
 for name in "${wanted[@]}" THIRD-PARTY.html wakegate.cdx.json SHA256SUMS; do

@@ -58,6 +58,11 @@ END
         inside 'bash addon'
         inside 'apt-get remove -y wakegate'
         ;;
+    *wakegate-speaker-*.tar.gz)
+        clean tar libasound2,libgcc-s1
+        tar --extract --gzip --file "$file" --directory "$tree/srv" --strip-components 1
+        inside './wakegate --version; ./wakegate model check; head -c 320000 /dev/zero | ./wakegate listen --device -'
+        ;;
     *.tar.gz)
         clean tar libasound2,libgcc-s1
         tar --extract --gzip --file "$file" --directory "$tree/srv" --strip-components 1

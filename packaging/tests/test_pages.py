@@ -194,6 +194,21 @@ def test_workflows_call_scripts_that_are_there_with_what_they_take() -> None:
         assert (ROOT / "packaging" / "release" / named).is_file(), named
 
 
+def test_a_speakers_build_is_the_same_everywhere() -> None:
+    release = ROOT / "packaging" / "release"
+    [command] = re.findall(r"^ *(cargo build --profile speaker .*) --target", (release / "binary.sh").read_text(), re.M)
+    assert f"$ {command}\n" in (ROOT / "docs" / "operators.md").read_text(), "as the manual says it"
+    # What the command names is there.
+    program = tomllib.loads((ROOT / "crates" / "wakegate-cli" / "Cargo.toml").read_text())
+    assert set(re.search(r"--features (\S+)", command)[1].split(",")) < set(program["features"]["default"])
+    assert tomllib.loads((ROOT / "Cargo.toml").read_text())["profile"]["speaker"]["inherits"] == "release"
+    workflow = (ROOT / ".github" / "workflows" / "release.yml").read_text()
+    assert "binary.sh ${{ matrix.target }} --speaker" in workflow
+    for target in re.findall(r"target: (\S+-gnu), arch", workflow):
+        published = re.findall(r"for target in ([^;]*); do wanted.*wakegate-speaker", (release / "publish.sh").read_text())
+        assert target in " ".join(published).split(), f"{target} is built and not published"
+
+
 def test_artefacts_of_workflows_come_from_jobs_before() -> None:
     for path in (ROOT / ".github" / "workflows").glob("*.yml"):
         jobs = yaml.safe_load(path.read_text())["jobs"]

@@ -146,7 +146,7 @@ fn the_version_says_which_program_it_is() {
         assert_eq!(told.status.code(), Some(0), "{told:?}");
         let text = String::from_utf8(told.stdout).unwrap();
         assert!(text.starts_with(&format!("wakegate {}\n", env!("CARGO_PKG_VERSION"))), "{text}");
-        let features = "\nfeatures  capture corpora page\n";
+        let features = "\nfeatures  capture corpora documents page tls\n";
         for line in ["\ncommit  ", "\ntarget  ", features, "\nmodel     alexa-"] {
             assert!(text.contains(line), "{line:?} is not in\n{text}");
         }

@@ -10,6 +10,7 @@ mod daemon;
 mod demo;
 #[cfg(feature = "capture")]
 mod devices;
+#[cfg(feature = "documents")]
 mod documents;
 #[cfg(feature = "corpora")]
 mod eval;
@@ -118,7 +119,9 @@ enum Command {
     Mix(mix::Mix),
     #[cfg(feature = "corpora")]
     Bench(bench::Bench),
+    #[cfg(feature = "documents")]
     Completions(documents::Completions),
+    #[cfg(feature = "documents")]
     Manual(documents::Manual),
 }
 
@@ -169,7 +172,9 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Mix(command) => command.run(),
         #[cfg(feature = "corpora")]
         Command::Bench(command) => command.run(),
+        #[cfg(feature = "documents")]
         Command::Completions(command) => command.run(),
+        #[cfg(feature = "documents")]
         Command::Manual(command) => command.run(),
     })
 }

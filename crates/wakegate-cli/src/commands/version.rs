@@ -10,7 +10,9 @@ fn features() -> String {
     let all = [
         ("capture", cfg!(feature = "capture")),
         ("corpora", cfg!(feature = "corpora")),
+        ("documents", cfg!(feature = "documents")),
         ("page", cfg!(feature = "page")),
+        ("tls", cfg!(feature = "tls")),
     ];
     let there: Vec<&str> = all.iter().filter(|(_, there)| *there).map(|(name, _)| *name).collect();
     if there.is_empty() { "none".to_owned() } else { there.join(" ") }

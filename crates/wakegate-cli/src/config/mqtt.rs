@@ -100,6 +100,12 @@ impl Mqtt {
 
     pub(super) fn validate(&self) -> Result<()> {
         self.address()?;
+        if self.tls && cfg!(not(feature = "tls")) {
+            return Err(refused("mqtt.tls")
+                .expected("tls = false")
+                .found("tls = true, in a program built without the feature tls")
+                .hint("build it with --features tls"));
+        }
         for (key, topic) in [("mqtt.topic", &self.topic), ("mqtt.discovery", &self.discovery)] {
             let odd = |c: char| matches!(c, '+' | '#' | '$') || c.is_control();
             let empty = key == "mqtt.topic" && topic.is_empty();

@@ -25,6 +25,8 @@ mod metrics;
 mod metrics_server;
 mod mqtt;
 mod mqtt_connection;
+#[cfg(feature = "tls")]
+mod mqtt_tls;
 mod prometheus;
 mod review_queue;
 mod sinks;

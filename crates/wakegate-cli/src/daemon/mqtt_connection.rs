@@ -3,15 +3,10 @@
 
 use std::io::Read;
 use std::path::Path;
-use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rumqttc::{Broker, Client, Event, LastWill, MqttOptions, Outgoing, Packet, QoS, Transport};
-use rustls::crypto::ring;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ClientConfig, RootCertStore};
+use rumqttc::{Broker, Client, Event, LastWill, MqttOptions, Outgoing, Packet, QoS};
 use tracing::{info, warn};
 
 use super::log_limit::LogLimit;
@@ -31,7 +26,7 @@ const LOOK: Duration = Duration::from_millis(250);
 /// Seconds without a message after which the broker is asked whether it is there.
 const KEEP_ALIVE_S: u16 = 30;
 /// Longest file with a password, a key or certificates, in bytes.
-const MOST_BYTES: u64 = 1 << 20;
+pub(super) const MOST_BYTES: u64 = 1 << 20;
 /// Longest password in bytes.
 const MOST_PASSWORD: usize = 4_096;
 /// Characters of the machine's name in ours: a broker need not take more than 23 in all.
@@ -46,8 +41,11 @@ pub(super) fn options(settings: &Mqtt) -> Result<Option<MqttOptions>> {
     let mut options = MqttOptions::new(client_id()?, Broker::tcp(host, port));
     options.set_keep_alive(KEEP_ALIVE_S);
     options.set_clean_session(true);
+    // A program without the feature refuses the setting: `config::Mqtt::validate`.
+    #[cfg(feature = "tls")]
     if settings.tls {
-        options.set_transport(Transport::tls_with_config(tls(settings)?.into()));
+        let safe = super::mqtt_tls::client(settings)?;
+        options.set_transport(rumqttc::Transport::tls_with_config(safe.into()));
     }
     let status = format!("{}/status", settings.topic);
     options.set_last_will(LastWill::new(status, "offline", QoS::AtLeastOnce, true));
@@ -71,63 +69,8 @@ fn client_id() -> Result<String> {
     Ok(format!("wakegate{host}-{mark}"))
 }
 
-/// What makes the connection safe: whom to believe, and our own certificate if there is one.
-fn tls(settings: &Mqtt) -> Result<ClientConfig> {
-    let mut roots = RootCertStore::empty();
-    if let Some(file) = &settings.ca_file {
-        for certificate in certificates(file, "mqtt.ca_file")? {
-            let refused = |e: &dyn std::fmt::Display| {
-                refused("mqtt.ca_file", file)
-                    .expected("certificates of authorities")
-                    .found(e.to_string())
-            };
-            roots.add(certificate).map_err(|error| refused(&error))?;
-        }
-    } else {
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        if roots.is_empty() {
-            return Err(Error::new(ErrorKind::Settings, "the MQTT broker can't prove who it is")
-                .expected("certificates of authorities that this system trusts")
-                .found("none")
-                .hint("mqtt.ca_file names your own authority; Debian's package ca-certificates brings the public ones"));
-        }
-    }
-    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|e| Error::new(ErrorKind::Settings, "cannot set up TLS").found(e.to_string()))?
-        .with_root_certificates(roots);
-    let (Some(certificate), Some(key)) = (&settings.client_certificate, &settings.client_key_file)
-    else {
-        return Ok(builder.with_no_client_auth());
-    };
-    let chain = certificates(certificate, "mqtt.client_certificate")?;
-    let text = secret(key, "mqtt.client_key_file")?;
-    let private = PrivateKeyDer::from_pem_slice(&text).map_err(|e| {
-        refused("mqtt.client_key_file", key).expected("a private key in PEM").found(e.to_string())
-    })?;
-    builder.with_client_auth_cert(chain, private).map_err(|e| {
-        refused("mqtt.client_certificate", certificate)
-            .expected("the certificate of mqtt.client_key_file")
-            .found(e.to_string())
-    })
-}
-
-fn refused(key: &str, file: &Path) -> Error {
+pub(super) fn refused(key: &str, file: &Path) -> Error {
     Error::new(ErrorKind::Settings, format!("{key} {} is refused", file.display()))
-}
-
-/// The certificates of a PEM file, at least one.
-fn certificates(file: &Path, key: &str) -> Result<Vec<CertificateDer<'static>>> {
-    let failed = |e: std::io::Error| Error::io("read", file, &e).expected(format!("PEM, by {key}"));
-    let mut text = Vec::new();
-    std::fs::File::open(file)
-        .and_then(|open| open.take(MOST_BYTES).read_to_end(&mut text))
-        .map_err(failed)?;
-    let wrong = |found: String| refused(key, file).expected("certificates in PEM").found(found);
-    let found = CertificateDer::pem_slice_iter(&text)
-        .collect::<std::result::Result<Vec<_>, _>>()
-        .map_err(|error| wrong(error.to_string()))?;
-    if found.is_empty() { Err(wrong("none".to_owned())) } else { Ok(found) }
 }
 
 /// The password in the file of the settings, which nobody else may read.
@@ -147,7 +90,7 @@ fn password(settings: &Mqtt) -> Result<Vec<u8>> {
 }
 
 /// What is in a file that nobody else may read.
-fn secret(path: &Path, key: &str) -> Result<Vec<u8>> {
+pub(super) fn secret(path: &Path, key: &str) -> Result<Vec<u8>> {
     let missing = || {
         Error::new(ErrorKind::Io, format!("cannot read {}", path.display()))
             .expected(format!("a file, by {key}"))
