@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
-use super::header;
+use super::header::Look;
 use super::input::{Fault, Input, Stream, faults};
 use super::resample::check_rate;
 use super::ring::{Channel, Writer, ring};
@@ -93,29 +93,22 @@ fn feed(
     channels: usize,
 ) -> std::result::Result<(), (String, &'static str)> {
     let frame = BYTES * channels;
-    let mut head = Some(Vec::with_capacity(header::HEAD));
+    let mut look = Look::default();
+    let refused =
+        |error: Error| (error.to_string(), "have the samples alone written: `arecord -t raw ...`");
     let mut bytes = Zeroizing::new(vec![0; block * frame]);
     let mut samples = Zeroizing::new(Vec::with_capacity(block * channels));
     let mut filled = 0;
     loop {
         let count = match reader.read(&mut bytes[filled..]) {
-            Ok(0) => return Ok(()),
+            Ok(0) => return look.end().map_err(refused),
             Ok(count) => count,
             Err(error) if error.kind() == Io::Interrupted => continue,
             Err(error) => {
                 return Err((error.to_string(), "check the program that writes to the pipe"));
             }
         };
-        if let Some(seen) = &mut head {
-            let wanted = (header::HEAD - seen.len()).min(count);
-            seen.extend_from_slice(&bytes[filled..filled + wanted]);
-            header::check_raw(seen).map_err(|error| {
-                (error.to_string(), "have the samples alone written: `arecord -t raw ...`")
-            })?;
-            if seen.len() == header::HEAD {
-                head = None;
-            }
-        }
+        look.take(&bytes[filled..filled + count]).map_err(refused)?;
         filled += count;
         let whole = filled - filled % frame;
         samples.clear();

@@ -2,8 +2,9 @@
 
 use std::io::Read;
 
+use super::Source;
+use super::header::Look;
 use super::warning::Warning;
-use super::{Source, header};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Bytes asked of the reader at once (0.25 s of audio).
@@ -16,8 +17,8 @@ const BUFFER_BYTES: usize = 8_192;
 pub struct RawPcm<R> {
     reader: R,
     buffer: Vec<u8>,
-    /// The first bytes, until they are enough to be looked at.
-    head: Option<Vec<u8>>,
+    /// Its first samples may have been handed out before it has seen enough.
+    look: Look,
     /// The first byte of a sample whose second byte has not come yet.
     half: Option<u8>,
     ended: bool,
@@ -31,7 +32,7 @@ impl<R: Read + Send> RawPcm<R> {
         Self {
             reader,
             buffer: vec![0; BUFFER_BYTES],
-            head: Some(Vec::with_capacity(header::HEAD)),
+            look: Look::default(),
             half: None,
             ended: false,
             failed: None,
@@ -55,19 +56,6 @@ impl<R: Read + Send> RawPcm<R> {
             }
         }
     }
-
-    /// Looks at the first bytes, of which `got` more lie in the buffer: the header of a file is
-    /// refused. Its first samples may have been handed out by then.
-    fn look(&mut self, got: usize) -> Result<()> {
-        let Some(head) = &mut self.head else { return Ok(()) };
-        let wanted = (header::HEAD - head.len()).min(got);
-        head.extend_from_slice(&self.buffer[..wanted]);
-        let checked = header::check_raw(head);
-        if head.len() == header::HEAD || checked.is_err() {
-            self.head = None;
-        }
-        checked.inspect_err(|error| self.failed = Some(error.clone()))
-    }
 }
 
 impl<R: Read + Send> Source for RawPcm<R> {
@@ -79,7 +67,11 @@ impl<R: Read + Send> Source for RawPcm<R> {
         while written == 0 && !out.is_empty() && !self.ended {
             let wanted = (2 * out.len()).min(BUFFER_BYTES) - usize::from(self.half.is_some());
             let got = self.fill(wanted)?;
-            self.look(got)?;
+            let looked = match got {
+                0 => self.look.end(),
+                _ => self.look.take(&self.buffer[..got]),
+            };
+            looked.inspect_err(|error| self.failed = Some(error.clone()))?;
             if got == 0 {
                 self.ended = true;
                 if self.half.take().is_some() {

@@ -1,6 +1,7 @@
 //! What is refused by name, and what needs a choice.
 
 use std::fs;
+use std::path::Path;
 
 use tempfile::TempDir;
 use wakegate::audio::{Channel, Source, read_all};
@@ -80,6 +81,117 @@ fn a_header_on_raw_samples_is_refused() {
         let said = read_all(&mut pipe).unwrap_err().to_string();
         assert!(said.contains(name) && said.contains("arecord -t raw"), "{said}");
     }
+}
+
+/// What a pipe of these bytes is said to be; nothing where it is taken for samples.
+fn told_of_a_pipe(bytes: &[u8]) -> Option<String> {
+    let mut pipe = wakegate::audio::RawPcm::new(std::io::Cursor::new(bytes.to_vec()));
+    read_all(&mut pipe).err().map(|error| error.to_string())
+}
+
+#[test]
+fn what_has_no_header_and_is_no_raw_audio_is_refused() {
+    let floats =
+        |gain: f32| tone().iter().flat_map(|s| (gain * s).to_le_bytes()).collect::<Vec<_>>();
+    let doubles: Vec<u8> = tone().iter().flat_map(|&s| f64::from(s).to_le_bytes()).collect();
+    let behind_silence = [vec![0; 40_000], floats(0.5)].concat();
+    let audio = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data/audio");
+    let mp3 = fs::read(audio.join("tone.mp3")).unwrap();
+    let begin = mp3.windows(2).position(|pair| pair[0] == 0xff && pair[1] & 0xe0 == 0xe0).unwrap();
+    let mut packets = Vec::new();
+    for count in 0..30_u8 {
+        packets.extend([0x47, 0x01, 0x00, 0x10 | count & 15]);
+        packets.extend((0..184).map(|at: u8| at.wrapping_mul(count)));
+    }
+    let mut archive = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_ustar();
+    header.set_size(4);
+    archive.append_data(&mut header, "a.txt", &b"text"[..]).unwrap();
+    let spoken = "Das ist kein Ton, sondern Text: äöü.\n";
+    let form = RawForm::new("s16le".parse().unwrap(), 16_000, 1).unwrap();
+    for (bytes, name) in [
+        (floats(1.0), "32-bit floating-point data"),
+        (floats(0.001), "32-bit floating-point data"),
+        (behind_silence, "32-bit floating-point data"),
+        (doubles, "64-bit floating-point data"),
+        (mp3[begin..].to_vec(), "MP3 data"),
+        (fs::read(audio.join("tone.aac")).unwrap(), "ADTS data"),
+        (packets, "MPEG transport stream data"),
+        (archive.into_inner().unwrap(), "tar data"),
+        (spoken.as_bytes().to_vec(), "text data"),
+        (spoken.repeat(1_000).into_bytes(), "text data"),
+        (b"{\"path\": \"a.wav\", \"label\": \"alexa\"}\n".to_vec(), "text data"),
+    ] {
+        let said = told_of_a_pipe(&bytes).unwrap_or_else(|| panic!("{name} is taken for samples"));
+        assert!(said.contains(name) && said.contains("hint"), "{name}: {said}");
+        let file = FileSource::of_bytes(std::io::Cursor::new(bytes), "a.raw", Some(form));
+        let said = file.err().unwrap().to_string();
+        assert!(said.contains(name), "{name}: {said}");
+    }
+}
+
+#[test]
+fn true_samples_are_never_taken_for_something_else() {
+    let mut state = 1_u32;
+    let mut noise = move || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 16) as i16
+    };
+    let whole: Vec<i16> = (0..16_000).map(|_| noise()).collect();
+    let mut kinds: Vec<(String, Vec<i16>)> = vec![
+        ("silence".to_owned(), vec![0; 16_000]),
+        ("little noise".to_owned(), whole.iter().map(|&s| s >> 14).collect()),
+        ("noise".to_owned(), whole.clone()),
+        ("clipped noise".to_owned(), whole.iter().map(|&s| s.saturating_mul(50)).collect()),
+        ("positive noise".to_owned(), whole.iter().map(|&s| (s >> 1).abs() | 0x2020).collect()),
+        ("8 bits".to_owned(), whole.iter().map(|&s| s & -256).collect()),
+        (
+            "8 bits twice".to_owned(),
+            whole.iter().map(|s| s.wrapping_shr(8).wrapping_mul(0x101)).collect(),
+        ),
+        ("a step".to_owned(), (0..16_000).map(|n| if n < 3_000 { 0 } else { 0x4747 }).collect()),
+        ("a ramp".to_owned(), (0..16_000).map(|n| (n * 4 - 32_000) as i16).collect()),
+        // Decoded from G.711: few values, the loud ones far apart.
+        (
+            "telephony".to_owned(),
+            whole.iter().map(|&s| ((s >> 15) * 2 + 1) * ((33 << (s & 7)) - 33) * 4).collect(),
+        ),
+    ];
+    for level in [1, 2, 100, 0x2020, 0x3f80, 12_345, 16_383, 16_400, 0x4747, 32_767] {
+        kinds.push((format!("{level} always"), vec![level; 16_000]));
+        kinds.push((format!("-{level} always"), vec![-level; 16_000]));
+        for period in [1, 2, 4, 47, 94, 188, 1_000] {
+            let square = (0..16_000).map(|n| if n / period % 2 == 0 { level } else { -level });
+            kinds.push((format!("square {level} {period}"), square.collect()));
+            let beside = (0..16_000).map(|n| if n / period % 2 == 0 { 0 } else { level });
+            kinds.push((format!("pulses {level} {period}"), beside.collect()));
+        }
+        for hertz in [50.0, 170.2, 1_000.0, 4_000.0, 7_999.0] {
+            let tone = crate::audio::sine(hertz, f64::from(level) / 32_768.0, 16_000, 16_000);
+            let tone = tone.iter().map(|s| (s * 32_768.0) as i16);
+            kinds.push((format!("tone {level} {hertz}"), tone.clone().collect()));
+            kinds.push((
+                format!("tone above {level} {hertz}"),
+                tone.map(|s| s / 2 + level / 2).collect(),
+            ));
+        }
+    }
+    for (name, samples) in kinds {
+        let bytes: Vec<u8> = samples.iter().flat_map(|s| s.to_le_bytes()).collect();
+        assert_eq!(told_of_a_pipe(&bytes), None, "{name}");
+    }
+}
+
+#[test]
+fn a_negative_sample_rate_is_refused() {
+    let mut aiff = b"FORM\0\0\0\x3eAIFFCOMM\0\0\0\x12\0\x01\0\0\0\x08\0\x10".to_vec();
+    // 16,000 as an extended number of 80 bits.
+    aiff.extend(b"\x40\x0c\xfa\0\0\0\0\0\0\0SSND\0\0\0\x18\0\0\0\0\0\0\0\0");
+    aiff.extend([0x10; 16]);
+    assert_eq!(decode(&aiff).unwrap().0.len(), 8);
+    aiff[28] = 0xc0;
+    let said = decode(&aiff).unwrap_err().to_string();
+    assert!(said.contains("sample rate"), "{said}");
 }
 
 #[test]

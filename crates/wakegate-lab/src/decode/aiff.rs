@@ -84,6 +84,7 @@ impl Common {
         let two = |at: usize| bytes.get(at..at + 2).map(|b| u16::from_be_bytes([b[0], b[1]]));
         let frames = u64::from(two(2)?) << 16 | u64::from(two(4)?);
         // An extended floating-point number: sign and exponent, then 64 bits from the first one on.
+        let sign = if two(8)? & 0x8000 == 0 { 1.0 } else { -1.0 };
         let exponent = i32::from(two(8)? & 0x7fff) - 16_383 - 63;
         let mantissa =
             (0..4).try_fold(0_u64, |sum, part| Some(sum << 16 | u64::from(two(10 + 2 * part)?)))?;
@@ -92,7 +93,7 @@ impl Common {
             channels: two(0)?,
             frames,
             bits: two(6)?,
-            rate: mantissa as f64 * f64::from(exponent).exp2(),
+            rate: sign * mantissa as f64 * f64::from(exponent).exp2(),
             compression,
         })
     }

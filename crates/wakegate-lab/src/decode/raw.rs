@@ -87,6 +87,10 @@ impl RawForm {
         self.encoding.0.1
     }
 
+    pub(super) fn is_s16le(self) -> bool {
+        self.codec() == id::CODEC_ID_PCM_S16LE
+    }
+
     pub(super) fn rate(self) -> u32 {
         self.rate
     }

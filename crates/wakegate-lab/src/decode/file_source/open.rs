@@ -20,6 +20,9 @@ use wakegate::audio::downmix::{Mixer, check_channel};
 use wakegate::audio::{Channel, header};
 use wakegate::error::{Error, Result};
 
+/// Bytes of a headerless file that are looked at: silence may come first.
+const RAW_LOOK: usize = 1 << 16;
+
 impl FileSource {
     /// Opens the audio file at `path` and reads its header.
     ///
@@ -89,9 +92,15 @@ impl FileSource {
     fn over_raw(mut bytes: Box<dyn MediaSource>, path: &Path, form: RawForm) -> Result<Self> {
         let unread = |e| Error::io("read", path, &e);
         let length = view::length(bytes.as_mut()).map_err(unread)?;
-        let mut head = [0; header::HEAD];
+        let mut head = vec![0; RAW_LOOK];
         let count = read_at(bytes.as_mut(), 0, &mut head).map_err(unread)?;
-        header::check_raw(&head[..count]).map_err(|error| error.context(path.display()))?;
+        let checked = if form.is_s16le() {
+            let mut look = header::Look::default();
+            look.take(&head[..count]).and_then(|()| look.end())
+        } else {
+            header::check_raw(&head[..count.min(header::HEAD)])
+        };
+        checked.map_err(|error| error.context(path.display()))?;
         let layout = Layout::of_raw(form, length);
         let view = View::new(bytes, &layout.spans);
         Self::over(container::of_layout(view, layout, path)?, path)
