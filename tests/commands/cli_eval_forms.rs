@@ -50,6 +50,20 @@ fn eval(folder: &Path, extra: &[&str]) -> Output {
     run_in(folder, &[&arguments[..], extra].concat())
 }
 
+#[test]
+fn a_score_or_a_label_with_a_key_twice_is_refused_with_its_line() {
+    let folder = scored();
+    let path = folder.path();
+    let lines = fs::read_to_string(path.join("clips.jsonl")).unwrap();
+    let twice = lines.replacen("{\"path\":\"c.wav\"", "{\"path\":\"a.wav\",\"path\":\"c.wav\"", 1);
+    assert_ne!(twice, lines);
+    fs::write(path.join("twice.jsonl"), twice).unwrap();
+    let output = eval(path, &["--scores", "twice.jsonl"]);
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    let said = stderr(&output);
+    assert!(said.contains("line 3") && said.contains("found \"path\" twice"), "{said}");
+}
+
 /// The page of the scores in `file`, without their name, size and hash.
 fn page(folder: &Path, file: &str) -> (String, Value) {
     let output = eval(folder, &["--scores", file, "--report", "out", "--by", "room", "--json"]);

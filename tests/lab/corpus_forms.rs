@@ -11,6 +11,7 @@ use tempfile::TempDir;
 use wakegate::Result;
 use wakegate::audio::Channel;
 use wakegate_lab::corpus::{Choice, Columns, Corpus, Item, Settings};
+use wakegate_lab::table::{Column, Field, Kind, ParquetWriter, Values};
 
 fn items(corpus: &Corpus) -> Vec<Item> {
     let mut items = Vec::new();
@@ -128,6 +129,45 @@ fn a_column_of_objects_is_refused_and_a_damaged_table_told() {
     match corpus.add_manifest(&forms.join("../../fuzz/parquet/dict_panic.parquet")) {
         Ok(()) => assert!(items(&corpus).iter().all(|item| !problem(item).is_empty())),
         Err(error) => assert!(!error.to_string().is_empty()),
+    }
+}
+
+#[test]
+fn a_key_that_is_there_twice_is_refused_with_its_line() {
+    for (name, text) in [
+        (
+            "m.jsonl",
+            "{\"path\":\"a.wav\"}\n{\"path\":\"b.wav\",\"path\":\"c.wav\"}\n{\"path\":\"d.wav\"}\n",
+        ),
+        (
+            "m.jsonl",
+            "{\"path\":\"a.wav\"}\n{\"path\":\"b.wav\",\"x\":{\"path\":1,\"path\":2}}\n{\"path\":\"d.wav\"}\n",
+        ),
+    ] {
+        let (rows, _) = manifest(name, text.as_bytes()).unwrap();
+        assert_eq!(rows.len(), 3);
+        let said = problem(&rows[1]);
+        assert!(said.contains("expected each key once, found \"path\" twice"), "{said}");
+        assert!(rows[1].about.path.ends_with(":2"), "{}", rows[1].about.path);
+        assert_eq!(rows[2].about.path, "d.wav");
+    }
+    let (rows, _) = manifest("m.json", b"[{\"path\":\"a.wav\"},{\"id\":1,\"id\":2}]").unwrap();
+    assert!(problem(&rows[1]).contains("found \"id\" twice"), "{}", problem(&rows[1]));
+}
+
+#[test]
+fn a_cell_that_is_no_name_is_refused_before_it_is_copied() {
+    for (bytes, expected) in [
+        (2 << 20, "the row is too long: expected at most 1 MiB"),
+        (65 << 20, "expected pages of at most 64 MiB, found "),
+    ] {
+        let schema = [Field::new("path", Kind::Text)];
+        let mut writer = ParquetWriter::new(Vec::new(), &schema, &[]).unwrap();
+        let rows = vec![Some("a.wav".to_owned()), Some("a".repeat(bytes))];
+        writer.write_rows(&[Column::new("path", Values::Text(rows))]).unwrap();
+        let (rows, _) = manifest("m.parquet", &writer.finish().unwrap()).unwrap();
+        let said = problem(rows.last().unwrap());
+        assert!(said.contains(expected), "{said}");
     }
 }
 

@@ -14,7 +14,7 @@ use super::archive::read_member;
 use super::columns::is_same;
 use super::paths::shown;
 use super::{Item, Recording, Settings};
-use crate::table::to_utf8;
+use crate::table::{UniqueKeys, to_utf8};
 use wakegate::{Error, ErrorKind, Result};
 
 /// Most bytes of a file beside a recording.
@@ -146,7 +146,7 @@ impl<'a> Grouping<'a> {
             self.beside.insert(ending.to_owned(), Value::String(text.trim().to_owned()));
         }
         if ending.eq_ignore_ascii_case("json") {
-            match serde_json::from_slice(&bytes) {
+            match serde_json::from_slice(&bytes).map(|UniqueKeys(value)| value) {
                 Ok(Value::Object(object)) => self.beside.extend(object),
                 Ok(_) => return Err(refused("a JSON object", "another JSON value".to_owned())),
                 Err(error) => return Err(refused("a JSON object", error.to_string())),

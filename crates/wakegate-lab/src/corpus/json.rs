@@ -6,7 +6,7 @@ use std::io::{self, BufRead, BufReader, Read};
 use serde::de::{DeserializeSeed, Deserializer as _, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
-use crate::table::Utf8;
+use crate::table::{Object, UniqueKeys, Utf8};
 
 /// An object with its number from 1, or what is wrong with it.
 pub(super) type Take<'t> = dyn FnMut(u64, Result<Map<String, Value>, String>) -> bool + 't;
@@ -40,7 +40,8 @@ fn lines(mut reader: impl BufRead, take: &mut Take<'_>) -> io::Result<bool> {
         if line.trim_ascii().is_empty() {
             continue;
         }
-        if !take(number, serde_json::from_slice(&line).map_err(|error| error.to_string())) {
+        let object = serde_json::from_slice::<Object>(&line);
+        if !take(number, object.map(|it| it.0).map_err(|error| error.to_string())) {
             return Ok(false);
         }
     }
@@ -91,7 +92,7 @@ impl<'de> DeserializeSeed<'de> for &mut Objects<'_, '_> {
     type Value = ();
 
     fn deserialize<D: serde::Deserializer<'de>>(self, from: D) -> Result<(), D::Error> {
-        let element = <Value as serde::Deserialize>::deserialize(from)?;
+        let UniqueKeys(element) = serde::Deserialize::deserialize(from)?;
         self.number += 1;
         let object = match element {
             Value::Object(object) => Ok(object),

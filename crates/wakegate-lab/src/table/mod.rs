@@ -21,6 +21,7 @@ mod parquet_read;
 mod parquet_write;
 mod row_limit;
 mod text;
+mod unique_keys;
 mod whole_file;
 mod zstandard;
 mod zstd_pages;
@@ -33,6 +34,7 @@ pub use parquet_read::{ParquetReader, Row};
 pub use parquet_write::ParquetWriter;
 pub use row_limit::{LimitedRows, RowLength};
 pub use text::{Utf8, to_utf8};
+pub use unique_keys::{Object, UniqueKeys};
 pub use whole_file::{WholeFile, write_whole};
 pub(crate) use zstandard::Zstandard;
 

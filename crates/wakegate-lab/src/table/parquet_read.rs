@@ -10,6 +10,7 @@ use parquet::record::Field;
 use parquet::schema::types::Type;
 use serde_json::{Number, Value};
 
+use super::row_limit::{MOST_ROW, too_long};
 use super::zstd_pages::RowGroup;
 use wakegate::error::caught;
 use wakegate::{Error, ErrorKind, Result};
@@ -78,6 +79,10 @@ impl ParquetReader {
             let mut rows = whole(|| group.get_row_iter(Some(schema.clone()))).map_err(unread)?;
             while let Some(row) = whole(|| rows.next().transpose()).map_err(unread)? {
                 let cells = row.into_columns();
+                // Before they are copied.
+                if cells.iter().map(|(_, field)| bytes(field)).sum::<u64>() > MOST_ROW {
+                    return Err(too_long().context(self.path.display()));
+                }
                 let cells: Vec<_> =
                     cells.into_iter().map(|(name, field)| (name, value(&field))).collect();
                 if !visit(&cells) {
@@ -102,6 +107,15 @@ fn whole<T>(
 ) -> std::result::Result<T, ParquetError> {
     let gave_up = || Err(ParquetError::General("it is damaged: the reader gave up".to_owned()));
     caught(step).unwrap_or_else(gave_up)
+}
+
+/// Bytes of a cell of any length.
+fn bytes(field: &Field) -> u64 {
+    match field {
+        Field::Str(text) => text.len() as u64,
+        Field::Bytes(bytes) => bytes.len() as u64,
+        _ => 0,
+    }
 }
 
 /// A cell as JSON: truths and numbers as they are, everything else as text.

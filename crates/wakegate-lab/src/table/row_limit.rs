@@ -9,7 +9,7 @@ use wakegate::{Error, ErrorKind};
 
 /// Most bytes of a row. What a row becomes in memory, with its fields or its JSON values, takes up
 /// to fifty times as much.
-const MOST_ROW: u64 = 1 << 20;
+pub(super) const MOST_ROW: u64 = 1 << 20;
 
 /// A table whose rows are no longer than 1 MiB: reading goes no further into a longer one.
 pub struct LimitedRows<R> {
@@ -37,13 +37,16 @@ impl RowLength {
 
     /// The error of a row that is too long; none where the row that began last is not.
     pub fn problem(&self) -> Option<Error> {
-        (self.0.get() > MOST_ROW).then(|| {
-            Error::new(ErrorKind::Limit, "the row is too long")
-                .expected(format!("at most {} MiB", MOST_ROW >> 20))
-                .found("more")
-                .hint("the file may lack line ends, or be no table at all")
-        })
+        let hint = "the file may lack line ends, or be no table at all";
+        (self.0.get() > MOST_ROW).then(|| too_long().hint(hint))
     }
+}
+
+/// The error of a row that is too long.
+pub(super) fn too_long() -> Error {
+    Error::new(ErrorKind::Limit, "the row is too long")
+        .expected(format!("at most {} MiB", MOST_ROW >> 20))
+        .found("more")
 }
 
 impl<R: Read> Read for LimitedRows<R> {

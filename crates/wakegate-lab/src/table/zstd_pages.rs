@@ -1,4 +1,5 @@
-//! Pages of a Parquet file that are compressed with Zstandard, as polars and others write them.
+//! Pages of a Parquet file: no larger than they may be, and those that are compressed with Zstandard,
+//! as polars and others write them.
 //!
 //! The crate that reads Parquet has this codec in C alone. So it reads these columns as if they were
 //! not compressed, and what it gives is decompressed here.
@@ -20,8 +21,9 @@ use parquet::schema::types::Type;
 
 use super::zstandard::Zstandard;
 
-/// Most bytes that a page may become.
-const MOST_PAGE: u64 = 256 << 20;
+/// Most bytes that a page may become: writers begin a new one after about 1 MiB, but never within a
+/// cell.
+const MOST_PAGE: u64 = 64 << 20;
 
 /// A row group, some columns of which may be compressed so.
 pub(super) struct RowGroup<'g> {
@@ -42,12 +44,13 @@ impl RowGroupReader for RowGroup<'_> {
         let group = self.metadata();
         let chunk = group.column(column);
         if !matches!(chunk.compression(), Compression::ZSTD(_)) {
-            return self.inner.get_column_page_reader(column);
+            let pages = self.inner.get_column_page_reader(column)?;
+            return Ok(Box::new(Pages { pages, is_packed: false }));
         }
         let plain = chunk.clone().into_builder().set_compression(Compression::UNCOMPRESSED);
         let rows = usize::try_from(group.num_rows())?;
         let pages = SerializedPageReader::new(Arc::clone(&self.file), &plain.build()?, rows, None)?;
-        Ok(Box::new(Pages { pages }))
+        Ok(Box::new(Pages { pages: Box::new(pages), is_packed: true }))
     }
 
     fn get_column_bloom_filter(&self, column: usize) -> Option<&Sbbf> {
@@ -60,12 +63,22 @@ impl RowGroupReader for RowGroup<'_> {
 }
 
 struct Pages {
-    pages: SerializedPageReader<File>,
+    pages: Box<dyn PageReader>,
+    /// Whether they are compressed with Zstandard.
+    is_packed: bool,
 }
 
 impl PageReader for Pages {
     fn get_next_page(&mut self) -> Result<Option<Page>> {
         let Some(mut page) = self.pages.get_next_page()? else { return Ok(None) };
+        let bytes = page.buffer().len() as u64;
+        if bytes > MOST_PAGE {
+            let found = bytes.div_ceil(1 << 20);
+            return Err(too_large(&format!("{found} MiB")));
+        }
+        if !self.is_packed {
+            return Ok(Some(page));
+        }
         match &mut page {
             Page::DataPage { buf, .. } | Page::DictionaryPage { buf, .. } => {
                 *buf = decompressed(buf, 0)?;
@@ -114,7 +127,14 @@ fn decompressed(bytes: &Bytes, from: usize) -> Result<Bytes> {
     let mut reader = Zstandard::new(packed).take(MOST_PAGE + 1);
     let count = reader.read_to_end(&mut whole).map_err(|error| wrong(error.to_string()))?;
     if count as u64 > MOST_PAGE {
-        return Err(wrong(format!("it becomes more than {} MiB", MOST_PAGE >> 20)));
+        return Err(too_large("more"));
     }
     Ok(whole.into())
+}
+
+fn too_large(found: &str) -> ParquetError {
+    let most = MOST_PAGE >> 20;
+    ParquetError::General(format!(
+        "expected pages of at most {most} MiB, found {found}: a cell may hold audio"
+    ))
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use serde_json::{Map, Number, Value};
 use wakegate::{Error, ErrorKind, Result};
-use wakegate_lab::table::{CsvText, LimitedRows, ParquetReader, RowLength, Utf8};
+use wakegate_lab::table::{CsvText, LimitedRows, Object, ParquetReader, RowLength, Utf8};
 
 /// What a file of Parquet begins and ends with.
 const PARQUET: &[u8] = b"PAR1";
@@ -136,7 +136,7 @@ impl Reading<'_> {
             if line.trim_ascii().is_empty() {
                 continue;
             }
-            let row = serde_json::from_slice::<Map<String, Value>>(&line).map_err(|error| {
+            let Object(row) = serde_json::from_slice(&line).map_err(|error| {
                 let cut = !line.ends_with(b"\n") && error.is_eof();
                 let error = if cut { self.cut_off() } else { self.refused(self.row, &error) };
                 error.context(&place)
