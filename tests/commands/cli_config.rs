@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::cli_support::{run_in, stderr};
+use crate::cli_support::{package, run_in, stderr};
 use wakegate_cli::config::{Config, DEFAULT};
 
 fn stdout(output: &std::process::Output) -> String {
@@ -47,12 +47,11 @@ fn what_is_refused_says_where_and_what_was_meant() {
         ),
         (
             "[log]\nlevel = \"loud\"\n",
-            "line 2: unknown variant `loud`, expected one of `error`, `warn`, `info`, `debug` \
-             (hint: `wakegate config print` shows every key with its unit and range)",
+            "line 2: expected one of error, warn, info, debug, found loud (hint: `wakegate config print` shows every key with its unit and range)",
         ),
         (
             "[audio]\nring_s = \"long\"\n",
-            "line 2: invalid type: string \"long\", expected f64 (hint: `wakegate config print` \
+            "line 2: expected a number, found the text \"long\" (hint: `wakegate config print` \
              shows every key with its unit and range)",
         ),
         ("[audio]\nring_s = 0.0\n", "audio.ring_s is refused: expected 0.1 to 60, found 0"),
@@ -109,6 +108,34 @@ fn what_is_refused_says_where_and_what_was_meant() {
 }
 
 #[test]
+fn a_value_of_another_form_is_told_in_plain_words() {
+    for (text, message) in [
+        ("[mqtt]\ntls = 1\n", "line 2: expected true or false, found 1"),
+        ("mqtt = 1\n", "line 1: expected a table, found 1"),
+        ("[hooks]\nqueue = -1\n", "line 2: expected a whole number from 0 on, found -1"),
+        ("[hooks]\nqueue = 1.5\n", "line 2: expected a whole number from 0 on, found 1.5"),
+        (
+            "[audio]\nrate_hz = -1\n",
+            "line 2: expected a whole number from 0 to 4294967295, found -1",
+        ),
+        ("[runtime]\npriority = 300\n", "line 2: expected a whole number from 0 to 255, found 300"),
+        ("[audio]\ndevice = 7\n", "line 2: expected text in quotes, found 7"),
+        ("[audio]\nring_s = true\n", "line 2: expected a number, found true"),
+        ("[audio]\nring_s = [1]\n", "line 2: expected a number, found a list"),
+        ("[wyoming]\nupstream_names = \"a\"\n", "line 2: expected a table, found the text \"a\""),
+        ("[[wake_word]]\nmodel = {}\n", "line 2: expected text in quotes, found a table"),
+        ("[metrics]\nlisten = \"here\"\n", "line 2: expected an address with its port"),
+        ("[review]\nenabled = \"yes\"\n", "line 2: expected true or false, found the text \"yes\""),
+    ] {
+        let error = Config::parse(text).unwrap_err().to_string();
+        assert!(error.starts_with(message), "{text}: {error}");
+        for word in ["invalid", "u8", "u32", "f64", "usize", "struct", "map", "sequence"] {
+            assert!(!error.contains(word), "{text}: {error}");
+        }
+    }
+}
+
+#[test]
 fn a_broker_is_a_host_with_or_without_a_port() {
     for (broker, expected) in [
         ("broker", Some(("broker", 1883))),
@@ -130,7 +157,38 @@ fn a_broker_is_a_host_with_or_without_a_port() {
 fn check_refuses_what_listen_would_refuse() {
     let folder = tempfile::tempdir().unwrap();
     let wyoming = "[wyoming]\nlisten = \"tcp://0.0.0.0:10400\"\n";
+    let other = folder.path().join("other");
+    package(&folder.path().join("tiny"));
+    package(&other);
     for (text, message) in [
+        (
+            "[hooks]\non_word = \"true \\u0000; false\"\n".to_owned(),
+            "hooks.on_word is refused: expected text without a NUL character, found one",
+        ),
+        (
+            "[[wake_word]]\nmodel = \"a\\u0000b\"\n".to_owned(),
+            "wake_word.model is refused: expected text without a NUL character, found one",
+        ),
+        (
+            "[[wake_word]]\nmodel = \"gone\"\n".to_owned(),
+            "cannot open the model gone: expected a directory with manifest.toml",
+        ),
+        (
+            "[[wake_word]]\nmodel = \"tiny\"\n[[wake_word]]\nmodel = \"other\"\n".to_owned(),
+            "two models have one wake word: expected a wake word for each model",
+        ),
+        (
+            format!("{wyoming}upstream_names = {{ \"x\" = \"y\" }}\n"),
+            "wyoming.upstream_names.x is refused: expected one of alexa, found \"y\"",
+        ),
+        (
+            "[mqtt]\nbroker = \"b\"\ntls = true\nca_file = \"gone.pem\"\n".to_owned(),
+            "cannot read gone.pem",
+        ),
+        (
+            "[mqtt]\nbroker = \"b\"\nusername = \"u\"\npassword_file = \"gone\"\n".to_owned(),
+            "cannot read gone: expected a file, by mqtt.password_file, found no such file",
+        ),
         (
             format!("{wyoming}upstream = \"tcp://127.0.0.1:10400\"\n"),
             "wyoming.upstream is refused: expected another service than this one",
@@ -144,9 +202,11 @@ fn check_refuses_what_listen_would_refuse() {
         ("#".repeat(2 << 20), "expected settings of at most 1024 KiB, found more"),
     ] {
         fs::write(folder.path().join("a.toml"), &text).unwrap();
-        let output = run_in(folder.path(), &["config", "check", "a.toml"]);
-        assert_eq!(output.status.code(), Some(2), "{message}");
-        assert!(stderr(&output).contains(message), "{message}: {}", stderr(&output));
+        for command in [&["config", "check", "a.toml"][..], &["listen", "--config", "a.toml"]] {
+            let output = run_in(folder.path(), command);
+            assert_eq!(output.status.code(), Some(2), "{command:?} {message}");
+            assert!(stderr(&output).contains(message), "{command:?}: {}", stderr(&output));
+        }
     }
     let output = run_in(folder.path(), &["config", "check", "/dev/zero"]);
     assert_eq!(output.status.code(), Some(2));

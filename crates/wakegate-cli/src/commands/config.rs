@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::config;
 use crate::config::Config;
+use crate::daemon;
 use clap::Subcommand;
 use wakegate::Result;
 
@@ -21,7 +22,8 @@ pub enum ConfigCommand {
         #[arg(long, value_name = "FILE")]
         config: Option<PathBuf>,
     },
-    /// Check a file. Exit code: 0 it is taken, 2 it is refused, and why
+    /// Check a file, and the models and certificates that it names, as `listen` does at its start.
+    /// Exit code: 0 it is taken, 2 it is refused, and why
     Check {
         /// The file
         #[arg(value_name = "FILE", required_unless_present = "config")]
@@ -43,7 +45,7 @@ impl ConfigCommand {
             Self::Check { file, config } => {
                 let file = file.or(config).unwrap_or_default();
                 let config = Config::open(&file)?;
-                config.fits_together().map_err(|error| error.context(file.display()))?;
+                daemon::check(&config).map_err(|error| error.context(file.display()))?;
                 let changes = config::changes(&Config::default(), &config);
                 output::line(format_args!("{}: taken", file.display()))?;
                 for change in changes {

@@ -126,7 +126,6 @@ pub fn read(arguments: &DaemonArguments, engine: &Engine) -> Result<Config> {
     replace(&mut config.hooks.on_accidental, on_accidental);
     wyoming.apply(&mut config)?;
     config.validate()?;
-    config.fits_together()?;
     place.warn_if_off(&config);
     Ok(config)
 }

@@ -114,6 +114,7 @@ impl Config {
     /// # Errors
     /// [`ErrorKind::Settings`] with the key and its range.
     pub fn validate(&self) -> Result<()> {
+        no_nul("", &toml::Value::try_from(self).unwrap_or(toml::Value::Boolean(true)))?;
         self.audio.validate()?;
         if self.wake_word.is_empty() {
             return Err(Error::new(ErrorKind::Settings, "there is no wake word")
@@ -159,6 +160,23 @@ impl Config {
         Err(Error::new(ErrorKind::Settings, "there is nothing to listen to")
             .expected("audio.enabled = true, or an address in wyoming.listen")
             .found("neither"))
+    }
+}
+
+/// Refuses text that no system call takes: a command or a path would end at its NUL.
+fn no_nul(key: &str, value: &toml::Value) -> Result<()> {
+    let below = |name: &str| if key.is_empty() { name.to_owned() } else { format!("{key}.{name}") };
+    match value {
+        toml::Value::String(text) if text.contains('\0') => {
+            Err(refused(key).expected("text without a NUL character").found("one"))
+        }
+        toml::Value::Array(values) => values.iter().try_for_each(|value| no_nul(key, value)),
+        toml::Value::Table(table) => table.iter().try_for_each(|(name, value)| {
+            // A key may be the user's own: another engine's name.
+            no_nul(&below(name), &toml::Value::String(name.clone()))?;
+            no_nul(&below(name), value)
+        }),
+        _ => Ok(()),
     }
 }
 

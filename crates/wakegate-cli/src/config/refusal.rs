@@ -14,14 +14,15 @@ pub(crate) fn refusal(error: &toml::de::Error, text: &str, keys: &str) -> Error 
     });
     let place = line.map_or_else(|| "the settings".to_owned(), |line| format!("line {line}"));
     let Some((unknown, known)) = unknown_key(&message) else {
-        // What is written once for each of several needs two brackets.
-        let hint = match message.as_str() {
-            "invalid type: map, expected a sequence" => {
-                "write [[wake_word]], as for several of them"
-            }
-            _ => keys,
+        let refused = Error::new(ErrorKind::Settings, place);
+        let Some((expected, found)) = mismatch(&message) else {
+            return refused.found(message).hint(keys);
         };
-        return Error::new(ErrorKind::Settings, place).found(message).hint(hint);
+        // What is written once for each of several needs two brackets.
+        let is_one_of_several = (&*expected, &*found) == ("a list", "a table");
+        let hint =
+            if is_one_of_several { "write [[wake_word]], as for several of them" } else { keys };
+        return refused.expected(expected).found(found).hint(hint);
     };
     let nearest = known
         .iter()
@@ -36,6 +37,55 @@ pub(crate) fn refusal(error: &toml::de::Error, text: &str, keys: &str) -> Error 
         .expected(known.join(", "))
         .found(unknown)
         .hint(hint)
+}
+
+/// What was expected and what was found, in plain words, where a value has another form than its key.
+fn mismatch(message: &str) -> Option<(String, String)> {
+    if let Some(rest) = message.strip_prefix("unknown variant ") {
+        let (found, expected) = rest.split_once(", expected ")?;
+        return Some((expected.replace('`', ""), found.replace('`', "")));
+    }
+    if message.starts_with("invalid socket address") {
+        return Some((form("socket address"), "another text".to_owned()));
+    }
+    let rest = message.strip_prefix("invalid type: ").or(message.strip_prefix("invalid value: "))?;
+    let (found, expected) = rest.rsplit_once(", expected ")?;
+    Some((form(expected), value(found)))
+}
+
+/// The name of a type, as serde has it, in plain words.
+fn form(name: &str) -> String {
+    let whole = |most: u64| format!("a whole number from 0 to {most}");
+    match name {
+        "u8" => whole(u8::MAX.into()),
+        "u16" => whole(u16::MAX.into()),
+        "u32" => whole(u32::MAX.into()),
+        "u64" | "usize" => "a whole number from 0 on".to_owned(),
+        "i8" | "i16" | "i32" | "i64" | "isize" => "a whole number".to_owned(),
+        "f32" | "f64" => "a number".to_owned(),
+        "a boolean" => "true or false".to_owned(),
+        "a string" | "path string" | "string or table" => "text in quotes".to_owned(),
+        "a sequence" => "a list".to_owned(),
+        "a map" => "a table".to_owned(),
+        "socket address" => "an address with its port, as \"127.0.0.1:9464\"".to_owned(),
+        name if name.starts_with("struct ") => "a table".to_owned(),
+        name => name.to_owned(),
+    }
+}
+
+/// A value, as serde shows it, in plain words.
+fn value(shown: &str) -> String {
+    let quoted =
+        |kind: &str| shown.strip_prefix(kind).map(|rest| rest.trim_matches('`').to_owned());
+    match shown {
+        "map" => "a table".to_owned(),
+        "sequence" => "a list".to_owned(),
+        _ => shown
+            .strip_prefix("string ")
+            .map(|text| format!("the text {text}"))
+            .or_else(|| ["integer ", "floating point ", "boolean "].into_iter().find_map(quoted))
+            .unwrap_or_else(|| shown.to_owned()),
+    }
 }
 
 /// The unknown key, and the known ones, of serde's message.

@@ -113,7 +113,7 @@ impl Daemon {
     /// What keeps it from starting: the configuration, a model, an address.
     pub fn run(self, setup: Setup) -> Result<End> {
         let Setup { config, read_again, patient, receivers, set_level, serving, counters } = setup;
-        let models = startup::models(&config.wake_word)?;
+        let models = startup::models(&config)?;
         let review = ReviewQueue::open(&config.review)?;
         review.show(&counters);
         let input = config.audio.enabled.then(|| startup::input(&config.audio)).transpose()?;
@@ -251,7 +251,7 @@ impl Running {
         let new = read_again()?;
         let old = &self.config;
         // First everything that can fail, so that a refusal leaves everything as it was.
-        let models = startup::models(&new.wake_word)?;
+        let models = startup::models(&new)?;
         let changed = models.len() != self.models.len()
             || models.iter().zip(&self.models).any(|(new, old)| new.manifest() != old.manifest());
         let listens = self.worker.is_some();

@@ -44,6 +44,7 @@ pub use metrics::{Counters, Histogram, REASONS, SinkCounters, VERDICTS, WordCoun
 pub use metrics_server::Page;
 pub use mqtt::Publisher;
 pub use sinks::{Named, Receivers};
+pub use startup::check;
 
 /// The time by the clock of the wall, RFC 3339: for who reads or acts on it later. What is judged
 /// has the samples' own times.

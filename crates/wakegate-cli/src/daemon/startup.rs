@@ -7,18 +7,33 @@ use tracing::info;
 use super::listened_word::{ListenedWord, listened_word};
 use super::metrics::Counters;
 use super::metrics_server::Page;
+use super::mqtt_connection;
 use crate::config::{Audio, Config, WakeWord};
+use crate::wyoming::check_names;
 use wakegate::Result;
 use wakegate::audio::{Input, Pipe, SAMPLE_RATE};
 use wakegate::model::Model;
 
-/// The models, with the thresholds of the configuration.
-pub fn models(words: &[WakeWord]) -> Result<Vec<Model>> {
+/// Refuses a configuration that a daemon would not start with: what a check of the settings says is
+/// what a start and a reload say, as all three go through here.
+///
+/// # Errors
+/// As [`Config::fits_together`]; of the models, and of what the broker's connection needs.
+pub fn check(config: &Config) -> Result<()> {
+    models(config).map(drop)
+}
+
+/// The models, with the thresholds of the configuration, which is checked with them.
+pub fn models(config: &Config) -> Result<Vec<Model>> {
+    config.fits_together()?;
+    mqtt_connection::options(&config.mqtt)?;
     let open = |word: &WakeWord| {
         let model = word.model.as_deref().map_or_else(Model::embedded, Model::open)?;
         word.applied(model)
     };
-    words.iter().map(open).collect()
+    let models = config.wake_word.iter().map(open).collect::<Result<Vec<_>>>()?;
+    check_names(&models, &config.wyoming.upstream_names)?;
+    Ok(models)
 }
 
 /// What listens for `models` on the device; nothing where no device is listened to.

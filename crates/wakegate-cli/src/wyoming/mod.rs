@@ -19,6 +19,7 @@ mod connection;
 mod counters;
 mod detector;
 mod message;
+mod names;
 mod observer;
 mod pcm;
 pub mod protocol;
@@ -40,6 +41,7 @@ use std::sync::Arc;
 
 pub use counters::Counters;
 pub use message::VERDICT_EVENT;
+pub use names::check_names;
 pub use observer::{Judged, Observer};
 pub use settings::{Detect, Settings};
 pub use transport::Uri;

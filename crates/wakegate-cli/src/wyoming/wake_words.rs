@@ -3,19 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
+use super::names::Names;
+use wakegate::Result;
 use wakegate::model::{Manifest, Model};
 use wakegate::pipeline::{Numbers, Pipeline, SharedVerifier};
 use wakegate::review::Feed;
 use wakegate::stream::{Stream, WakeWord};
-use wakegate::{Error, ErrorKind, Result};
 
 /// Unknown names that are told in the log; a client may send any number of them.
 const MOST_TOLD: usize = 64;
 /// Longest part of a name that is told.
 const MOST_SHOWN: usize = 40;
-/// What is said before a name, and belongs to the engine's word more than to the name.
-const GREETINGS: [&str; 2] = ["hey ", "ok "];
-
 /// A wake word that a client asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Chosen {
@@ -29,19 +27,17 @@ pub(super) struct Chosen {
 /// The wake words that are served.
 pub(super) struct WakeWords {
     words: Vec<Word>,
+    names: Names,
     spotter: bool,
     /// Most pipelines of one word that wait for their next stream: as many as may be in use at
     /// a time, so that clients who come and go leave the memory as it is.
     most_waiting: usize,
-    /// Other names, normalised, and what they stand for.
-    aliases: BTreeMap<String, usize>,
     /// Unknown names that the log has.
     told: Mutex<BTreeSet<String>>,
     numbers: Numbers,
 }
 
 struct Word {
-    key: String,
     model: Model,
     /// The one that all streams use in turn: a stream of its own has only what it must.
     verifier: Mutex<SharedVerifier>,
@@ -49,9 +45,9 @@ struct Word {
 }
 
 impl Word {
-    fn new(index: usize, key: String, model: Model, spotter: bool) -> Result<Self> {
+    fn new(index: usize, model: Model, spotter: bool) -> Result<Self> {
         let verifier = Mutex::new(SharedVerifier::load(&model)?);
-        let word = Self { key, model, verifier, waiting: Mutex::default() };
+        let word = Self { model, verifier, waiting: Mutex::default() };
         // Whatever is wrong with the model is known now, and the first stream need not wait.
         let first = word.load(index, spotter)?;
         lock(&word.waiting).push(first);
@@ -84,42 +80,11 @@ impl WakeWords {
         most_waiting: usize,
         aliases: &BTreeMap<String, String>,
     ) -> Result<Self> {
-        if models.is_empty() {
-            return Err(Error::new(ErrorKind::Settings, "there is no wake word to serve")
-                .expected("at least one model"));
-        }
-        let (aliased, told) = (BTreeMap::new(), Mutex::default());
-        let mut words = Self {
-            words: Vec::new(),
-            spotter,
-            most_waiting,
-            aliases: aliased,
-            told,
-            numbers: Numbers::default(),
-        };
-        for model in models {
-            let name = model.manifest().wake_word.clone();
-            if words.find_exactly(&normalised(&name)).is_some() {
-                return Err(Error::new(ErrorKind::Settings, "two models have one wake word")
-                    .expected("a wake word for each model")
-                    .found(format!("{name:?} twice"))
-                    .hint("leave one of the two models out"));
-            }
-            let index = words.words.len();
-            words.words.push(Word::new(index, normalised(&name), model, spotter)?);
-        }
-        for (alias, name) in aliases {
-            let index = words.find(name).ok_or_else(|| {
-                Error::new(
-                    ErrorKind::Settings,
-                    format!("wyoming.upstream_names.{alias} is refused"),
-                )
-                .expected(format!("one of {}", words.names().join(", ")))
-                .found(format!("{name:?}"))
-            })?;
-            words.aliases.insert(normalised(alias), index);
-        }
-        Ok(words)
+        let names = Names::new(&models, aliases)?;
+        let load = |(index, model)| Word::new(index, model, spotter);
+        let words = models.into_iter().enumerate().map(load).collect::<Result<_>>()?;
+        let (told, numbers) = (Mutex::default(), Numbers::default());
+        Ok(Self { words, names, spotter, most_waiting, told, numbers })
     }
 
     /// The same words, their activations numbered by `numbers`.
@@ -143,20 +108,9 @@ impl WakeWords {
         (0..self.words.len()).map(|word| Chosen { word, name: None }).collect()
     }
 
-    /// Which word `name` means: case, `_` and `-`, a version at its end and a model file's folder
-    /// and ending don't matter. Where no word has it with its `hey` or `okay`, the one without
-    /// is meant: other engines have `hey_jarvis` alone.
+    /// Which word `name` means.
     pub(super) fn find(&self, name: &str) -> Option<usize> {
-        let key = normalised(name);
-        self.find_exactly(&key).or_else(|| {
-            let bare = GREETINGS.iter().find_map(|greeting| key.strip_prefix(greeting))?;
-            self.find_exactly(bare)
-        })
-    }
-
-    fn find_exactly(&self, key: &str) -> Option<usize> {
-        let alias = self.aliases.get(key).copied();
-        alias.or_else(|| self.words.iter().position(|word| word.key == key))
+        self.names.find(name)
     }
 
     /// Says in the log that nobody serves `name`, once for each name.
@@ -231,23 +185,6 @@ impl WakeWords {
     }
 }
 
-/// `name` in the one form in which names are compared.
-fn normalised(name: &str) -> String {
-    let file = name.rsplit(['/', '\\']).next().unwrap_or(name);
-    let stem = [".tflite", ".onnx"].iter().find_map(|end| file.strip_suffix(end)).unwrap_or(file);
-    let spaced = stem.to_lowercase().replace(['_', '-'], " ");
-    let words = spaced.split_whitespace().map(|word| if word == "okay" { "ok" } else { word });
-    let spaced = words.collect::<Vec<_>>().join(" ");
-    let is_version = |text: &str| {
-        text.chars().next().is_some_and(|c| c.is_ascii_digit())
-            && text.chars().all(|c| c.is_ascii_digit() || c == '.')
-    };
-    match spaced.rsplit_once(" v") {
-        Some((rest, version)) if is_version(version) => rest.to_owned(),
-        _ => spaced,
-    }
-}
-
 /// A pipeline on loan, and which word it listens for.
 pub(super) struct Lease {
     pub(super) word: usize,
@@ -283,48 +220,6 @@ mod tests {
     }
 
     #[test]
-    fn the_same_word_goes_by_many_names() {
-        let words = words();
-        for name in [
-            "alexa",
-            "Alexa",
-            "ALEXA_v0.1",
-            "alexa-v2",
-            "alexa v1.0.3",
-            "/models/alexa_v0.1.tflite",
-            "alexa.onnx",
-            "computer",
-            "computer_v7.tflite",
-        ] {
-            assert_eq!(words.find(name), Some(0), "{name}");
-        }
-        for name in
-            ["alex", "", "alexa_vx", "alexa v", "hi alexa", "heyalexa", "v1", "alexa1", "hey"]
-        {
-            assert_eq!(words.find(name), None, "{name}");
-        }
-    }
-
-    #[test]
-    fn a_greeting_counts_only_where_a_word_has_it() {
-        let model = || Model::embedded().unwrap();
-        let words = |wake_words: &[&str]| {
-            let named = wake_words.iter().map(|name| model().named(name)).collect();
-            WakeWords::new(named, true, 1, &BTreeMap::new()).unwrap()
-        };
-        let one = words(&["jarvis"]);
-        for name in ["jarvis", "hey_jarvis", "hey jarvis", "hey_jarvis_v0.1", "Okay Jarvis"] {
-            assert_eq!(one.find(name), Some(0), "{name}");
-        }
-        let both = words(&["jarvis", "hey jarvis", "okay nabu"]);
-        assert_eq!((both.find("jarvis"), both.find("hey_jarvis_v0.1")), (Some(0), Some(1)));
-        for name in ["okay_nabu", "ok_nabu_v0.1", "OK Nabu", "okay nabu"] {
-            assert_eq!(both.find(name), Some(2), "{name}");
-        }
-        assert_eq!(both.find("nabu"), None, "it was not asked for what is served");
-    }
-
-    #[test]
     fn a_pipeline_comes_back_as_new() {
         let words = words();
         let mut lease = words.lease(0).unwrap();
@@ -351,24 +246,5 @@ mod tests {
         assert_eq!(found, 1);
         words.give_back(old);
         assert_eq!(lock(&words.words[0].waiting).len(), 0, "what rests on the old one is dropped");
-    }
-
-    #[test]
-    fn no_word_one_word_twice_and_an_alias_for_none_are_refused() {
-        let model = || Model::embedded().unwrap();
-        let none = BTreeMap::new();
-        for (models, aliases, message) in [
-            (vec![], none.clone(), "there is no wake word to serve"),
-            (vec![model(), model()], none, "two models have one wake word"),
-            (
-                vec![model()],
-                BTreeMap::from([("x".to_owned(), "y".to_owned())]),
-                "wyoming.upstream_names.x is refused: expected one of alexa, found \"y\"",
-            ),
-        ] {
-            let error = WakeWords::new(models, true, 3, &aliases).err().unwrap();
-            assert_eq!(error.kind(), ErrorKind::Settings);
-            assert!(error.to_string().starts_with(message), "{error}");
-        }
     }
 }
