@@ -130,7 +130,9 @@ fn a_run_goes_on_only_as_it_was_begun() {
     let base = ["score", "--model", "tiny", "--output", "out.csv", "--manifest", "m.jsonl"];
     let beside = run_in(folder, &[&base[..], &["--activations", "--resume"]].concat());
     assert_eq!(beside.status.code(), Some(2));
-    assert!(stderr(&beside).contains("no other run with this output"), "{beside:?}");
+    let said =
+        "expected no other run with this output, found another wakegate that is writing there";
+    assert!(stderr(&beside).contains(said), "{beside:?}");
     child.kill().unwrap();
     child.wait().unwrap();
     let journal = fs::read(folder.join("out.csv.journal")).unwrap();

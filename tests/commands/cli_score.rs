@@ -254,6 +254,31 @@ fn what_cannot_run_exits_with_2() {
 }
 
 #[test]
+fn what_would_change_nothing_is_refused() {
+    let folder = folder();
+    for (arguments, part) in [
+        (&["score", "-"][..], "hint: `wakegate listen --input -` judges raw samples from stdin"),
+        (&["score", "a.wav", "--key-file", "k"], "--key-file is refused: expected --queue DIR too"),
+        (
+            &["score", "a.wav", "--carry", "room"],
+            "--carry is refused: expected a manifest or an archive",
+        ),
+        (&["score", "a.wav", "--column", "path=file"], "--column is refused: expected a manifest"),
+        (&["score", "a.wav", "--root", "/"], "--root is refused: expected --list or --manifest"),
+        (&["listen", "--chunk-ms", "80"], "--input <FILE|->"),
+        (&["listen", "--wyoming-set", "channel=2"], "expected an address in wyoming.listen too"),
+        (
+            &["listen", "--wyoming", "tcp://127.0.0.1:0", "--upstream-lag-ms", "9"],
+            "expected an address in wyoming.upstream too",
+        ),
+    ] {
+        let output = run_in(folder.path(), arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {output:?}");
+        assert!(stderr(&output).contains(part), "{arguments:?}: {}", stderr(&output));
+    }
+}
+
+#[test]
 fn a_package_can_be_checked_and_shown() {
     let folder = folder();
     let check = run_in(folder.path(), &["model", "check", "tiny"]);

@@ -1,10 +1,10 @@
 //! Which recordings `score` is to take.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::config::Config;
 use clap::Args;
-use wakegate::Result;
+use wakegate::{Error, ErrorKind, Result};
 use wakegate_lab::corpus::{Choice, Columns, Corpus, Settings};
 use wakegate_lab::decode::Ffmpeg;
 
@@ -51,6 +51,13 @@ pub struct Inputs {
     ffmpeg: bool,
 }
 
+/// The error of an option that would change nothing.
+fn useless(option: &str, expected: &str) -> Error {
+    Error::new(ErrorKind::Settings, format!("{option} is refused"))
+        .expected(expected)
+        .found("paths alone")
+}
+
 impl Inputs {
     /// Finds the recordings, and refuses manifests that can't be.
     pub fn open(&self, config: &Config) -> Result<Corpus> {
@@ -62,10 +69,26 @@ impl Inputs {
             channel: self.channel,
             ffmpeg: self.hands_over(config).then(Ffmpeg::find).transpose()?,
         };
+        if self.paths.iter().any(|path| path == Path::new("-") && !path.exists()) {
+            return Err(Error::new(ErrorKind::Settings, "- is no recording")
+                .expected("recordings by their names")
+                .found("-")
+                .hint("`wakegate listen --input -` judges raw samples from stdin; --list - reads names"));
+        }
+        if self.root.is_some() && self.list.is_empty() && self.manifest.is_empty() {
+            return Err(useless("--root", "--list or --manifest, whose paths start there"));
+        }
         let mut corpus = Corpus::new(settings);
         self.paths.iter().for_each(|path| corpus.add_path(path));
         self.list.iter().try_for_each(|list| corpus.add_list(list))?;
         self.manifest.iter().try_for_each(|manifest| corpus.add_manifest(manifest))?;
+        if !corpus.has_columns() {
+            for (option, names) in [("--carry", &self.carry), ("--column", &self.column)] {
+                if !names.is_empty() {
+                    return Err(useless(option, "a manifest or an archive, which has columns"));
+                }
+            }
+        }
         Ok(corpus)
     }
 

@@ -48,7 +48,7 @@ pub struct InputOptions {
     #[arg(long, requires = "input")]
     pace: bool,
     /// Length of the chunks in milliseconds
-    #[arg(long, value_name = "N", default_value_t = 20.0)]
+    #[arg(long, value_name = "N", default_value_t = 20.0, requires = "input")]
     chunk_ms: f64,
 }
 

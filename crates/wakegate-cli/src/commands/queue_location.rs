@@ -35,6 +35,17 @@ impl QueueLocation {
         self.queue.is_some()
     }
 
+    /// Refuses a key without the queue that it would open.
+    #[cfg(feature = "corpora")]
+    pub fn key_needs_a_queue(&self) -> Result<()> {
+        if self.key_file.is_none() || self.names_a_queue() {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::Settings, "--key-file is refused")
+            .expected("--queue DIR too, whose key it is")
+            .found("no queue"))
+    }
+
     /// The settings file, where the command line names one.
     pub fn file(&self) -> Option<&Path> {
         self.config.as_deref()
@@ -67,9 +78,10 @@ impl QueueLocation {
         Ok(config)
     }
 
-    /// Says that nothing will be kept where a queue is named and the settings do not enable it.
+    /// Says that nothing will be kept where a queue or its key is named and the settings do not enable it.
     pub fn warn_if_off(&self, config: &Config) {
-        if self.names_a_queue() && !config.review.enabled {
+        let named = self.names_a_queue() || self.key_file.is_some();
+        if named && !config.review.enabled {
             let why = match self.file() {
                 Some(file) => format!("{} says `enabled = false`", file.display()),
                 None => "no settings file says `enabled = true`".to_owned(),

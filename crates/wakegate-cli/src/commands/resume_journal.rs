@@ -11,6 +11,7 @@ use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -202,9 +203,14 @@ fn json(value: &impl Serialize) -> Result<Vec<u8>> {
 /// Two runs into one file would make nonsense of it.
 fn lock(file: &File, path: &Path) -> Result<()> {
     flock(file, FlockOperation::NonBlockingLockExclusive).map_err(|error| {
-        Error::new(ErrorKind::Io, format!("cannot lock {}", path.display()))
-            .expected("no other run with this output")
-            .found(error.to_string())
+        let refused = Error::new(ErrorKind::Io, format!("cannot lock {}", path.display()))
+            .expected("no other run with this output");
+        match error {
+            Errno::WOULDBLOCK => refused
+                .found("another wakegate that is writing there")
+                .hint("wait for its end, or name another output"),
+            other => refused.found(other.to_string()),
+        }
     })
 }
 

@@ -70,6 +70,7 @@ impl Score {
     pub fn run(self) -> Result<Outcome> {
         let trigger = self.trigger_at.map(trigger_sample).transpose();
         trigger.map_err(|error| error.context("--trigger-at"))?;
+        self.place.key_needs_a_queue()?;
         if self.output.resumes() && self.place.names_a_queue() {
             return Err(Error::new(ErrorKind::Settings, "--resume can't be used with --queue")
                 .expected("a run that writes records alone")

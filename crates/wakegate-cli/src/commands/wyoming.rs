@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::config::{Config, WakeWord, refusal};
 use crate::daemon::Counters;
 use clap::Args;
-use wakegate::Result;
+use wakegate::{Error, ErrorKind, Result};
 
 use super::output;
 
@@ -53,6 +53,21 @@ impl WyomingOptions {
         settings.listen = self.listen.clone().or(settings.listen.take());
         settings.upstream = self.upstream.clone().or(settings.upstream.take());
         settings.upstream_lag_ms = self.upstream_lag_ms.unwrap_or(settings.upstream_lag_ms);
+        for (option, given, needed, is_there) in [
+            ("--wyoming-set", !self.wyoming_set.is_empty(), "listen", settings.listen.is_some()),
+            (
+                "--upstream-lag-ms",
+                self.upstream_lag_ms.is_some(),
+                "upstream",
+                settings.upstream.is_some(),
+            ),
+        ] {
+            if given && !is_there {
+                return Err(Error::new(ErrorKind::Settings, format!("{option} is refused"))
+                    .expected(format!("an address in wyoming.{needed} too"))
+                    .found("none"));
+            }
+        }
         let also = |model: &PathBuf| WakeWord { model: Some(model.clone()), ..WakeWord::default() };
         config.wake_word.extend(self.also_model.iter().map(also));
         Ok(())
