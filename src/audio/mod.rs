@@ -11,6 +11,7 @@
 mod capture;
 mod converter;
 pub mod downmix;
+mod evenness;
 mod foreign;
 pub mod header;
 mod input;

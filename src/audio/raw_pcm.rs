@@ -3,6 +3,7 @@
 use std::io::Read;
 
 use super::Source;
+use super::evenness::Evenness;
 use super::header::Look;
 use super::warning::Warning;
 use crate::error::{Error, ErrorKind, Result};
@@ -19,6 +20,7 @@ pub struct RawPcm<R> {
     buffer: Vec<u8>,
     /// Its first samples may have been handed out before it has seen enough.
     look: Look,
+    evenness: Evenness,
     /// The first byte of a sample whose second byte has not come yet.
     half: Option<u8>,
     ended: bool,
@@ -33,6 +35,7 @@ impl<R: Read + Send> RawPcm<R> {
             reader,
             buffer: vec![0; BUFFER_BYTES],
             look: Look::default(),
+            evenness: Evenness::default(),
             half: None,
             ended: false,
             failed: None,
@@ -74,6 +77,13 @@ impl<R: Read + Send> Source for RawPcm<R> {
             looked.inspect_err(|error| self.failed = Some(error.clone()))?;
             if got == 0 {
                 self.ended = true;
+                if self.evenness.is_data() {
+                    self.warnings.push(Warning::new(
+                        "no_sound",
+                        "every level is as frequent as every other, which no recording has: are they signed \
+                         16-bit little-endian samples?",
+                    ));
+                }
                 if self.half.take().is_some() {
                     self.warnings.push(Warning::new(
                         "partial_sample",
@@ -85,7 +95,9 @@ impl<R: Read + Send> Source for RawPcm<R> {
                 match self.half.take() {
                     None => self.half = Some(byte),
                     Some(low) => {
-                        out[written] = f32::from(i16::from_le_bytes([low, byte])) / 32_768.0;
+                        let sample = i16::from_le_bytes([low, byte]);
+                        self.evenness.take(sample);
+                        out[written] = f32::from(sample) / 32_768.0;
                         written += 1;
                     }
                 }

@@ -183,6 +183,29 @@ fn true_samples_are_never_taken_for_something_else() {
 }
 
 #[test]
+fn data_as_even_as_noise_of_full_scale_is_told() {
+    let mut state = 7_u32;
+    let mut next = move || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 16) as u16 as i16
+    };
+    let data: Vec<i16> = (0..20_000).map(|_| next()).collect();
+    let warned = |samples: &[i16]| {
+        let bytes: Vec<u8> = samples.iter().flat_map(|s| s.to_le_bytes()).collect();
+        let mut pipe = wakegate::audio::RawPcm::new(std::io::Cursor::new(bytes));
+        read_all(&mut pipe).unwrap();
+        codes(pipe.warnings()).into_iter().map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(warned(&data), ["no_sound"]);
+    let loud: Vec<i16> = data.iter().map(|&s| s / 2).collect();
+    let clipped: Vec<i16> = data.iter().map(|&s| s.saturating_mul(3)).collect();
+    let ramp: Vec<i16> = (0..20_000).map(|n: i32| (n * 13) as i16).collect();
+    for sound in [&loud[..], &clipped, &ramp, &[0; 20_000], &data[..1_000]] {
+        assert!(warned(sound).is_empty());
+    }
+}
+
+#[test]
 fn a_negative_sample_rate_is_refused() {
     let mut aiff = b"FORM\0\0\0\x3eAIFFCOMM\0\0\0\x12\0\x01\0\0\0\x08\0\x10".to_vec();
     // 16,000 as an extended number of 80 bits.

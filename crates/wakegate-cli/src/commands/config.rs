@@ -22,7 +22,8 @@ pub enum ConfigCommand {
         #[arg(long, value_name = "FILE")]
         config: Option<PathBuf>,
     },
-    /// Check a file, and the models and certificates that it names, as `listen` does at its start.
+    /// Check a file, and the models and certificates that it names, as `listen` does at its start;
+    /// what only the daemon's user may read, it looks at itself.
     /// Exit code: 0 it is taken, 2 it is refused, and why
     Check {
         /// The file

@@ -55,6 +55,30 @@ pub(super) fn options(settings: &Mqtt) -> Result<Option<MqttOptions>> {
     Ok(Some(options))
 }
 
+/// Looks at what the settings name, but for what one user alone may read: who checks them need not
+/// be who listens.
+///
+/// # Errors
+/// As [`options`].
+pub(super) fn check(settings: &Mqtt) -> Result<()> {
+    if settings.address()?.is_none() {
+        return Ok(());
+    }
+    #[cfg(feature = "tls")]
+    if settings.tls {
+        super::mqtt_tls::check(settings)?;
+    }
+    for (key, file) in [
+        ("mqtt.password_file", &settings.password_file),
+        ("mqtt.client_key_file", &settings.client_key_file),
+    ] {
+        if let Some(file) = file.as_deref().filter(|file| !file.try_exists().unwrap_or(true)) {
+            return Err(missing(file, key));
+        }
+    }
+    Ok(())
+}
+
 /// Who we are to the broker, which lets only one of a name in: the machine's name for who reads
 /// the broker's log, and chance, so that no other daemon, here or elsewhere, has the same.
 fn client_id() -> Result<String> {
@@ -89,14 +113,15 @@ fn password(settings: &Mqtt) -> Result<Vec<u8>> {
     Ok(text)
 }
 
+fn missing(path: &Path, key: &str) -> Error {
+    Error::new(ErrorKind::Io, format!("cannot read {}", path.display()))
+        .expected(format!("a file, by {key}"))
+        .found("no such file")
+}
+
 /// What is in a file that nobody else may read.
 pub(super) fn secret(path: &Path, key: &str) -> Result<Vec<u8>> {
-    let missing = || {
-        Error::new(ErrorKind::Io, format!("cannot read {}", path.display()))
-            .expected(format!("a file, by {key}"))
-            .found("no such file")
-    };
-    let file = open_secret(path, key)?.ok_or_else(missing)?;
+    let file = open_secret(path, key)?.ok_or_else(|| missing(path, key))?;
     let mut text = Vec::new();
     file.take(MOST_BYTES).read_to_end(&mut text).map_err(|e| Error::io("read", path, &e))?;
     Ok(text)

@@ -16,6 +16,36 @@ use wakegate::{Error, ErrorKind, Result};
 
 /// Whom to believe, and our own certificate if there is one.
 pub(super) fn client(settings: &Mqtt) -> Result<ClientConfig> {
+    let roots = roots(settings)?;
+    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|e| Error::new(ErrorKind::Settings, "cannot set up TLS").found(e.to_string()))?
+        .with_root_certificates(roots);
+    let (Some(certificate), Some(key)) = (&settings.client_certificate, &settings.client_key_file)
+    else {
+        return Ok(builder.with_no_client_auth());
+    };
+    let chain = certificates(certificate, "mqtt.client_certificate")?;
+    let text = secret(key, "mqtt.client_key_file")?;
+    let private = PrivateKeyDer::from_pem_slice(&text).map_err(|e| {
+        refused("mqtt.client_key_file", key).expected("a private key in PEM").found(e.to_string())
+    })?;
+    builder.with_client_auth_cert(chain, private).map_err(|e| {
+        refused("mqtt.client_certificate", certificate)
+            .expected("the certificate of mqtt.client_key_file")
+            .found(e.to_string())
+    })
+}
+
+/// Looks at all certificates that the settings name.
+pub(super) fn check(settings: &Mqtt) -> Result<()> {
+    roots(settings)?;
+    let own = settings.client_certificate.as_deref();
+    own.map_or(Ok(()), |file| certificates(file, "mqtt.client_certificate").map(drop))
+}
+
+/// The authorities that are believed.
+fn roots(settings: &Mqtt) -> Result<RootCertStore> {
     let mut roots = RootCertStore::empty();
     if let Some(file) = &settings.ca_file {
         for certificate in certificates(file, "mqtt.ca_file")? {
@@ -35,24 +65,7 @@ pub(super) fn client(settings: &Mqtt) -> Result<ClientConfig> {
                 .hint("mqtt.ca_file names your own authority; Debian's package ca-certificates brings the public ones"));
         }
     }
-    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|e| Error::new(ErrorKind::Settings, "cannot set up TLS").found(e.to_string()))?
-        .with_root_certificates(roots);
-    let (Some(certificate), Some(key)) = (&settings.client_certificate, &settings.client_key_file)
-    else {
-        return Ok(builder.with_no_client_auth());
-    };
-    let chain = certificates(certificate, "mqtt.client_certificate")?;
-    let text = secret(key, "mqtt.client_key_file")?;
-    let private = PrivateKeyDer::from_pem_slice(&text).map_err(|e| {
-        refused("mqtt.client_key_file", key).expected("a private key in PEM").found(e.to_string())
-    })?;
-    builder.with_client_auth_cert(chain, private).map_err(|e| {
-        refused("mqtt.client_certificate", certificate)
-            .expected("the certificate of mqtt.client_key_file")
-            .found(e.to_string())
-    })
+    Ok(roots)
 }
 
 /// The certificates of a PEM file, at least one.

@@ -15,7 +15,8 @@ use wakegate::audio::{Input, Pipe, SAMPLE_RATE};
 use wakegate::model::Model;
 
 /// Refuses a configuration that a daemon would not start with: what a check of the settings says is
-/// what a start and a reload say, as all three go through here.
+/// what a start and a reload say, as all three go through here. What only the daemon's own user may
+/// read is left to the daemon.
 ///
 /// # Errors
 /// As [`Config::fits_together`]; of the models, and of what the broker's connection needs.
@@ -26,7 +27,7 @@ pub fn check(config: &Config) -> Result<()> {
 /// The models, with the thresholds of the configuration, which is checked with them.
 pub fn models(config: &Config) -> Result<Vec<Model>> {
     config.fits_together()?;
-    mqtt_connection::options(&config.mqtt)?;
+    mqtt_connection::check(&config.mqtt)?;
     let open = |word: &WakeWord| {
         let model = word.model.as_deref().map_or_else(Model::embedded, Model::open)?;
         word.applied(model)
