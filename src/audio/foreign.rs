@@ -18,9 +18,12 @@ const SHARE: usize = 20;
 /// Least orders of magnitude (by powers of two) among them: a made tone has one or two.
 const MAGNITUDES: u32 = 4;
 
+/// A name, and what tells whether bytes are of it.
+type Rule = (&'static str, fn(&[u8]) -> bool);
+
 /// The name of what `bytes`, the first of a stream, are instead of signed 16-bit samples.
 pub(super) fn form(bytes: &[u8]) -> Option<&'static str> {
-    let rules: [(&str, fn(&[u8]) -> bool); 7] = [
+    let rules: [Rule; 7] = [
         ("tar", is_tar),
         ("MP3", |bytes| is_chain(bytes, mpeg_frame)),
         ("ADTS", |bytes| is_chain(bytes, adts_frame)),
