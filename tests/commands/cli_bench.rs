@@ -192,9 +192,28 @@ fn a_limit_that_is_not_kept_is_an_exit_code() {
     let output = with("[process]\nfirst_verdict_ms = 1e9\n");
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(printed(&output)["budget"][0]["found"], Value::Null);
-    let output = with("[stage.hop]\np51_us = 0\n");
-    assert_eq!(output.status.code(), Some(2));
-    assert!(stderr(&output).starts_with("error: limits.toml: cannot read the budget: line 2: "));
+    assert!(stderr(&output).contains(
+        "warning: process.first_verdict_ms was not measured: start fresh processes, with --starts 5"
+    ));
+}
+
+#[test]
+fn a_misspelt_limit_has_its_line_and_a_suggestion() {
+    let folder = folder();
+    for (limits, place, meant) in [
+        ("[stage.hop]\np51_us = 0\n", "line 2: unknown key p51_us: ", "p50_us"),
+        ("\n[stage.verifyer]\np50_us = 1\n", "line 2: unknown value verifyer: ", "verifier"),
+        ("[proces]\nrtf = 1\n", "line 1: unknown key proces: ", "process"),
+        ("[process]\nsteady_mb = 1\n", "line 2: unknown key steady_mb: ", "steady_rss_mb"),
+    ] {
+        fs::write(folder.path().join("limits.toml"), limits).unwrap();
+        let output = bench(folder.path(), &["--budget", "limits.toml"]);
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        let stderr = stderr(&output);
+        assert!(stderr.starts_with(&format!("error: limits.toml: {place}")), "{stderr}");
+        assert!(stderr.contains(&format!("(hint: did you mean {meant}?)")), "{stderr}");
+        assert!(output.stdout.is_empty(), "{output:?}");
+    }
 }
 
 #[test]

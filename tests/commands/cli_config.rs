@@ -47,7 +47,13 @@ fn what_is_refused_says_where_and_what_was_meant() {
         ),
         (
             "[log]\nlevel = \"loud\"\n",
-            "line 2: expected one of error, warn, info, debug, found loud (hint: `wakegate config print` shows every key with its unit and range)",
+            "line 2: unknown value loud: expected error, warn, info, debug, found loud \
+             (hint: `wakegate config print` shows every key with its unit and range)",
+        ),
+        (
+            "[log]\nlevel = \"warning\"\n",
+            "line 2: unknown value warning: expected error, warn, info, debug, found warning \
+             (hint: did you mean warn?)",
         ),
         (
             "[audio]\nring_s = \"long\"\n",

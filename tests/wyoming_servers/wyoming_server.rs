@@ -314,7 +314,7 @@ fn what_can_not_be_served_is_refused_before_it_starts() {
         // As a shell hands it over, without quotes.
         (
             vec!["--wyoming", "tcp://127.0.0.1:0", "--wyoming-set", "detect=words"],
-            "expected word or verdict, found words",
+            "unknown value words: expected word, verdict, found words (hint: did you mean word?)",
         ),
     ] {
         let output = wakegate().arg("listen").args(&arguments).output().unwrap();

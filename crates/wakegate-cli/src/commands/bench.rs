@@ -22,6 +22,7 @@ use wakegate_lab::bench::{
 use super::output;
 use super::output::JsonLines;
 use super::{OneModel, Outcome};
+use crate::config::refusal;
 
 /// Measure what the pipeline costs on this device, and how late its verdicts are
 ///
@@ -150,6 +151,9 @@ impl Bench {
         for warning in &report.warnings {
             output::warning(&warning.what, &warning.remedy);
         }
+        for (check, remedy) in checks.iter().flatten().filter_map(|c| Some((c, c.remedy()?))) {
+            output::warning(&format!("{} was not measured", check.key), remedy);
+        }
         if let Some(path) = &keep {
             baseline::save(path, &report)?;
         }
@@ -245,7 +249,12 @@ impl Bench {
 
 fn read_budget(path: &Path) -> Result<Budget> {
     let text = fs::read_to_string(path).map_err(|error| Error::io("read", path, &error))?;
-    Budget::parse(&text).map_err(|error| error.context(path.display()))
+    let keys = "benches/README.md has all limits";
+    let budget: Result<Budget> =
+        toml::from_str(&text).map_err(|error| refusal(&error, &text, keys));
+    budget
+        .and_then(|budget| budget.validate().map(|()| budget))
+        .map_err(|error| error.context(path.display()))
 }
 
 /// A stage by its name.

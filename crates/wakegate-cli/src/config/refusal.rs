@@ -13,7 +13,7 @@ pub(crate) fn refusal(error: &toml::de::Error, text: &str, keys: &str) -> Error 
         before.matches('\n').count() + 1
     });
     let place = line.map_or_else(|| "the settings".to_owned(), |line| format!("line {line}"));
-    let Some((unknown, known)) = unknown_key(&message) else {
+    let Some(Unknown { what, unknown, known }) = Unknown::of(&message) else {
         let refused = Error::new(ErrorKind::Settings, place);
         let Some((expected, found)) = mismatch(&message) else {
             return refused.found(message).hint(keys);
@@ -26,14 +26,14 @@ pub(crate) fn refusal(error: &toml::de::Error, text: &str, keys: &str) -> Error 
     };
     let nearest = known
         .iter()
-        .map(|key| (strsim::jaro_winkler(unknown, key), key))
+        .map(|name| (strsim::jaro_winkler(unknown, name), name))
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .filter(|(similarity, _)| *similarity >= SIMILAR);
     let hint = match nearest {
-        Some((_, key)) => format!("did you mean {key}?"),
+        Some((_, name)) => format!("did you mean {name}?"),
         None => keys.to_owned(),
     };
-    Error::new(ErrorKind::Settings, format!("{place}: unknown key {unknown}"))
+    Error::new(ErrorKind::Settings, format!("{place}: unknown {what} {unknown}"))
         .expected(known.join(", "))
         .found(unknown)
         .hint(hint)
@@ -41,10 +41,6 @@ pub(crate) fn refusal(error: &toml::de::Error, text: &str, keys: &str) -> Error 
 
 /// What was expected and what was found, in plain words, where a value has another form than its key.
 fn mismatch(message: &str) -> Option<(String, String)> {
-    if let Some(rest) = message.strip_prefix("unknown variant ") {
-        let (found, expected) = rest.split_once(", expected ")?;
-        return Some((expected.replace('`', ""), found.replace('`', "")));
-    }
     if message.starts_with("invalid socket address") {
         return Some((form("socket address"), "another text".to_owned()));
     }
@@ -88,10 +84,21 @@ fn value(shown: &str) -> String {
     }
 }
 
-/// The unknown key, and the known ones, of serde's message.
-fn unknown_key(message: &str) -> Option<(&str, Vec<&str>)> {
-    let rest = message.strip_prefix("unknown field ")?;
-    let mut quoted = rest.split('`').skip(1).step_by(2);
-    let unknown = quoted.next()?;
-    Some((unknown, quoted.collect()))
+/// A name that is none of those which may stand there.
+struct Unknown<'a> {
+    what: &'static str,
+    unknown: &'a str,
+    known: Vec<&'a str>,
+}
+
+impl<'a> Unknown<'a> {
+    /// What serde's message says of it, if it is about a name.
+    fn of(message: &'a str) -> Option<Self> {
+        let kinds = [("unknown field ", "key"), ("unknown variant ", "value")];
+        let (rest, what) =
+            kinds.iter().find_map(|(begin, what)| Some((message.strip_prefix(begin)?, *what)))?;
+        let mut quoted = rest.split('`').skip(1).step_by(2);
+        let unknown = quoted.next()?;
+        Some(Self { what, unknown, known: quoted.collect() })
+    }
 }

@@ -216,9 +216,25 @@ pub fn print_budget(checks: &[Check]) -> Result<()> {
     line(format_args!(""))?;
     for check in checks {
         let Check { key, limit, found } = check;
-        let found = found.map_or("not measured".to_owned(), |found| format!("{found:.3}"));
+        let found = found.map_or("not measured".to_owned(), significant);
         let (style, word) = if check.is_kept() { (GOOD, "ok  ") } else { (BAD, "OVER") };
         line(format_args!("{style}{word}{style:#}  {key}: {found}, at most {limit}"))?;
     }
     Ok(())
+}
+
+/// Three decimals, and three digits of what is smaller than 1: RTFs are.
+fn significant(value: f64) -> String {
+    let zeros = if value > 0.0 && value < 1.0 { -value.log10().floor() as usize - 1 } else { 0 };
+    let decimals = zeros.min(9) + 3;
+    format!("{value:.decimals$}")
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn small_figures_keep_their_digits() {
+        let shown = [0.0, 1_234.567_8, 0.5, 0.000_512_34].map(super::significant);
+        assert_eq!(shown, ["0.000", "1234.568", "0.500", "0.000512"]);
+    }
 }
