@@ -12,7 +12,8 @@ Run it as root, from anywhere. A second run goes on from what DIR holds. --run g
 for instance bash, in the tree where all this happens; ARM programs just run there.
 
   --work DIR   folder for the two Debian trees, the crates and the builds [default: target/arm]
-  --no-tests   build only
+  --no-tests   build only, in the release's own profile, whose last step is slow; with tests a
+               quicker one is taken
   --deb        also make the Debian package, install it in a tree of the processor's own, and judge
                the recordings of data/ there
   --stale      take a Debian mirror whose signed lists are past their date (they stay verified)
@@ -156,15 +157,22 @@ settings() { # PROCESSOR
     export "CARGO_TARGET_${upper^^}_LINKER=$gnu-gcc"
     export PKG_CONFIG_ALLOW_CROSS=1 PKG_CONFIG_LIBDIR=/usr/lib/$gnu/pkgconfig
     export CARGO_HTTP_CAINFO=/etc/ssl/certs/ca-certificates.crt
-    # The release profile without its slow last step, as some 50 test programs are linked.
-    export CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16
-    export CARGO_PROFILE_RELEASE_OPT_LEVEL=1
+    if [ "$with_tests" = yes ]; then
+        # The release profile without its slow last step, as some 50 test programs are linked.
+        export CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16
+        export CARGO_PROFILE_RELEASE_OPT_LEVEL=1
+    fi
     unset RUSTC RUSTFLAGS ORT_DYLIB_PATH
 }
 
-# cargo [--config SETTING]... COMMAND..., with the profile of all that is built here. Settings come
+# cargo [--config SETTING]... COMMAND..., with the profile of all that is built here: that of the
+# release where nothing is tested, as that is what people get. Settings come
 # before the command: those after it would not be added to the others but replace them.
 compile() {
+    if [ "$with_tests" = no ]; then
+        cargo "$@"
+        return
+    fi
     local fast=(--config 'profile.release.package."*".opt-level=1') name
     for name in "${FAST[@]}"; do fast+=(--config "profile.release.package.$name.opt-level=3"); done
     cargo "${fast[@]}" "$@"
@@ -258,14 +266,17 @@ inside() {
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 # For this script's other half too.
-export stale=${stale:-no}
+export stale=${stale:-no} with_tests=${with_tests:-yes}
 if [ "${1:-}" = --inside ]; then
     shift
     inside "$@"
     exit
 fi
 
-work=$root/target/arm with_tests=yes deb=no processors=() command=()
+# The tree has no git.
+WAKEGATE_COMMIT=${WAKEGATE_COMMIT:-$(git -C "$root" describe --always --dirty '--exclude=*' || echo unknown)}
+export WAKEGATE_COMMIT
+work=$root/target/arm deb=no processors=() command=()
 while [ $# -gt 0 ]; do
     case $1 in
     --work) work=$2; shift ;;
