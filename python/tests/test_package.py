@@ -2,8 +2,10 @@
 
 import copy
 import dataclasses
+import doctest
 import os
 import pickle
+import re
 import subprocess
 import sys
 import threading
@@ -15,6 +17,24 @@ import pytest
 from conftest import ROOT, run
 
 import wakegate
+
+
+class Rounded(doctest.OutputChecker):
+    """Scores of another processor may differ in the last digits."""
+
+    def check_output(self, want, got, optionflags):
+        want, got = (re.sub(r"\d\.\d{5,}", lambda found: f"{float(found[0]):.4f}", text) for text in (want, got))
+        return super().check_output(want, got, optionflags)
+
+
+def test_the_manuals_lines_print_what_it_says(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    blocks = re.findall(r"```pycon\n(.*?)```", (ROOT / "python" / "README.md").read_text(), re.S)
+    session = doctest.DocTestParser().get_doctest("\n\n".join(blocks), {}, "README.md", None, 0)
+    assert len(session.examples) > 5
+    said = []
+    doctest.DocTestRunner(checker=Rounded()).run(session, out=said.append)
+    assert not said, "".join(said)
 
 
 def test_errors_say_what_was_expected(tmp_path):
