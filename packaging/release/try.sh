@@ -17,9 +17,16 @@ clean() { # NAME PACKAGE,... ; a Debian of these packages alone, with data/ in /
 }
 
 inside() { # COMMAND; in the tree, with a network for pip alone
-    local net=(--unshare-net)
-    [ "${network:-no}" = no ] || net=(--ro-bind /etc/resolv.conf /etc/resolv.conf)
-    bwrap --unshare-pid --unshare-ipc "${net[@]}" --bind "$tree" / --proc /proc --dev /dev --tmpfs /tmp --clearenv \
+    local net=(--unshare-net) file
+    if [ "${network:-no}" = yes ]; then
+        net=()
+        # This machine's way out, behind a proxy with a certificate of its own too.
+        for file in /etc/resolv.conf /etc/hosts /etc/ssl/certs/ca-certificates.crt; do
+            [ ! -e "$file" ] || net+=(--ro-bind "$(readlink -f "$file")" "$file")
+        done
+    fi
+    # Its own files lie over those of the tree, so they come after it.
+    bwrap --unshare-pid --unshare-ipc --bind "$tree" / "${net[@]}" --proc /proc --dev /dev --tmpfs /tmp --clearenv \
         --setenv PATH /usr/sbin:/usr/bin:/sbin:/bin --setenv HOME /root --uid 0 --gid 0 --chdir /srv /bin/sh -exc "$1"
 }
 
@@ -72,11 +79,15 @@ END
         clean wheel python3-venv,ca-certificates
         cp "$file" "$tree/srv/"
         network=yes inside "python3 -m venv venv
-            venv/bin/pip install -q $(basename "$file")
+            PIP_CERT=/etc/ssl/certs/ca-certificates.crt venv/bin/pip install -q $(basename "$file")
             venv/bin/python -c 'import wakegate; print(wakegate.Gate.load().score_file(\"data/alexa_lights.flac\"))'"
         ;;
     *.image.tar) packaging/container/test.sh "$file" ;;
     *) fail "expected .deb, .tar.gz, .whl or .image.tar, found $file" ;;
     esac
+    # Where the sources lay on this machine is nobody's business.
+    if [ -d "${tree:-}" ] && grep -rIlF --exclude-dir=proc -e "file://$root/" -e "file://$root#" "$tree"; then
+        fail "expected no path of this machine in what was installed"
+    fi
     rm -rf "${tree:-/nonexistent}"
 done
