@@ -138,6 +138,13 @@ def test_a_leak_is_deleted_counted_and_shown(host, visit):
     page.locator("#to-overview").click()
     expect(page.locator("#tiles")).to_contain_text("of 1 reviewed")
     expect(page.locator("#plots figure")).to_have_count(4)
+    # One of one: the interval ends at 100 %, where the scale does.
+    expect(page.locator("#plots")).to_contain_text("95\u00a0% interval.")
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.locator("#wipe").click()
+    keep, away = page.locator("#wipe-no").bounding_box(), page.locator("#wipe-yes").bounding_box()
+    assert keep["height"] < 48 and abs(keep["height"] - away["height"]) < 4, "an answer takes two lines"
+    page.locator("#wipe-no").click()
 
 
 def test_the_overview_shows_every_figure_also_as_a_table(host, visit):
@@ -330,6 +337,11 @@ def test_everything_lies_on_one_time_axis_and_nothing_over_the_caption(host, vis
         assert abs(seek["x"] + 8 - lanes["x"]) < 1.5 and abs(seek["width"] - 16 - lanes["width"]) < 1.5, width
         caption, word = page.locator("#trace-name").bounding_box(), page.locator("#word").bounding_box()
         assert caption["y"] >= word["y"] + word["height"], width
+        # Whole, and the word's edges go through neither of them.
+        expect(page.locator("#trace-name")).to_contain_text("dashed: its threshold")
+        assert page.evaluate("(({scrollWidth: all, clientWidth: shown}) => all <= shown)(document.getElementById('trace-name'))"), width
+        name = page.locator("#word-name").bounding_box()
+        assert name["y"] + name["height"] <= word["y"] + 0.5, width
     page.locator("#seek").fill("1.5")
     head, lanes = page.locator("#head").bounding_box(), page.locator("#wave").bounding_box()
     length = float(page.locator("#seek").get_attribute("max"))

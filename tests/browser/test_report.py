@@ -142,7 +142,13 @@ def test_every_plot_has_a_name(opened):
     names = page.evaluate("[...document.querySelectorAll('svg.plot')].map((e) => e.getAttribute('aria-label'))")
     # The fourth would be empty, and a sentence stands there instead.
     assert len(set(names)) == len(names) == 3 and all(names)
-    assert page.get_by_text("There is no false accept to show.").count() == 1
+    nothing = page.get_by_text("There is no false accept to show.")
+    assert nothing.count() == 1
+    for width in WIDTHS.values():
+        page.set_viewport_size({"width": width, "height": 900})
+        left = "(e) => e.getBoundingClientRect().x + parseFloat(getComputedStyle(e).paddingLeft)"
+        caption = page.locator("figure", has_text="There is no false accept").locator("figcaption")
+        assert nothing.evaluate(left) == pytest.approx(caption.evaluate(left), abs=0.5), width
     assert page.locator("h1").inner_text() == "alexa-1 beside other-2: misses and false accepts"
 
 

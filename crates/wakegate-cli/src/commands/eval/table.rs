@@ -99,7 +99,10 @@ pub fn head(answer: &Answer) -> [String; 2] {
             counted(figures.negatives_accepted.n, "negative"),
             output::counted(answer.recordings, "recording"),
             hours(figures.false_accepts.hours),
-            output::counted(answer.speakers, "speaker"),
+            match answer.speakers {
+                0 => "no speaker named".to_owned(),
+                speakers => output::counted(speakers, "speaker"),
+            },
         ),
         format!("events: {}; accepted where {}", answer.events, answer.accepted),
     ]

@@ -135,12 +135,15 @@ function columns(label, width, days, stacks) {
   return svg;
 }
 
-/** Share of leaks up to each day, with its exact interval and the certified bound. */
-function course(label, width, days, points, bound) {
-  const shown = points.filter((point) => point.reviewed > 0);
-  // The first few clips say little: the scale is that of what is known now, the rest is cut off.
+/** Top of the leaks' scale. The first few clips say little: it is that of what is known now, the rest is cut off. */
+function leaksTop(shown, bound) {
   const latest = shown.at(-1)?.high ?? 0;
-  const top = Math.min(1, ceiling(Math.max(1.5 * latest, 1.5 * (bound ?? 0), 0.001)));
+  return Math.min(1, ceiling(Math.max(1.5 * latest, 1.5 * (bound ?? 0), 0.001)));
+}
+
+/** Share of leaks up to each day, with its exact interval and the certified bound. */
+function course(label, width, days, shown, bound) {
+  const top = leaksTop(shown, bound);
   const { svg, y: place_of, slot } = frame(label, width, top, days, percent);
   const y = (value) => place_of(Math.min(value, top));
   const place = new Map(days.map((day, i) => [day.date, LEFT + slot * (i + 0.5)]));
@@ -191,7 +194,7 @@ export function show(data, { tiles, plots, span }) {
   const [bound, why] = certified(data.certificate);
   tiles.replaceChildren(
     tile("Stopped", String(total), "activations, wiped before anyone heard them."),
-    tile("Queued", String(data.queued), `Kept for ${Number(data.retention_days.toFixed(2))} days at most; ${data.daily_cap} a day.`),
+    tile("Queued", String(data.queued), `Kept for ${Number(data.retention_days.toFixed(2))} days at most; up to ${data.daily_cap.toLocaleString("en")} a day.`),
     tile("Reviewed", String(data.reviewed), "clips that a person has labelled."),
     tile("Leaks", String(data.leaks), interval(data), data.leaks > 0),
     tile("Certified", bound, why));
@@ -209,6 +212,10 @@ export function show(data, { tiles, plots, span }) {
   const sum = (key) => days.reduce((total, day) => total + day[key], 0);
   const names = [...named.map(reasonName), ...(rest.length ? ["other reasons"] : [])];
 
+  const known = data.course.filter((point) => point.reviewed > 0);
+  const upper = data.certificate?.upper;
+  const cut = known.some((point) => point.high > leaksTop(known, upper)) ? ", cut off at the top" : "";
+
   plots.replaceChildren(
     plot("Queued", "Clips stored, by day.", sum("stored") > 0,
       columns(`Clips stored by day, ${sum("stored")} in ${days.length} days`, half, days, days.map((d) => [d.stored])),
@@ -216,10 +223,10 @@ export function show(data, { tiles, plots, span }) {
     plot("Reviewed", "Clips labelled, by day.", sum("reviewed") > 0,
       columns(`Clips labelled by day, ${sum("reviewed")} in ${days.length} days`, half, days, days.map((d) => [d.reviewed])),
       [table(["Day", "Reviewed", "Leaks"], days.map((d) => [short(d.date), d.reviewed, d.leaks]))]),
-    plot("Leaks", "Share of all clips reviewed up to the day that were accidental. The band is the exact 95\u00a0% interval, cut off at the top.", data.reviewed > 0,
-      course(`Share of leaks: ${interval(data)}`, whole, days, data.course, data.certificate?.upper),
+    plot("Leaks", `Share of all clips reviewed up to the day that were accidental. The band is the exact 95\u00a0% interval${cut}.`, data.reviewed > 0,
+      course(`Share of leaks: ${interval(data)}`, whole, days, known, upper),
       [...(data.certificate ? [legend([["c1", "certified bound (dashed)"]])] : []),
-        table(["Up to", "Reviewed", "Leaks", "Share", "From", "To"], data.course.filter((p) => p.reviewed > 0).map((p) =>
+        table(["Up to", "Reviewed", "Leaks", "Share", "From", "To"], known.map((p) =>
           [short(p.date), p.reviewed, p.leaks, percent(p.leaks / p.reviewed), percent(p.low), percent(p.high)]))], true),
     plot("Stopped", "Activations whose audio was wiped, by day and reason. Nobody heard them.", total > 0,
       columns(`Activations stopped by day and reason, ${total} in all`, whole, days, days.map(parts)),

@@ -229,7 +229,7 @@ async function undo() {
 function traceName(spotter, clip) {
   if (!spotter) return [`No curve: ${clip.model} is not installed here`];
   if (spotter.differs) return [element("b", {}, `Not as heard: ${spotter.model} was changed since`)];
-  return [`Posterior over time, computed now by ${spotter.model}`, element("i", {}, "; dashed: its threshold")];
+  return [`Posterior over time, computed now by ${spotter.model}; dashed: its threshold`];
 }
 
 /** What that means for who judges. */

@@ -194,7 +194,7 @@ fn figures(page: &mut String, answer: &Answer, plots: &Plots) {
     figure(
         "Reliability",
         &format!(
-            "On the diagonal a probability is one. Bars are exact intervals; n = {} triggers.{brier}",
+            "On the diagonal a score is a probability: of the triggers at 0.8, 80 % were intended. Bars are exact intervals; n = {} triggers.{brier}",
             figures.reliability.iter().map(|bin| bin.n).sum::<u64>()
         ),
         &plots.reliability,
