@@ -266,6 +266,11 @@ fn what_would_change_nothing_is_refused() {
         (&["score", "a.wav", "--column", "path=file"], "--column is refused: expected a manifest"),
         (&["score", "a.wav", "--root", "/"], "--root is refused: expected --list or --manifest"),
         (&["listen", "--chunk-ms", "80"], "--input <FILE|->"),
+        (&["calibrate", "--labels", "l.csv", "--key-file", "k"], "--key-file is refused"),
+        (
+            &["eval", "--scores", "a", "--labels", "b", "--against-threshold", "0.5"],
+            "--against <FILE>",
+        ),
         (&["listen", "--wyoming-set", "channel=2"], "expected an address in wyoming.listen too"),
         (
             &["listen", "--wyoming", "tcp://127.0.0.1:0", "--upstream-lag-ms", "9"],

@@ -157,13 +157,15 @@ fn a_key_that_is_there_twice_is_refused_with_its_line() {
 
 #[test]
 fn a_cell_that_is_no_name_is_refused_before_it_is_copied() {
-    for (bytes, expected) in [
-        (2 << 20, "the row is too long: expected at most 1 MiB"),
-        (65 << 20, "expected pages of at most 64 MiB, found "),
+    for (bytes, others, expected) in [
+        (2 << 20, 1, "the row is too long: expected at most 1 MiB"),
+        (65 << 20, 1, "expected cells of at most 1 MiB, found "),
+        (65 << 20, 100, "expected pages of at most 64 MiB, found "),
     ] {
         let schema = [Field::new("path", Kind::Text)];
         let mut writer = ParquetWriter::new(Vec::new(), &schema, &[]).unwrap();
-        let rows = vec![Some("a.wav".to_owned()), Some("a".repeat(bytes))];
+        let mut rows = vec![Some("a.wav".to_owned()); others];
+        rows.push(Some("a".repeat(bytes)));
         writer.write_rows(&[Column::new("path", Values::Text(rows))]).unwrap();
         let (rows, _) = manifest("m.parquet", &writer.finish().unwrap()).unwrap();
         let said = problem(rows.last().unwrap());

@@ -101,6 +101,9 @@ struct Answer<'a> {
 
 impl Calibrate {
     pub fn run(self) -> Result<Outcome> {
+        if !self.apply {
+            self.place.key_needs_a_queue()?;
+        }
         let goal = Goal { share: self.share, confidence: self.confidence };
         let rows = read(&self.labels)?;
         let report = certify::certify(&rows.labelled, goal)?;

@@ -19,6 +19,7 @@ use parquet::file::serialized_reader::SerializedPageReader;
 use parquet::record::reader::RowIter;
 use parquet::schema::types::Type;
 
+use super::row_limit::MOST_ROW;
 use super::zstandard::Zstandard;
 
 /// Most bytes that a page may become: writers begin a new one after about 1 MiB, but never within a
@@ -43,6 +44,16 @@ impl RowGroupReader for RowGroup<'_> {
     fn get_column_page_reader(&self, column: usize) -> Result<Box<dyn PageReader>> {
         let group = self.metadata();
         let chunk = group.column(column);
+        // Where the mean cell is too long, one is: known before a byte of it is read.
+        let (bytes, rows) =
+            (chunk.uncompressed_size().max(0) as u64, group.num_rows().max(0) as u64);
+        if bytes > rows.saturating_add(1).saturating_mul(MOST_ROW) {
+            let found = format!("{} MiB in {rows} rows", bytes >> 20);
+            let most = MOST_ROW >> 20;
+            return Err(ParquetError::General(format!(
+                "expected cells of at most {most} MiB, found {found}: they may hold audio"
+            )));
+        }
         if !matches!(chunk.compression(), Compression::ZSTD(_)) {
             let pages = self.inner.get_column_page_reader(column)?;
             return Ok(Box::new(Pages { pages, is_packed: false }));

@@ -73,7 +73,7 @@ pub struct Eval {
     #[arg(long, value_name = "P")]
     threshold: Option<f32>,
     /// The same for the second system
-    #[arg(long, value_name = "P")]
+    #[arg(long, value_name = "P", requires = "against")]
     against_threshold: Option<f32>,
     /// A detection at most this long after the one before it belongs to the same event
     #[arg(long, value_name = "SECONDS", default_value_t = 0.25)]
