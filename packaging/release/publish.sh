@@ -29,6 +29,9 @@ missing=0
 for name in "${wanted[@]}" THIRD-PARTY.html wakegate.cdx.json SHA256SUMS; do
     [ -s "$files/$name" ] || { echo "missing: $name" >&2; missing=1; }
 done
+for kind in manylinux_2_28_{x86_64,aarch64} musllinux_1_2_{x86_64,aarch64} "macosx_*_arm64" "macosx_*_x86_64"; do
+    compgen -G "$files/wakegate-$version-*-$kind.whl" >/dev/null || { echo "missing: a wheel for $kind" >&2; missing=1; }
+done
 (cd "$files" && sha256sum --check --quiet SHA256SUMS) || missing=1
 notes=$(packaging/release/notes.sh) || missing=1
 [ $missing = 0 ] || [ $dry = yes ] || fail "expected every file of the release in $files"

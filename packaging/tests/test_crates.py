@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 from conftest import ROOT
 
 CRATES = {"wakegate": ROOT} | {name: ROOT / "crates" / name for name in ("wakegate-lab", "wakegate-cli")}
@@ -85,3 +86,24 @@ def test_a_tree_without_git_is_told_the_commit_and_publishes_in_the_profile_of_t
     # A quicker profile is for tests alone, and what is published is built without them.
     assert re.search(r'if \[ "\$with_tests" = yes \]; then\n[^}]*?CARGO_PROFILE_RELEASE_LTO=off', script)
     assert "build.sh --no-tests --deb" in (ROOT / "packaging" / "release" / "armv7.sh").read_text()
+
+
+def test_a_draft_misses_every_file_that_the_workflow_makes(tmp_path: Path) -> None:
+    def missing() -> str:
+        command = [ROOT / "packaging" / "release" / "publish.sh", "--dry-run"]
+        done = subprocess.run(command, env=os.environ | {"RELEASE_FILES": str(tmp_path)}, capture_output=True, text=True)
+        assert done.returncode == 1
+        return done.stderr
+
+    jobs = yaml.safe_load((ROOT / ".github" / "workflows" / "release.yml").read_text())["jobs"]
+    said = missing()
+    for made in jobs["wheels"]["strategy"]["matrix"]["include"]:
+        processor = made["target"].split("-")[0]
+        system = made["compatibility"] if made["compatibility"] != "off" else "macosx_*"
+        processor = "arm64" if (system, processor) == ("macosx_*", "aarch64") else processor
+        assert f"missing: a wheel for {system}_{processor}\n" in said, made
+    for made in jobs["binaries"]["strategy"]["matrix"]["include"]:
+        assert f"_{made['arch']}.deb" in said and f"{made['target']}.tar.gz" in said and f"-{made['arch']}.image.tar" in said
+    version = re.search(r"missing: wakegate-([\d.]+)-x86_64-", said)[1]
+    (tmp_path / f"wakegate-{version}-cp310-abi3-macosx_11_0_arm64.whl").write_text("a wheel")
+    assert "macosx_*_arm64" not in missing() and "macosx_*_x86_64" in missing()
