@@ -87,7 +87,7 @@ def verifier():
 
 
 def test_ovos_finds_the_verifier_and_it_judges(verifier):
-    found = verifier(json.loads('{"enabled": true, "intended_at": 0.8}'))
+    found = verifier(json.loads('{"enabled": true, "intended_at": 0.5}'))
     assert found.verify(up_to_the_word("alexa_alone.flac"))
     assert not found.verify(up_to_the_word("mention_daughter.flac"))
 

@@ -284,7 +284,7 @@ def test_what_is_on_no_local_disk_is_fetched(recordings, tmp_path):
     with memory.open("/bucket/rows.parquet", "wb") as file:
         pq.write_table(table, file)
     for name in ("manifest.toml", "spotter.onnx", "verifier.onnx", "MODEL_CARD.md"):
-        source = Path(__file__).resolve().parents[2] / "models" / "alexa-2" / name
+        source = Path(__file__).resolve().parents[2] / "models" / wakegate.Gate.load().model.id / name
         memory.put_file(str(source), f"/bucket/model/{name}")
     gate = wakegate.Gate.load()
     expected = [gate.score_file(path) for path in recordings]
@@ -311,7 +311,7 @@ def test_an_output_belongs_to_one_job(recordings, tmp_path):
     first = shard(tmp_path / "s.tar", recordings[:3])
     single(Job(inputs=[str(first)], output=out))
     models = Path(__file__).resolve().parents[2] / "models"
-    late = shutil.copytree(models / "alexa-2", tmp_path / "late")
+    late = shutil.copytree(models / wakegate.Gate.load().model.id, tmp_path / "late")
     manifest = (late / "manifest.toml").read_text()
     (late / "manifest.toml").write_text(manifest.replace("consecutive = 2", "consecutive = 3"))
     for other, found in [

@@ -7,7 +7,9 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Output, Stdio};
 
-use crate::cli_support::{checkout, json_lines, run_in, stderr, wakegate, write_wav};
+use crate::cli_support::{
+    checkout, embedded_package, json_lines, run_in, stderr, wakegate, write_wav,
+};
 use serde_json::Value;
 use wakegate::audio::read_all;
 use wakegate_cli::config::Config;
@@ -166,19 +168,22 @@ fn keys() -> Vec<(&'static str, &'static str, &'static str, Does)> {
 fn strict_package(folder: &Path) {
     let to = folder.join("strict");
     fs::create_dir_all(&to).unwrap();
-    for entry in fs::read_dir(checkout("models/alexa-2")).unwrap() {
+    for entry in fs::read_dir(embedded_package()).unwrap() {
         let entry = entry.unwrap();
         if entry.path().is_file() {
             fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
         }
     }
-    let manifest = fs::read_to_string(to.join("manifest.toml")).unwrap();
-    let (head, tail) = manifest.split_once("[decision]").unwrap();
+    let mut manifest: toml::Table =
+        fs::read_to_string(to.join("manifest.toml")).unwrap().parse().unwrap();
+    let decision = manifest["decision"].as_table_mut().unwrap();
+    decision.insert("intended_at".to_owned(), 1.0.into());
     // Its other points would lie below the threshold, and be refused.
-    let (tail, _) = tail.split_once("[decision.sensitivity]").unwrap();
-    let tail = tail.replace("intended_at = 0.8", "intended_at = 1.0");
-    let head = head.replace("intended_at = 0.97", "intended_at = 1.0");
-    fs::write(to.join("manifest.toml"), format!("{head}[decision]{tail}")).unwrap();
+    decision.remove("sensitivity");
+    if let Some(early) = manifest["verifier"].get_mut("early") {
+        early.as_table_mut().unwrap().insert("intended_at".to_owned(), 1.0.into());
+    }
+    fs::write(to.join("manifest.toml"), manifest.to_string()).unwrap();
 }
 
 #[test]
@@ -224,7 +229,7 @@ fn every_key_that_decides_about_clips_decides_in_every_command_that_feeds_the_qu
 
 #[test]
 fn the_owner_s_threshold_holds_for_a_model_of_the_command_line_too() {
-    let model = checkout("models/alexa-2");
+    let model = embedded_package();
     for feeder in FEEDERS {
         let home = Home::new();
         let text = settings("wake_word", "intended_at = 1.0");

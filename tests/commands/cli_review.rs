@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Output;
 
-use crate::cli_support::{checkout, json_lines, run_in, stderr};
+use crate::cli_support::{checkout, embedded_id, json_lines, run_in, stderr};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::Field;
 
@@ -53,7 +53,7 @@ fn a_corpus_goes_through_the_gate_and_a_leak_is_gone() {
     let listed = json_lines(&review(folder, 0, &["list", "--by", "Ann"]));
     assert_eq!(listed.len(), 2);
     for clip in &listed {
-        assert!(clip["p_intended"].as_f64().unwrap() > 0.9, "{clip}");
+        assert!(clip["p_intended"].as_f64().unwrap() > 0.5, "{clip}");
         // The word, a second before it and four after, or to the end of the recording.
         assert!((1.0..7.0).contains(&clip["audio_s"].as_f64().unwrap()), "{clip}");
     }
@@ -77,7 +77,7 @@ fn a_corpus_goes_through_the_gate_and_a_leak_is_gone() {
     let header = "day,label,wake_word,model,p_intended,p_not_wake_word,p_not_addressed,p_wake_word,p_addressed,spotter_peak";
     let lines: Vec<&str> = csv.lines().collect();
     assert_eq!((lines.len(), lines[0]), (2, header));
-    assert!(lines[1].contains(",accidental,alexa,alexa-2,0.9"), "{csv}");
+    assert!(lines[1].contains(&format!(",accidental,alexa,{},0.", embedded_id())), "{csv}");
     let json = json_lines(&review(folder, 0, &["export", "--jsonl", "--by", "Ann"]));
     assert_eq!(json[0]["label"], "accidental");
 
@@ -320,10 +320,10 @@ fn labels_of_another_model_or_queue_are_put_in_force_by_force_alone() {
         format!("day,label,wake_word,model,p_intended\n{}", row.repeat(400))
     };
     fs::write(folder.join("other.csv"), rows("alexa-1")).unwrap();
-    fs::write(folder.join("same.csv"), rows("alexa-2")).unwrap();
+    fs::write(folder.join("same.csv"), rows(&embedded_id())).unwrap();
     let base = ["calibrate", "--share", "0.05", "--queue", "queue", "--by", "Owner", "--labels"];
     for (file, said) in [
-        ("other.csv", "the labels are of the model \"alexa-1\"; here alexa-2 judges"),
+        ("other.csv", &*format!("of the model \"alexa-1\"; here {} judges", embedded_id())),
         ("same.csv", "400 of 400 labels are not of this queue"),
     ] {
         let looked = run(folder, 0, &[&base[..], &[file]].concat());

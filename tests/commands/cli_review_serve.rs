@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
-use crate::cli_support::{checkout, run_in, stderr};
+use crate::cli_support::{checkout, embedded_id, run_in, stderr};
 use crate::web_support::Client;
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -57,7 +57,7 @@ fn it_prints_a_link_each_serves_and_ends_when_asked() {
     let mut ann = Client::of(address.parse().unwrap());
     assert_eq!(ann.log_in(secret).status, 200);
     let clip = ann.post("/api/next", &serde_json::json!({})).json()["clip"].clone();
-    assert_eq!(clip["model"], "alexa-2");
+    assert_eq!(clip["model"], embedded_id());
     let posteriors = clip["drawing"]["spotter"]["posteriors"].as_array().unwrap();
     let highest = posteriors.iter().filter_map(|p| p.as_f64()).fold(0.0, f64::max);
     assert!(highest > 0.5, "the spotter finds the word again: {posteriors:?}");

@@ -332,8 +332,11 @@ fn a_terminal_gets_a_table_and_everything_else_lines() {
     for name in ["verdict", "reason", "p_intended", "word at s", "recording"] {
         assert!(lines[0].contains(name), "{table}");
     }
-    for cell in ["intended", "████████████████████ 0.996", "1.20 to 1.76", "a.flac"]
-    {
+    let scored = &json_lines(&run_in(folder, &["score", "a.flac"]))[0];
+    let number = |key: &str| scored[key].as_f64().unwrap();
+    let score = format!(" {:.3}", number("p_intended"));
+    let word = format!("{:.2} to {:.2}", number("start_s"), number("end_s"));
+    for cell in ["intended", "████████", &score, &word, "a.flac"] {
         assert!(lines[1].contains(cell), "{cell}: {table}");
     }
     assert!(lines[1].contains("\u{1b}[32m"), "in colour: {table:?}");

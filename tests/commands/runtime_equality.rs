@@ -5,7 +5,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::cli_support::{checkout, onnxruntime, package, speech_like};
+use crate::cli_support::{checkout, embedded_package, onnxruntime, package, speech_like};
 use wakegate::frontend::FrontEnd;
 use wakegate::model::{Model, Runtime, TELEMETRY_VARIABLE};
 
@@ -24,7 +24,7 @@ fn both_runtimes_say_the_same() {
     let folder = tempfile::tempdir().unwrap();
     let tiny = folder.path().join("tiny");
     package(&tiny);
-    for package in [checkout("models/alexa-2"), tiny] {
+    for package in [embedded_package(), checkout("models/computer-1"), tiny] {
         let embedded = values(&package, None);
         let onnx = values(&package, Some(&library));
         assert_eq!(embedded.len(), onnx.len());

@@ -8,7 +8,7 @@ use std::fs;
 use std::io::Write;
 use std::time::Instant;
 
-use crate::cli_support::{RATE, checkout, run_in};
+use crate::cli_support::{RATE, checkout, embedded_package, run_in};
 use crate::daemon_support::live::{Live, free_port, metric, pcm};
 use rustix::process::Signal;
 use wakegate::audio::read_all;
@@ -43,7 +43,7 @@ fn memory_stays_flat() {
     fs::write(folder.path().join("a.toml"), config).unwrap();
     let package = folder.path().join("alexa");
     fs::create_dir(&package).unwrap();
-    for file in fs::read_dir(checkout("models/alexa-2")).unwrap() {
+    for file in fs::read_dir(embedded_package()).unwrap() {
         let file = file.unwrap();
         fs::copy(file.path(), package.join(file.file_name())).unwrap();
     }

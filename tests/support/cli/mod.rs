@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use sha2::{Digest, Sha256};
+use wakegate::model::Model;
 
 /// Samples a second of everything here.
 pub const RATE: usize = 16_000;
@@ -15,6 +16,16 @@ pub fn checkout(path: &str) -> PathBuf {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let root = here.ancestors().find(|folder| folder.join("Cargo.lock").is_file());
     root.expect("a checkout has Cargo.lock at its top").join(path)
+}
+
+/// `name-version` of the package that the binary embeds.
+pub fn embedded_id() -> String {
+    Model::embedded().unwrap().manifest().id()
+}
+
+/// The folder of that package.
+pub fn embedded_package() -> PathBuf {
+    checkout("models").join(embedded_id())
 }
 
 /// Writes a package of the named networks of `tests/models` to `directory`.
