@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """The figures in the pages, taken from the report of the model that is shipped: one place, so that they agree.
 
-    python docs/figures.py --write        # puts them between the marks in the pages
-    python docs/figures.py                # says whether they are there
+    python docs/figures.py --write                     # puts them between the marks in the pages
+    python docs/figures.py --write --program WAKEGATE  # and what this build of the program prints
+    python docs/figures.py                             # says whether they are there
 
 The model is the one in the library, which may not be the newest of its word in models/; its figures are the table "Every set of
 clips" of its REPORT.md. A set here may be several there. Shares have exact 95 % intervals (Clopper-Pearson). A figure is bold where
@@ -11,12 +12,20 @@ it is better than each of the others by Fisher's exact test (two-sided, p < 0.05
 
 from __future__ import annotations
 
+import argparse
+import csv
+import json
 import re
+import statistics
+import subprocess
 import sys
+import tempfile
 import tomllib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from scipy import stats
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -39,14 +48,28 @@ SETS = [
         FEWER,
         ["sound-alikes, seen phrases, older synthetic voices", "sound-alikes, unseen phrases, older synthetic voices"],
     ),
+    ("one or two phonemes beside the word, neural synthetic voices", FEWER, ["one or two phonemes away, neural voices"]),
     ("other wake words, real", FEWER, ["other wake words, real"]),
 ]
 ACCEPTS = [
-    ("speech", ["false accepts: speech", "false accepts: sentences with other wake words"]),
-    ("noise and music", ["false accepts: noise and music"]),
+    (
+        "speech",
+        ["speech", "sentences with other wake words", "children and adults with an accent, reading", "acted dialogue"],
+    ),
+    (
+        "noise, music, kitchens and babies",
+        ["noise and music", "kitchens", "babies", "what fired another engine, and taps"],
+    ),
 ]
+"""Kinds of running audio. A report need not have each; one that it has and this list lacks is refused."""
+EVERYTHING = "all of it"
 SAID_A_DAY = 20
 """How often a household says the word in passing, in the sentence that turns a share into clips."""
+SHOWN = ("alexa_lights", "alexa_music_hum", "mention_told", "mention_daughter", "alike_lexus", "noise_clatter")
+"""The recordings of the demo that the README shows."""
+EXAMPLE = "data/alexa_lights.flac"
+PHASES = 16
+"""Beginnings of each recording within a step of the spotter."""
 
 
 @dataclass
@@ -85,6 +108,19 @@ def together(rows: dict[str, Row], names: list[str]) -> Row:
     return Row(sum(row.n for row in picked), [sum(counts) for counts in zip(*(row.counts for row in picked))])
 
 
+def accepts(rows: dict[str, Row]) -> list[tuple[str, Row]]:
+    """False accepts in each kind of running audio, and in all of it."""
+    prefix = "false accepts: "
+    there = {name.removeprefix(prefix) for name in rows if name.startswith(prefix)} - {EVERYTHING}
+    if left := there - {name for _, names in ACCEPTS for name in names}:
+        sys.exit(f"expected kinds of audio that ACCEPTS has, found {', '.join(sorted(left))} (hint: add each to one of its rows)")
+    found = [(kind, together(rows, [prefix + name for name in names if name in there])) for kind, names in ACCEPTS]
+    everything = rows[prefix + EVERYTHING]
+    if everything.counts != [sum(counts) for counts in zip(*(row.counts for _, row in found))]:
+        sys.exit(f"expected the false accepts of each kind to come to {everything.counts} (hint: is the report whole?)")
+    return [*found, (EVERYTHING, everything)]
+
+
 def share(count: int, n: int) -> str:
     """A share with its interval, in per cent."""
     low, high = stats.binomtest(count, n).proportion_ci(0.95, method="exact")
@@ -111,8 +147,7 @@ def table(rows: dict[str, Row]) -> str:
         cells = [share(count, int(row.n)) for count in row.counts]
         cells = [f"**{cell}**" if wins(row, index, better) else cell for index, cell in enumerate(cells)]
         lines.append(f"| {name} {better} | {row.n} | " + " | ".join(cells) + " |")
-    for name, names in ACCEPTS:
-        row = together(rows, names)
+    for name, row in accepts(rows):
         cells = " | ".join(map(str, row.counts))
         lines.append(f"| false accepts in {name} {FEWER} | {row.n:.2f} h | {cells} |")
     return "\n".join(lines)
@@ -140,11 +175,81 @@ def measured() -> str:
     return f"`{name}`, by `wakegate_train.report`, {when}. Beside: {peers}, at their default thresholds."
 
 
-def pages() -> dict[Path, str]:
-    """Each page with its figures put in."""
+def networks() -> str:
+    """How large the networks are, and what they learned from."""
+    package = ROOT / "models" / model()
+    spotter, verifier = (round((package / f"{network}.onnx").stat().st_size / 1000) for network in ("spotter", "verifier"))
+    sources = (package / "MODEL_CARD.md").read_text().split("\n## Trained on\n")[1]
+    hours = sum(float(found) for found in re.findall(r"^\|[^|]*\| \d+ \| ([\d.]+) \|", sources, re.M))
+    return (
+        f"Of `{model()}` the spotter has {spotter:,} KB and the verifier {verifier:,} KB (ONNX), trained on {hours:.0f} h of public "
+        "recordings and on synthetic speech."
+    )
+
+
+def moments(run: Callable[..., str]) -> dict[str, str]:
+    """When words and verdicts are decided in data/, and whether verdicts hang on where a recording begins."""
+    with (ROOT / "data" / "words.tsv").open(newline="") as lines:
+        ends = {f"data/{row['file']}": float(row["end_s"]) for row in csv.DictReader(lines, delimiter="\t")}
+    lines = run("score", "data", "--activations")
+    rows = [row for row in map(json.loads, lines.splitlines()) if row["path"] in ends]
+    words = [row["word_decided_s"] - ends[row["path"]] for row in rows if row["word_decided_s"] is not None]
+    verdicts = [row["decided_s"] - ends[row["path"]] for row in rows]
+    word = tomllib.loads((ROOT / "models" / model() / "manifest.toml").read_text())["verifier"]["word"]
+    with tempfile.NamedTemporaryFile("w", suffix=".jsonl") as scores:
+        scores.write(lines)
+        scores.flush()
+        labels = ("--labels", "data/labels.tsv", "--phases", str(PHASES))
+        phases = json.loads(run("eval", "--scores", scores.name, *labels, "--json"))["phases"]
+    flips, names = phases["flips"], ", ".join(f"`{Path(name).stem}`" for name in phases["flipping"])
+    low, high = flips["interval"]["low"], flips["interval"]["high"]
+    return {
+        "word": f"The word is decided {word['after_s']} s after its end as the verifier hears it, at p_wake_word {word['at']}, both the "
+        f"model's (`[verifier.word]` in the manifest of `{model()}`): on {len(words)} of `data/`'s {len(ends)} words "
+        f"{statistics.median(words):.3f} s after the labelled end at the median and {max(words):.3f} s at most, where the verdict took "
+        f"{min(verdicts):.2f} to {max(verdicts):.2f} s (`wakegate score data --activations`).",
+        "flips": f"Of the {flips['n']} recordings in `data/` with an activation {flips['k']} {'is' if flips['k'] == 1 else 'are'} accepted "
+        f"from some of {PHASES} beginnings within a step and not from others ({100 * flips['value']:.0f} %, 95 % interval "
+        f"{100 * low:.0f} to {100 * high:.0f}{'; ' + names if names else ''}; `{model()}`, `wakegate eval --phases {PHASES}`).",
+    }
+
+
+def printed(program: Path) -> dict[str, str]:
+    """What the program says of the recordings in data/, as the pages show it."""
+
+    def run(*arguments: str) -> str:
+        return subprocess.run([program, *arguments], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+    head, *lines = run("demo").splitlines()
+    demo = [head, *(line for line in lines if line.startswith(tuple(f"{name}.flac " for name in SHOWN)))]
+    line = run("score", EXAMPLE).strip()
+    # JSON has the shortest decimals of 32-bit scores, Python the same values as 64-bit ones.
+    score = {key: float(np.float32(value)) if key.startswith("p_") else value for key, value in json.loads(line).items()}
+    session = [
+        ">>> import wakegate",
+        '>>> gate = wakegate.Gate.load()                 # or Gate.load("models/jarvis-2", intended_at=0.9)',
+        ">>> gate",
+        f"Gate(model={score['model']!r}, wake_word={score['wake_word']!r})",
+        f'>>> score = gate.score_file("{EXAMPLE}")',
+        ">>> score.verdict, score.p_intended, score.start_s, score.end_s",
+        repr(tuple(score[key] for key in ("verdict", "p_intended", "start_s", "end_s"))),
+        ">>> score.as_dict()",
+        repr(score),
+    ]
+    return moments(run) | {
+        "demo": "\n".join(["```console", "$ make demo", *demo, "```"]),
+        "example": f"```json\n{line}\n```",
+        "session": "\n".join(["```pycon", *session, "```"]),
+    }
+
+
+def pages(program: Path | None = None) -> dict[Path, str]:
+    """Each page with its figures put in; with what the program prints, if there is one."""
     rows, found = read(), {}
-    made = {"table": table(rows), "in-clips": in_clips(rows), "measured": measured()}
-    for path in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
+    made = {"table": table(rows), "in-clips": in_clips(rows), "measured": measured(), "networks": networks()}
+    if program:
+        made |= printed(program)
+    for path in [ROOT / "README.md", ROOT / "python" / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
         text = path.read_text()
         for name, new in made.items():
             begin, end = f"<!-- figures: {name} -->\n", "<!-- end -->"
@@ -155,8 +260,13 @@ def pages() -> dict[Path, str]:
 
 
 def main() -> None:
-    stale = {path: text for path, text in pages().items() if path.read_text() != text}
-    if "--write" in sys.argv:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--write", action="store_true", help="put them in")
+    parser.add_argument("--program", type=Path, metavar="WAKEGATE", help="a build of wakegate, for what it prints")
+    asked = parser.parse_args()
+    program = asked.program and asked.program.resolve()
+    stale = {path: text for path, text in pages(program).items() if path.read_text() != text}
+    if asked.write:
         for path, text in stale.items():
             path.write_text(text)
             print(path.relative_to(ROOT))

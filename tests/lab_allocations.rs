@@ -86,8 +86,9 @@ fn the_hot_path_allocates_nothing_outside_of_the_networks() {
     // leaks time: the first step after the warm-up has as many as the last.
     assert!(of(Stage::Spotter) > 0.0 && of(Stage::Verifier) > 0.0, "they are not counted");
     assert_eq!(of(Stage::Spotter).fract(), 0.0, "{}", of(Stage::Spotter));
-    // 90 and 245 here; how many depends on the processor's kernels. A state made anew for each run
-    // would show: that took 212 and 291.
+    // 90 and 440 here, where the verifier holds two networks; how many depends on the processor's
+    // kernels. A state made anew for each run would show: that took 122 more of a spotter, and 46
+    // of a verifier of one network.
     assert!(of(Stage::Spotter) <= 110.0, "{}", of(Stage::Spotter));
-    assert!(of(Stage::Verifier) <= 270.0, "{}", of(Stage::Verifier));
+    assert!(of(Stage::Verifier) <= 475.0, "{}", of(Stage::Verifier));
 }

@@ -51,6 +51,12 @@ def test_every_link_leads_somewhere(page: Path) -> None:
             assert anchor in anchors(there), f"{link}: there is no such heading"
 
 
+def test_the_readme_shows_the_model_that_is_shipped() -> None:
+    shown = set(re.findall(r"models/([a-z]+-\d+)/(?:REPORT\.md|MODEL_CARD\.md|det\.)", README))
+    included = tomllib.loads((ROOT / "Cargo.toml").read_text())["package"]["include"]
+    assert shown == {path.split("/")[2] for path in included if path.startswith("/models/")}
+
+
 def test_the_figures_are_those_of_the_report() -> None:
     pytest.importorskip("scipy")
     spec = importlib.util.spec_from_file_location("figures", ROOT / "docs" / "figures.py")

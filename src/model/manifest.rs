@@ -187,7 +187,7 @@ impl Manifest {
         let manifest: Self = toml::from_str(text).map_err(|error| {
             Error::new(ErrorKind::Model, "cannot read the manifest")
                 .found(one_line(&error, text))
-                .hint("compare it with models/alexa-2/manifest.toml")
+                .hint("compare it with models/alexa-3/manifest.toml")
         })?;
         manifest.validate()?;
         Ok(manifest)

@@ -37,14 +37,14 @@ impl Model {
     /// As [`Model::open`]; the binary's own model goes through the same checks.
     #[cfg(feature = "embedded-model")]
     pub fn embedded() -> Result<Self> {
-        let manifest = include_str!("../../models/alexa-2/manifest.toml");
-        let spotter = include_bytes!("../../models/alexa-2/spotter.onnx").as_slice();
-        let verifier = include_bytes!("../../models/alexa-2/verifier.onnx").as_slice();
+        let manifest = include_str!("../../models/alexa-3/manifest.toml");
+        let spotter = include_bytes!("../../models/alexa-3/spotter.onnx").as_slice();
+        let verifier = include_bytes!("../../models/alexa-3/verifier.onnx").as_slice();
         Self {
             manifest: Manifest::parse(manifest)?,
             spotter: spotter.into(),
             verifier: verifier.into(),
-            card: include_str!("../../models/alexa-2/MODEL_CARD.md").into(),
+            card: include_str!("../../models/alexa-3/MODEL_CARD.md").into(),
             origin: "embedded".to_owned(),
             directory: None,
         }

@@ -86,7 +86,7 @@ fn settings_files() {
 
 #[test]
 fn model_manifests() {
-    let seeds = ["models/alexa-2/manifest.toml", "tests/models/manifest.toml"]
+    let seeds = ["models/alexa-3/manifest.toml", "tests/models/manifest.toml"]
         .map(|path| fs::read(checkout(path)).unwrap());
     fuzz("manifest", seeds.into(), |bytes| {
         let Ok(manifest) = Manifest::parse(&String::from_utf8_lossy(bytes)) else { return };

@@ -4,7 +4,7 @@
 use std::fs;
 use std::process::Command;
 
-use crate::cli_support::checkout;
+use crate::cli_support::{checkout, embedded_id};
 
 /// Highest exposure of the unit, in tenths: `systemd-analyze security` says 1.3.
 const EXPOSURE: &str = "20";
@@ -34,13 +34,15 @@ fn every_file_of_the_package_is_there() {
         let expected = if to.as_str().unwrap().starts_with("usr/bin") { "755" } else { "644" };
         assert_eq!(mode.as_str().unwrap(), expected, "{from}");
     }
+    let card = format!("../../models/{}/MODEL_CARD.md", embedded_id());
+    assert!(assets.iter().any(|asset| asset[0].as_str() == Some(&card)), "{card}");
     // The default is in the binary; every other model has its folder.
     for entry in fs::read_dir(checkout("models")).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
         let is_model = checkout("models").join(&name).join("manifest.toml").is_file();
         let folder = format!("usr/share/wakegate/models/{name}/");
         let packed = assets.iter().any(|asset| asset[1].as_str() == Some(&folder));
-        assert_eq!(packed, is_model && name != "alexa-2", "{name}");
+        assert_eq!(packed, is_model && name != embedded_id(), "{name}");
     }
     // Without this key cargo-deb writes no scripts, and nothing makes the user.
     assert!(package.join(deb["maintainer-scripts"].as_str().unwrap()).is_dir());

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::cli_support::{checkout, edit_manifest, package, package_of};
+use crate::cli_support::{edit_manifest, embedded_package, package, package_of};
 use wakegate::ErrorKind;
 use wakegate::model::{Manifest, Model, Sensitivity};
 use wakegate::pipeline::Pipeline;
@@ -30,15 +30,14 @@ fn the_sound_package_and_the_embedded_one_load() {
     assert_eq!(model.manifest().id(), "tiny-1");
     assert!(Pipeline::new(&model).is_ok());
     let embedded = Model::embedded().unwrap();
-    assert_eq!(embedded.manifest().id(), "alexa-2");
+    assert_eq!(embedded.manifest().id(), "alexa-3");
     assert_eq!(embedded.origin(), "embedded");
     assert!(Pipeline::new(&embedded).is_ok());
 }
 
 #[test]
 fn the_package_in_the_checkout_is_the_embedded_one() {
-    let directory = checkout("models/alexa-2");
-    let opened = Model::open(&directory).unwrap();
+    let opened = Model::open(&embedded_package()).unwrap();
     let embedded = Model::embedded().unwrap();
     assert_eq!(opened.manifest(), embedded.manifest());
     assert_eq!(opened.card(), embedded.card());

@@ -88,7 +88,7 @@ impl Features {
             config::refusal(
                 &error,
                 &text,
-                "models/alexa-2/manifest.toml has all keys of [frontend]",
+                "models/alexa-3/manifest.toml has all keys of [frontend]",
             )
             .context(path.display())
         })
