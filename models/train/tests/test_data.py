@@ -8,8 +8,9 @@ import pytest
 torch = pytest.importorskip("torch", reason="only training needs it")
 
 from wakegate_train.data import HARD, Augment, Store, join, shaped  # noqa: E402
-from wakegate_train.nets import Verifier  # noqa: E402
-from wakegate_train.sampling import NOISY, Sampler  # noqa: E402
+from wakegate_train.losses import verifier_loss  # noqa: E402
+from wakegate_train.nets import Judgement, Verifier  # noqa: E402
+from wakegate_train.sampling import NOISY, Batch, Sampler  # noqa: E402
 
 
 def test_shaped_noise_is_loudest_about_the_words_place_and_differs_each_time():
@@ -70,3 +71,23 @@ def test_the_places_of_a_word_that_are_right_are_known_for_it_and_for_its_neighb
     assert [len(store.pools[kind]) for kind in kinds] == [1, 1, 1]
     slots = [store.slots(store.pools[kind], 6)[0, 0].tolist() for kind in kinds]
     assert slots == [[1] * 6, [1] * 5 + [0], [-1] * 6]
+
+
+def test_noise_was_not_said_to_the_device(store):
+    pool = Sampler(store, Verifier(1), 4).draw(100)
+    noise = store.is_noise[pool.utterance]
+    assert noise.sum() >= 7 and (pool.addressed[noise] == 0).all() and (pool.word[noise] == -1).all()
+
+
+def test_what_the_earlier_network_is_wrong_about_is_not_kept():
+    def held_loss(label: float, teacher: float) -> float:
+        blank = torch.zeros(2, 1)
+        batch = Batch(
+            features=torch.zeros(2, 4, 40), phones=torch.full((2, 4), -1), wake=blank, addressed=torch.full((2,), label),
+            edges=torch.zeros(2, 2), has_edges=torch.zeros(2), slots=torch.zeros(2, 1, 0),
+        )  # fmt: skip
+        heard = Judgement(blank, torch.zeros(2), torch.zeros(2, 2, 4), torch.zeros(2, 40, 4), torch.zeros(2, 1, 0))
+        return verifier_loss(heard, batch, torch.zeros(4), 0.0, torch.full((2,), teacher))[1]["held"].item()
+
+    assert held_loss(1.0, 0.9) > 0.5 and held_loss(0.0, 0.1) > 0.5 and held_loss(-1.0, 0.9) > 0.5
+    assert held_loss(0.0, 0.9) == 0 and held_loss(1.0, 0.1) == 0

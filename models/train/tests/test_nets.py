@@ -123,6 +123,8 @@ def test_a_pair_has_the_words_answers_of_one_network_and_the_intent_of_another(t
     judged = pair.judge(spoken(4, 280))
     assert torch.equal(judged.wake, word.judge(spoken(4, 280)).wake)
     assert torch.equal(judged.addressed, intent.judge(spoken(4, 280)).addressed)
+    both = nets.Paired(word, intent, 0.25).eval().judge(spoken(4, 280)).addressed
+    assert torch.allclose(both, 0.75 * judged.addressed + 0.25 * word.judge(spoken(4, 280)).addressed, atol=1e-5)
     # A package of it gives both back, for the next training to go on from.
     path = tmp_path / "verifier.onnx"
     export.verifier(pair, path)

@@ -28,7 +28,10 @@ def phone_loss(logits: Tensor, phones: Tensor) -> Tensor:
 def verifier_loss(
     judgement: nets.Judgement, batch: Batch, times: Tensor, phone_weight: float, held: Tensor | None = None
 ) -> tuple[Tensor, dict]:
-    """The weighted sum of the losses and each by name; `held` are probabilities that `addressed` is to keep to."""
+    """The weighted sum of the losses and each by name; `held` are probabilities that `addressed` is to keep to.
+
+    It keeps to them where nobody knows whether a window was addressed, or where they are right about it.
+    """
     binary = F.binary_cross_entropy_with_logits
     # A word's own mistakes weigh the same however many words are trained.
     wake = binary(judgement.wake.float(), batch.wake * (1 - SMOOTHED) + SMOOTHED / 2, reduction="none").sum(1).mean()
@@ -48,6 +51,7 @@ def verifier_loss(
         parts["slots"] = masked_mean(binary(judgement.slots.float(), given, reduction="none"), (batch.slots >= 0).float())
         total = total + parts["slots"]
     if held is not None:
-        parts["held"] = binary(said, held)
+        right = (batch.addressed < 0) | ((held > 0.5) == (batch.addressed > 0.5))
+        parts["held"] = masked_mean(binary(said, held, reduction="none"), right.float())
         total = total + parts["held"]
     return total, parts

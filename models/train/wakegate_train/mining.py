@@ -49,5 +49,5 @@ def mine(
         return Pool(*(np.zeros(0, dtype=np.int64) for _ in range(5)))
     utterance = np.array([row[0] for row in found])
     anchor = np.array([row[1] for row in found])
-    said = np.array([0.0 if store.table[u]["in_passing"] else -1.0 for u in utterance])
+    said = np.array([0.0 if store.table[u]["in_passing"] or store.is_noise[u] else -1.0 for u in utterance])
     return Pool(utterance, anchor, anchor - 60, np.full(len(found), -1), said)

@@ -320,17 +320,22 @@ class Verifier(nn.Module):
 
 
 class Paired(nn.Module):
-    """One network that knows the word, and whether it was addressed by another: what one has learned best it need not unlearn."""
+    """One network that knows the word, and whether it was addressed by another: what one has learned best it need not unlearn.
 
-    def __init__(self, word: Verifier, intent: Verifier) -> None:
+    `own` is the share that the first one's answer to that has, too: two networks that learned from different speech
+    err in different sentences, and the finer one's answer doesn't swing with the alignment.
+    """
+
+    def __init__(self, word: Verifier, intent: Verifier, own: float = 0.0) -> None:
         super().__init__()
-        self.word, self.intent = word, intent
+        self.word, self.intent, self.own = word, intent, own
         self.before, self.after, self.times = word.before, word.after, word.times
         self.register_buffer("calibration", torch.tensor([[1.0, 0.0], [1.0, 0.0]]))
 
     def judge(self, features: Tensor) -> Judgement:
         """[B, F, M] to the raw outputs of every head."""
-        return replace(self.word.judge(features), addressed=self.intent.judge(features).addressed)
+        judged = self.word.judge(features)
+        return replace(judged, addressed=self.intent.judge(features).addressed.lerp(judged.addressed, self.own))
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """As `Verifier.forward`."""

@@ -129,6 +129,7 @@ def main() -> None:
     )
     parser.add_argument("--surer", type=float, default=0.0, help="added to the word's calibrated logit, as chosen on dev clips")
     parser.add_argument("--intent", type=Path, help="a package whose answer to whether the word was addressed goes with the new word")
+    parser.add_argument("--own", type=float, default=0.0, help="with --intent: share of the new network's own answer, 0 to 1")
     parser.add_argument("--name", help="the package's name (default: the word, with _ for spaces)")
     parser.add_argument("--version", type=int, default=1)
     parser.add_argument("--licence", default="CC-BY-SA-4.0")
@@ -149,7 +150,7 @@ def main() -> None:
     spotter, verifier = spotter.only(word), verifier.only(word)
     if args.intent:
         hear = lambda net: net.judge(dev_windows(store, net, 20, 3)[0])
-        verifier = nets.Paired(verifier, warm.verifier(args.intent / "verifier.onnx", 1, hear, "intent")).eval()
+        verifier = nets.Paired(verifier, warm.verifier(args.intent / "verifier.onnx", 1, hear, "intent"), args.own).eval()
     print(calibrate(verifier, store, args.word, surer=args.surer))
     export.spotter(spotter, args.out / "spotter.onnx")
     export.verifier(verifier, args.out / "verifier.onnx")

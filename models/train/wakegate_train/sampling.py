@@ -96,7 +96,8 @@ class Sampler:
         if self.mined is not None and len(self.mined):
             parts.append(take(self.mined, rng.integers(len(self.mined), size=round(MINED * n))))
         parts.append(self.store.anywhere(self.store.speech, round(ANY * n), rng, -1))
-        parts.append(self.store.anywhere(self.store.noise, round(NOISE * n), rng, -1))
+        # Noise speaks to nobody: a rattle that resembles the word needs more than the word's own score to be refused.
+        parts.append(self.store.anywhere(self.store.noise, round(NOISE * n), rng, 0))
         parts.append(self.store.draw(self.words, self.edited(n), rng))
         parts.append(self.store.anywhere(self.store.running, n - sum(map(len, parts)), rng, 0))
         # The words that `batch` edits stand last.
