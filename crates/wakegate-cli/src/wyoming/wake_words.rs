@@ -72,7 +72,7 @@ impl WakeWords {
     /// pipelines judge what somebody else proposes.
     ///
     /// # Errors
-    /// [`ErrorKind::Settings`] for no word, two of the same name or an alias for none;
+    /// [`ErrorKind::Settings`](wakegate::ErrorKind::Settings) for no word, two of the same name or an alias for none;
     /// otherwise what loading the models' networks gives.
     pub(super) fn new(
         models: Vec<Model>,
