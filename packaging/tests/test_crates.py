@@ -11,9 +11,11 @@ import yaml
 from conftest import ROOT
 
 CRATES = {"wakegate": ROOT} | {name: ROOT / "crates" / name for name in ("wakegate-lab", "wakegate-cli")}
+# The package that the library holds.
+MODEL = re.findall(r"models/[\w-]+", (ROOT / "src/model/package.rs").read_text())[0]
 # What a crate may hold beside sources; anything else has come in by mistake.
 TAKEN = re.compile(
-    r"src/.*|build\.rs|examples/\w+\.rs|models/alexa-2/[\w.]+|[\w-]+\.md|docs/embedding\.md"
+    rf"src/.*|build\.rs|examples/\w+\.rs|{MODEL}/[\w.]+|[\w-]+\.md|docs/embedding\.md"
     r"|Cargo\.\S+|LICENSE|\.cargo_vcs_info\.json"
 )
 
