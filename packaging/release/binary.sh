@@ -19,7 +19,8 @@ while [ $# -gt 0 ]; do
     shift
 done
 if [ $papers = licences ]; then
-    cargo build --profile speaker --locked -p wakegate-cli --bin wakegate --no-default-features --features capture --target "$target"
+    cargo rustc --profile speaker --locked -p wakegate-cli --bin wakegate --no-default-features --features capture --target "$target" \
+        -- -C link-arg=-Wl,-z,pack-relative-relocs
     built=$CARGO_TARGET_DIR/$target/speaker/wakegate
 elif [ -z "$built" ]; then
     cargo build --release --locked --bin wakegate --target "$target"
