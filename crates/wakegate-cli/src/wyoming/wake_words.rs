@@ -14,6 +14,7 @@ use wakegate::stream::{Stream, WakeWord};
 const MOST_TOLD: usize = 64;
 /// Longest part of a name that is told.
 const MOST_SHOWN: usize = 40;
+
 /// A wake word that a client asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Chosen {
