@@ -33,7 +33,7 @@ for kind in manylinux_2_28_{x86_64,aarch64} musllinux_1_2_{x86_64,aarch64} "maco
     compgen -G "$files/wakegate-$version-*-$kind.whl" >/dev/null || { echo "missing: a wheel for $kind" >&2; missing=1; }
 done
 (cd "$files" && sha256sum --check --quiet SHA256SUMS) || missing=1
-notes=$(packaging/release/notes.sh) || missing=1
+notes=$(packaging/release/notes.sh --tag "${GITHUB_REF_NAME:-v$version}") || missing=1
 [ $missing = 0 ] || [ $dry = yes ] || fail "expected every file of the release in $files"
 does gh release create "v$version" --draft --title "wakegate $version" --notes "$notes" "${published[@]}"
 
