@@ -8,7 +8,7 @@ usage() {
 usage: packaging/container/build.sh [--arch amd64|arm64] [--binary FILE] [--out DIR] [--tree-only]
 
   --arch       what the binary is for (default: this machine's)
-  --binary     wakegate, built with --no-default-features --features corpora,page (default: target/release/wakegate)
+  --binary     wakegate, built with --no-default-features --features corpora,page,tls (default: target/release/wakegate)
   --out        where rootfs-ARCH and wakegate-ARCH.image.tar come (default: target/container)
   --tree-only  only the tree; for a builder that takes the Containerfile itself
 
@@ -31,7 +31,7 @@ while [ $# -gt 0 ]; do
 done
 [ -x "$binary" ] || { echo "expected a program at $binary (hint: --binary)" >&2; exit 2; }
 if readelf --dynamic "$binary" | grep -q libasound; then
-    echo "expected a program without sound cards, found one that needs libasound (hint: cargo build --release --no-default-features --features corpora,page)" >&2
+    echo "expected a program without sound cards, found one that needs libasound (hint: cargo build --release --no-default-features --features corpora,page,tls)" >&2
     exit 2
 fi
 mkdir -p "$out"

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Makes the draft of a release from target/release-files, and pushes the images. Runs in the release workflow: it needs gh,
-# docker, GH_TOKEN, and the right to write packages. Nothing is public before somebody publishes the draft.
+# docker, GH_TOKEN, and the right to write packages. Nothing is public before somebody publishes the draft, but for images of
+# this version where those of an earlier one are public.
 #   packaging/release/publish.sh [--dry-run]
 # --dry-run looks for every file and prints the commands instead of running them; exit code 1 if something is missing.
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"

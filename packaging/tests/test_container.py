@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,15 @@ def test_it_is_locked_up(path: Path) -> None:
         assert volume.split(":")[0] in described["volumes"]
     for config in service.get("configs", []):
         assert config["source"] in described["configs"]
+
+
+def test_the_image_has_every_feature_but_sound_cards_and_man_pages() -> None:
+    default = tomllib.loads((ROOT / "crates" / "wakegate-cli" / "Cargo.toml").read_text())["features"]["default"]
+    wanted = set(default) - {"capture", "documents"}
+    for path in (CONTAINER / "build.sh", ROOT / "packaging" / "release" / "image.sh"):
+        told = re.findall(r"--no-default-features --features ([\w,]+)", path.read_text())
+        assert told and all(set(features.split(",")) == wanted for features in told), path
+    assert "*".join(sorted(wanted)) in (CONTAINER / "test.sh").read_text()
 
 
 def test_the_image_runs_as_nobody_and_says_what_it_serves() -> None:
