@@ -80,10 +80,12 @@ tree() { # FOLDER SUITE ARCHITECTURES PACKAGE...
 }
 
 prepare() {
+    # mmdebstrap asks arch-test whether programs of another processor run, for the tree that the package is installed in.
+    # It only recommends it, and would say so when everything is compiled.
     local keys=/usr/share/keyrings/debian-archive-keyring.gpg
-    if ! command -v mmdebstrap >/dev/null || [ ! -e "$keys" ]; then
+    if ! command -v mmdebstrap >/dev/null || ! command -v arch-test >/dev/null || [ ! -e "$keys" ]; then
         apt-get update -qq
-        apt-get install -y -qq mmdebstrap debian-archive-keyring
+        apt-get install -y -qq mmdebstrap arch-test debian-archive-keyring
     fi
     mkdir -p "$work"/{cargo,build,out}
     tree "$work/base" "$BASE" amd64,arm64,armhf "${BASE_PACKAGES[@]}"

@@ -90,6 +90,15 @@ def test_a_tree_without_git_is_told_the_commit_and_publishes_in_the_profile_of_t
     assert "build.sh --no-tests --deb" in (ROOT / "packaging" / "release" / "armv7.sh").read_text()
 
 
+def test_what_a_foreign_tree_needs_is_there_before_anything_is_compiled() -> None:
+    script = (ROOT / "packaging" / "arm" / "build.sh").read_text()
+    [prepared] = re.findall(r"^prepare\(\) \{\n(.*?)^\}", script, re.M | re.S)
+    for needed in re.search(r"apt-get install -y -qq (.*)$", prepared, re.M)[1].split():
+        # Where one of them is missing, all are installed.
+        assert f"! command -v {needed} " in prepared or f"/{needed}.gpg" in prepared, needed
+    assert "command -v arch-test" in prepared
+
+
 def test_a_draft_misses_every_file_that_the_workflow_makes(tmp_path: Path) -> None:
     def missing() -> str:
         command = [ROOT / "packaging" / "release" / "publish.sh", "--dry-run"]
