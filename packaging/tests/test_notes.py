@@ -1,5 +1,6 @@
 """The text of a release comes from CHANGELOG.md, and a tag without it is refused."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -10,6 +11,8 @@ import pytest
 from conftest import ROOT
 
 RELEASE = ROOT / "packaging" / "release"
+# A workflow's own tag and owner are not those of the checkouts here.
+ENVIRONMENT = {key: value for key, value in os.environ.items() if not key.startswith(("GITHUB_", "RELEASE_"))}
 HEAD = "# Changelog\n\nWhat changed.\n\n"
 OLDER = "## [0.1.0] - 2026-01-02\n\n### Added\n\n- The first one.\n"
 
@@ -25,7 +28,7 @@ def notes(tmp_path: Path):
 
     def run(changelog: str, *words: str) -> subprocess.CompletedProcess[str]:
         (tmp_path / "CHANGELOG.md").write_text(HEAD + changelog + OLDER)
-        return subprocess.run([there / "notes.sh", *words], capture_output=True, text=True)
+        return subprocess.run([there / "notes.sh", *words], env=ENVIRONMENT, capture_output=True, text=True)
 
     return run
 
@@ -66,6 +69,36 @@ def test_our_changelog_has_the_version_on_top_or_what_is_not_released_yet() -> N
     assert headings[0] == "## [Unreleased]" or headings[0].startswith(f"## [{version}] - ")
     assert any(heading.startswith(f"## [{version}] - ") for heading in headings)
     assert not any(heading.endswith("unreleased") for heading in headings[1:])
+
+
+def test_a_release_with_every_file_and_its_text_is_drafted(notes, tmp_path: Path) -> None:
+    changelog = "## [0.2.0] - 2026-12-01\n\n- Two.\n\n"
+    notes(changelog)
+    there = tmp_path / "packaging" / "release"
+    for name in ("publish.sh", "checksums.sh"):
+        shutil.copy(RELEASE / name, there)
+    shutil.copytree(ROOT / "packaging" / "homeassistant", tmp_path / "packaging" / "homeassistant")
+
+    def drafted() -> subprocess.CompletedProcess[str]:
+        return subprocess.run([there / "publish.sh", "--dry-run"], env=ENVIRONMENT, capture_output=True, text=True)
+
+    files = tmp_path / "target" / "release-files"
+    for name in re.findall(r"^missing: (.*)", drafted().stderr, re.M):
+        if kind := re.fullmatch("a wheel for (.*)", name):
+            name = f"wakegate-0.2.0-cp310-abi3-{kind[1].replace('*', '11_0')}.whl"
+        (files / name).write_text("made")
+    subprocess.run([there / "checksums.sh"], env=ENVIRONMENT, capture_output=True, check=True)
+    done = drafted()
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "gh release create v0.2.0 --draft --title wakegate 0.2.0 --notes - Two. " in done.stdout
+    for path in files.iterdir():
+        assert str(path) in done.stdout, f"{path.name} is made and not published"
+    # One that was changed after its sum was taken, and a text without its day.
+    (files / "wakegate.cdx.json").write_text("changed")
+    assert drafted().returncode == 1
+    subprocess.run([there / "checksums.sh"], env=ENVIRONMENT, capture_output=True, check=True)
+    notes(changelog.replace("2026-12-01", "unreleased"))
+    assert drafted().returncode == 1
 
 
 def test_the_workflow_asks_for_the_text_before_it_builds() -> None:
