@@ -18,7 +18,7 @@ help:
 	@echo "make demo   build wakegate and judge the recordings in data/"
 	@echo "make test   format, lints, tests, docs: everything CI runs"
 	@echo "make attack   what an attacker tries, from outside (docs/THREATS.md)"
-	@echo "make train WORD=marvin RECORDINGS=DIR   train a wake word of your own (models/README.md)"
+	@echo "make train WORD=marvin [RECORDINGS=DIR]   train a wake word of your own (models/README.md)"
 	@echo "make browser-test   the pages in Chromium alone"
 	@echo "make screenshots   the README's pictures, from the pages as they are"
 	@echo "make instructions   instructions of the hot path against the baseline (benches/README.md)"
@@ -163,7 +163,7 @@ train-setup: $(VENV)/ready
 	$(SUDO) apt-get install -y -qq espeak-ng flite festival festvox-kallpc16k festvox-kdlpc16k festvox-us-slt-hts libsndfile1
 	$(PYTHON) -m pip install -q -r models/train/requirements.txt
 
-# What a user's own wake word needs: its recordings, and what models/README.md says of the rest.
+# What a user's own wake word needs: its recordings, if there are any, and what models/README.md says of the rest.
 WORK ?= work
 SYNTHETIC ?= 1200
 STEPS ?= 2400
@@ -172,15 +172,15 @@ NAME = $(shell echo "$(WORD)" | tr A-Z a-z | tr -cs 'a-z0-9\n' - | sed 's/^-*//;
 train: train-asked train-setup
 	cargo build --release --locked --bin wakegate
 	mkdir -p $(WORK)
-	cd models/train && ../../$(PYTHON) -m wakegate_train.custom_word --word "$(WORD)" --recordings "$(abspath $(RECORDINGS))" \
-		$(if $(PUBLIC),--public "$(abspath $(PUBLIC))") $(if $(PHONES),--phones "$(PHONES)") \
+	cd models/train && ../../$(PYTHON) -m wakegate_train.custom_word --word "$(WORD)" \
+		$(if $(RECORDINGS),--recordings "$(abspath $(RECORDINGS))") $(if $(PUBLIC),--public "$(abspath $(PUBLIC))") $(if $(PHONES),--phones "$(PHONES)") \
 		--work "$(abspath $(WORK))" --binary "$(abspath $(BINARY))" --start ../jarvis-2 \
 		--synthetic $(SYNTHETIC) --steps $(STEPS) --out "$(abspath models/$(NAME))"
 
 # Before anything is installed.
 train-asked:
-	@if [ -z "$(WORD)" ] || [ ! -d "$(RECORDINGS)" ]; then \
-		echo "expected make train WORD=marvin RECORDINGS=DIR, found WORD='$(WORD)' RECORDINGS='$(RECORDINGS)' (hint: models/README.md)"; exit 2; fi
+	@if [ -z "$(WORD)" ] || { [ -n "$(RECORDINGS)" ] && [ ! -d "$(RECORDINGS)" ]; }; then \
+		echo "expected make train WORD=marvin [RECORDINGS=DIR], found WORD='$(WORD)' RECORDINGS='$(RECORDINGS)' (hint: models/README.md)"; exit 2; fi
 
 clean:
 	cargo clean

@@ -1,6 +1,7 @@
 """A folder of somebody's recordings becomes a manifest that keeps people apart."""
 
 import csv
+import json
 
 import numpy as np
 import pytest
@@ -57,7 +58,7 @@ def test_public_recordings_join_and_keep_their_own_splits(tmp_path):
         writer.writeheader()
         writer.writerow({"path": "talk.wav", "dataset": "librispeech_mini_train5", "kind": "speech", "speaker": "7", "split": "train"})
     rows, _ = custom_word.listed("marvin", tmp_path / "mine")
-    custom_word.manifest(rows, public, tmp_path / "out")
+    custom_word.manifest("marvin", rows, public, tmp_path / "out")
     loaded = corpus.load(tmp_path / "out")
     assert len(loaded) == 26
     assert loaded[-1].path == str(public / "talk.wav") and loaded[-1].split == "train"
@@ -90,6 +91,30 @@ def test_a_step_that_was_cut_off_is_not_taken_for_finished(tmp_path, monkeypatch
     for _ in range(2):
         with pytest.raises(SystemExit, match="train failed"):
             custom_word.train_once(tmp_path, [], "--steps", 5)
+
+
+def steps_of(monkeypatch, *options):
+    """The steps that a run takes, with their options, and what it says at last."""
+    ran = []
+    monkeypatch.setattr(custom_word, "run", lambda step, *given: ran.append((step, list(map(str, given)))))
+    monkeypatch.setattr(custom_word, "synthesise", lambda args, synth: (synth.mkdir(parents=True), (synth / "synth.tsv").touch()))
+    monkeypatch.setattr("sys.argv", ["custom_word", "--binary", "wakegate", *map(str, options)])
+    monkeypatch.setattr(custom_word, "train_once", lambda work, inputs, *given: ran.append(("train", list(map(str, given)))))
+    custom_word.main()
+    return ran
+
+
+def test_a_word_without_a_single_recording_is_learned_from_voices_and_the_report_says_so(tmp_path, monkeypatch, capsys):
+    figures = tmp_path / "report" / "okay-nabu-1" / "figures.json"
+    figures.parent.mkdir(parents=True)
+    told = [{"verdict": "intended"}] * 12
+    figures.write_text(json.dumps({"clips": {"okay nabu, clean": {"role": "word", "snr_db": None, "neural": True, "told": told}}}))
+    ran = steps_of(monkeypatch, "--word", "okay nabu", "--work", tmp_path, "--out", tmp_path / "okay-nabu-1")
+    assert [step for step, _ in ran] == ["align", "pack", "pack", "train", "release", "early", "report"]
+    assert corpus.load(tmp_path / "recordings") == []
+    said = capsys.readouterr().out
+    assert "'okay nabu': no person was heard or measured" in said
+    assert "of 12 requests by held-out voices" in said and "RECORDINGS=DIR" in said
 
 
 @pytest.mark.parametrize("name", ["smart_mirror-1", "marvin", "-1", "Marvin-1"])

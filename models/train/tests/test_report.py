@@ -7,7 +7,10 @@ import pytest
 
 pytest.importorskip("matplotlib", reason="only the recipe needs it")
 
-from wakegate_train import behind, evaluate, report, sections, targets  # noqa: E402
+import soundfile  # noqa: E402
+
+from wakegate_train import behind, evaluate, peers, report, sections, targets  # noqa: E402
+from wakegate_train.synth import COLUMNS as synth_columns  # noqa: E402
 
 
 def line(file, verdict="intended", voice="", p=0.9, end=1.0):
@@ -51,12 +54,48 @@ def test_a_target_is_met_missed_or_not_shown():
 
 
 def test_only_mentions_by_voices_that_are_heard_count():
-    group = lambda role, told: {"role": role, "told": told}
+    group = lambda role, told, neural=False: {"role": role, "told": told, "neural": neural, "snr_db": None}
     clips = {
         "to": group("address", [line("1", voice="good"), line("2", "unsure", voice="bad"), line("3", voice="bad")]),
         "in": group("mention", [line("4", "accidental", voice="good"), line("5", voice="bad"), line("6", voice="unheard")]),
     }
     assert targets.mentions_by_good_voices({"clips": clips}) == (0, 1, 1, 1)
+    clips["to"] |= {"role": "word", "neural": True}
+    assert targets.mentions_by_good_voices({"clips": clips}) == (0, 1, 1, 1), "voices stand in where nobody recorded the word"
+
+
+def synthetic(folder, *rows):
+    """A folder as synth.py writes it, of (kind, split, voice) in a neural voice."""
+    lines = ["\t".join(synth_columns)]
+    for number, (kind, split, voice) in enumerate(rows):
+        text = {"address": "okay nabu, stop", "mention": "I told okay nabu"}[kind]
+        lines.append("\t".join([f"{number}.wav", "kokoro", voice, split, "train", kind, "okay nabu", text, "1.0", ""]))
+        soundfile.write(folder / f"{number}.wav", np.full(8000, 0.1), 16000)
+    (folder / "synth.tsv").write_text("\n".join(lines) + "\n")
+
+
+def test_held_out_voices_stand_in_for_people_where_nobody_recorded_the_word(tmp_path):
+    recordings, spoken = tmp_path / "rec", tmp_path / "synth"
+    recordings.mkdir(), spoken.mkdir()
+    columns = ["path", "dataset", "kind", "label", "speaker", "split", "text"]
+    (recordings / "manifest.tsv").write_text("\t".join(columns) + "\n")
+    synthetic(spoken, ("address", "test", "am_adam"), ("address", "train", "am_eric"), ("mention", "test", "am_adam"))
+    bench = evaluate.Bench("wakegate", None, recordings, spoken, {"test"})
+    groups = bench.clips("okay nabu", tmp_path / "clips")
+    assert {name: (group.role, group.neural, len(group.clips)) for name, group in groups.items()} == {
+        **{f"okay nabu, {noise}": ("word", True, 1) for noise in ("clean", "10 dB", "5 dB", "0 dB")},
+        "in passing, neural voices": ("mention", True, 1),
+    }
+    # One recording of the word by anybody, and the figures are of people again.
+    soundfile.write(recordings / "one.wav", np.full(8000, 0.1), 16000)
+    row = ["one.wav", "own", "wakeword", "okay nabu", "ann", "train", "okay nabu"]
+    (recordings / "manifest.tsv").write_text("\n".join(["\t".join(columns), "\t".join(row)]) + "\n")
+    groups = evaluate.Bench("wakegate", None, recordings, spoken, {"test"}).clips("okay nabu", tmp_path / "clips")
+    assert [group.role for group in groups.values()] == ["address", "mention"]
+
+
+def test_peers_name_a_word_of_two_parts_with_an_underscore():
+    assert peers.model_name("okay nabu") == "okay_nabu"
 
 
 def test_a_miss_is_listed_where_it_is_missed_first():

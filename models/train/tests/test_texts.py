@@ -3,7 +3,7 @@
 from collections import Counter
 from random import Random
 
-from wakegate_train.texts import NEAREST, OTHER_NAMES, Texts, phrase_split, read_phrases
+from wakegate_train.texts import NEAREST, OTHER_NAMES, Texts, phrase_split, read_phrases, soundalike_file
 
 WORDS = ("alexa", "alexa", "computer", "jarvis")
 
@@ -50,3 +50,16 @@ def test_the_nearest_phrases_are_said_like_the_word_and_none_is_kept_for_tests()
         said = made.near(rng, 40)
         assert said.kind == "soundalike" and len(said.text) <= 40
         assert any(phrase.lower() in said.text.lower() for phrase in made.nearest[said.wake_word]), said
+
+
+def test_a_name_that_is_a_greeting_is_greeted_no_second_time():
+    made, rng = Texts(("alexa",)), Random(3)
+    said = [made.address(rng, "train", "okay nabu").text.lower() for _ in range(300)]
+    assert not [text for text in said if text.startswith(("hey", "okay okay", "ok "))]
+    assert any(made.address(rng, "train", "alexa").text.startswith("hey alexa") for _ in range(300))
+
+
+def test_the_files_of_a_word_of_several_parts_have_no_spaces():
+    assert soundalike_file("okay nabu") == "soundalike_okay-nabu.txt"
+    assert soundalike_file("okay nabu", "hand") == "soundalike_okay-nabu_hand.txt"
+    assert "okay Google" in Texts(("okay nabu",), "OW K EY N AA B UW").by_ear["okay nabu"]

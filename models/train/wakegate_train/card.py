@@ -126,7 +126,8 @@ def summary(found: dict) -> str:
     lines = ["| | judged intended |", "| --- | --- |"]
     for name, group in found["clips"].items():
         if group["role"] == "word":
-            lines.append(f"| real {name} | {intervals.shown(evaluate.passed(group['told']), len(group['told']))} |")
+            who = f"{name}, to the device, neural voices" if group["neural"] else f"real {name}"
+            lines.append(f"| {who} | {intervals.shown(evaluate.passed(group['told']), len(group['told']))} |")
     roles = {
         "address": "to the device, synthetic voices",
         "mention": "in passing, synthetic voices",

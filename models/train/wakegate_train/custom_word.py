@@ -1,9 +1,10 @@
-"""A wake word of your own: from a folder of recordings to a model package and an honest report.
+"""A wake word of your own: from a folder of recordings, or from none, to a model package and an honest report.
 
     python -m wakegate_train.custom_word --word marvin --recordings DIR --work WORK --binary wakegate --out ../marvin-1
 
 It lists the recordings (subfolders are speakers), keeps some apart, makes synthetic speech, and runs the steps of
 README.md one after another, starting from the weights of a shipped package. A run that was cut off goes on.
+Without recordings the speakers are the synthetic voices, of which some are kept apart, and the report says so.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ LEAST_SPEAKERS = 5
 """With fewer speakers than this, recordings are kept apart and not people."""
 FEWEST = 20
 """Fewer recordings than this leave nothing to train on once some are kept apart."""
+VOICES_ALONE = "no person was heard or measured: synthetic voices say the word, and some of them are kept apart"
+"""What is told of a word without recordings."""
 ENGINES = "espeak,flite,festival,kokoro,kokoro-mix,kokoro-near,kokoro-edits"
 """kokoro-mix makes voices of the same speakers as kokoro-far, and more of them."""
 SHOW_ONE_PERCENT = 368
@@ -64,7 +67,8 @@ def listed(word: str, folder: Path) -> tuple[list[dict], str]:
     if len(rows) < FEWEST:
         raise SystemExit(
             f"expected at least {FEWEST} recordings of {word!r} in {folder}, found {len(rows)}; "
-            f"hint: one word a file, 50 or more, as {', '.join(sorted(AUDIO))}; a subfolder for each speaker"
+            f"hint: one word a file, 50 or more, as {', '.join(sorted(AUDIO))}; a subfolder for each speaker; "
+            "without any recordings, leave them out: synthetic voices alone will say it"
         )
     speakers = {row["speaker"] for row in rows if row["speaker"]}
     by_speaker = len(speakers) >= LEAST_SPEAKERS and all(row["speaker"] for row in rows)
@@ -80,10 +84,9 @@ def listed(word: str, folder: Path) -> tuple[list[dict], str]:
     return rows, told
 
 
-def manifest(rows: list[dict], public: Path | None, out: Path) -> None:
+def manifest(word: str, rows: list[dict], public: Path | None, out: Path) -> None:
     """Writes `out`/manifest.tsv: the word's rows and those of a folder of public recordings, if there is one."""
     out.mkdir(parents=True, exist_ok=True)
-    word = rows[0]["label"]
     if public is not None:
         with (public / "manifest.tsv").open(newline="") as lines:
             for row in csv.DictReader(lines, delimiter="\t"):
@@ -142,7 +145,12 @@ def summary(args: argparse.Namespace, told: str, rows: list[dict]) -> str:
     clean = next(g for g in json.loads(figures.read_text())["clips"].values() if g["role"] == "word" and g["snr_db"] is None)
     n = len(clean["told"])
     lines = [f"\n{told}."]
-    if n < SHOW_ONE_PERCENT:
+    if args.recordings is None:
+        lines.append(
+            f"The figures are of {n} requests by held-out voices. Record the word by some people before you rely on it "
+            "(hint: RECORDINGS=DIR)."
+        )
+    elif n < SHOW_ONE_PERCENT:
         lines.append(
             f"With {n} held-out recordings even none missed would only show an FRR below "
             f"{100 * (1 - 0.025 ** (1 / n)):.0f} % (95 %); {SHOW_ONE_PERCENT} would show 1 %."
@@ -157,7 +165,7 @@ def main() -> None:
     """All steps."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--word", required=True, type=lambda text: " ".join(text.lower().split()), help="the wake word")
-    parser.add_argument("--recordings", type=Path, required=True, help="folder of recordings of the word, one word a file")
+    parser.add_argument("--recordings", type=Path, help="folder of recordings of the word, one word a file; none: synthetic voices alone")
     parser.add_argument("--public", type=Path, help="folder of public recordings with a manifest (README.md): speech, noise, rooms")
     parser.add_argument("--work", type=Path, required=True, help="folder for what is made on the way")
     parser.add_argument("--binary", type=Path, required=True, help="the wakegate binary")
@@ -172,10 +180,10 @@ def main() -> None:
         raise SystemExit(
             f"expected --out .../NAME-VERSION, as marvin-1, found {args.out.name!r}; hint: lower-case letters, digits and hyphens"
         )
-    rows, told = listed(args.word, args.recordings)
+    rows, told = listed(args.word, args.recordings) if args.recordings else ([], f"{args.word!r}: {VOICES_ALONE}")
     print(told)
     recordings, synth = args.work / "recordings", args.work / "synth"
-    manifest(rows, args.public, recordings)
+    manifest(args.word, rows, args.public, recordings)
     synthesise(args, synth)
     place = ["--work", args.work]
     run("align", "--recordings", recordings, "--synthetic", synth, *place)

@@ -54,7 +54,8 @@ class Clip:
 
 @dataclass
 class Group:
-    """Test clips of one sort. `role`: word (the real wake word), address, mention, soundalike, neighbour or other."""
+    """Test clips of one sort. `role`: word (people saying the wake word, or `neural` voices where nobody has recorded it),
+    address, mention, soundalike, neighbour or other."""
 
     role: str
     snr_db: float | None = None
@@ -127,7 +128,8 @@ class Bench:
 
     def __init__(self, binary: Path, model: Path | None, recordings: Path, synthetic: Path | None, splits: set[str]) -> None:
         self.binary, self.model, self.folder, self.synthetic, self.splits = binary, model, recordings, synthetic, splits
-        self.rows = [r for r in corpus.load(recordings) if r.split in splits]
+        self.recordings = corpus.load(recordings)
+        self.rows = [r for r in self.recordings if r.split in splits]
 
     def written(self, group: Group, rows: list[tuple[str, Path, str, str]], folder: Path) -> Group:
         """The group with a clip for each (source, its folder, text, voice), with room before and after."""
@@ -137,13 +139,21 @@ class Bench:
         return group
 
     def word_clips(self, word: str, folder: Path, snrs: Iterable[float | None] = trials.SNRS) -> dict[str, Group]:
-        """People saying the wake word, clean and in noise."""
+        """People saying the wake word, clean and in noise; of a word without any recording, neural voices saying it to a device."""
+        recorded = self.recorded(word)
         rows = [(r.path, self.folder, word, "") for r in self.rows if r.kind == "wakeword" and r.label == word]
+        if not recorded:
+            said = [r for (_, role, neural), found in self.synthetic_groups(word).items() if neural and role == "address" for r in found]
+            rows = [(r["path"], self.synthetic, r["text"], f"{r['engine']}/{r['voice']}") for r in said]
         names = {snr: f"{word}, " + ("clean" if snr is None else f"{snr} dB") for snr in snrs}
         return {
-            name: self.written(Group("word", snr), rows, folder / name.replace(", ", "_").replace(" ", "_"))
+            name: self.written(Group("word", snr, not recorded), rows, folder / name.replace(", ", "_").replace(" ", "_"))
             for snr, name in names.items()
         }
+
+    def recorded(self, word: str) -> bool:
+        """Whether anybody has recorded the word, in any split."""
+        return any(r.kind == "wakeword" and r.label == word for r in self.recordings)
 
     def clips(self, word: str, folder: Path) -> dict[str, Group]:
         """Test clips by what they are, written to `folder`."""
@@ -153,6 +163,8 @@ class Bench:
         rows = [(r.path, self.folder, r.text, "") for r in other]
         made["other wake words, real"] = self.written(Group("other"), rows, folder / "other_real")
         for (name, role, neural), found in self.synthetic_groups(word).items():
+            if role == "address" and neural and not self.recorded(word):
+                continue
             rows = [(r["path"], self.synthetic, r["text"], f"{r['engine']}/{r['voice']}") for r in found]
             made[name] = self.written(Group(role, None, neural), rows, folder / name.replace(", ", "_").replace(" ", "_"))
         return {name: group for name, group in made.items() if group.clips}

@@ -31,6 +31,11 @@ Trace = list[list[float]]
 """[seconds of audio heard, score after them] of each chunk whose score is above FLOOR."""
 
 
+def model_name(word: str) -> str:
+    """A word as the peers name its model: okay_nabu."""
+    return word.replace(" ", "_")
+
+
 class MicroWakeWord:
     """microWakeWord v2 by its Python package: the mean of five posteriors against the model's own cutoff."""
 
@@ -40,7 +45,7 @@ class MicroWakeWord:
         from pymicro_wakeword import MicroWakeWord as Spotter
         from pymicro_wakeword import Model
 
-        self.spotter = Spotter.from_builtin(Model(word))
+        self.spotter = Spotter.from_builtin(Model(model_name(word)))
         self.threshold = self.spotter.probability_cutoff
 
     def start(self) -> Callable[[bytes], float]:
@@ -63,7 +68,7 @@ class OpenWakeWord:
         from pyopen_wakeword import Model, OpenWakeWordFeatures
         from pyopen_wakeword import OpenWakeWord as Spotter
 
-        self.parts = (OpenWakeWordFeatures.from_builtin(), Spotter.from_builtin(Model(word)))
+        self.parts = (OpenWakeWordFeatures.from_builtin(), Spotter.from_builtin(Model(model_name(word))))
         # It begins by hearing eight seconds of silence, which take longer than most clips: once is enough.
         self.hear(bytes(2 * CHUNK))
         self.began = [{k: v for k, v in vars(part).items() if isinstance(v, np.ndarray | int)} for part in self.parts]
@@ -89,7 +94,7 @@ def available(word: str) -> dict[str, str]:
     found = {}
     for name, peer in PEERS.items():
         module = peer.package.replace("-", "_")
-        if importlib.util.find_spec(module) and word in {m.value for m in importlib.import_module(module).Model}:
+        if importlib.util.find_spec(module) and model_name(word) in {m.value for m in importlib.import_module(module).Model}:
             found[name] = f"{peer.package} {version(peer.package)}"
     return found
 

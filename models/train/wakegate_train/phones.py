@@ -45,7 +45,7 @@ CONSONANTS: dict[str, tuple[float, str, bool]] = {
 NEAR_MANNERS = {frozenset(p) for p in (("stop", "affricate"), ("fricative", "affricate"), ("liquid", "glide"))}
 GLIDE_PAIRS = {frozenset(p) for p in (("Y", "IY"), ("W", "UW"), ("R", "ER"), ("L", "OW"))}
 WEAK = {"AH": 0.4, "IH": 0.5, "HH": 0.4, "T": 0.6, "D": 0.6, "Y": 0.6}
-UNWANTED = {"cum"}
+UNWANTED = {"boob", "boobs", "cocaine", "cum"}
 """Words left out of the joins: crude, and read out in more than one way."""
 COUNT = 330
 """How many phrases a list has unless told."""

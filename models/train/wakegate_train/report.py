@@ -64,7 +64,8 @@ def digest(groups: dict[str, Group], streams: dict[str, list[Path]], folder: Pat
 def hear(name: str, word: str, benches: tuple[Bench, Bench], groups: dict[str, Group], root: Path) -> Heard:
     """Runs a peer over everything (`benches`: test and dev)."""
     bench, dev = benches
-    clean = next(iter(dev.word_clips(word, root / "clips" / f"{word}-dev", [None]).values()))
+    # Where voices say the word before a request, nothing tells where it ends.
+    clean = next(iter(dev.word_clips(word, root / "clips" / f"{word}-dev", [None]).values())) if dev.recorded(word) else Group("word")
     sets = {n: {f"{n}/{clip.source}": clip.path for clip in group.clips} for n, group in groups.items()}
     sets |= {n: {path_in_manifest(p, bench.folder): p for p in paths} for n, paths in bench.streams(word).items()}
     own = {f"dev/{clip.source}": clip.path for clip in clean.clips}
@@ -187,6 +188,8 @@ def main() -> None:
     heard, behinds = {}, {}
     for peer in peers.available(word):
         heard[peer] = it = hear(peer, word, (bench, dev), groups, root)
+        if not bench.recorded(word):
+            continue
         lag = float(np.median(it.lags)) if it.lags else 0.0
         behinds[peer] = cached(
             root / name / f"behind-{peer}.json",

@@ -52,9 +52,17 @@ HELD_FROM, HELD_TO = 25, 70
 """Frames after the word's end at which they are cut off."""
 
 
+UNRECORDED = {"real_address": "neural_address", "real_mention": "neural_mention"}
+"""What takes the share of a word's recordings where nobody has recorded it."""
+
+
 def shares(store: Store, n: int) -> list[tuple[str, int]]:
     """How many of `n` candidates each kind of the pack gives; what they leave goes to running speech."""
-    part = lambda kind: SHARES[kind] * min(1.0, len(store.pools[kind]) / ENOUGH)
+    given = dict(SHARES)
+    for kind, instead in UNRECORDED.items():
+        if kind not in store.pools:
+            given[instead] += given[kind]
+    part = lambda kind: given[kind] * min(1.0, len(store.pools[kind]) / ENOUGH)
     return [(kind, round(part(kind) * n)) for kind in SHARES if kind in store.pools]
 
 

@@ -8,6 +8,11 @@ from pathlib import Path
 
 from . import behind, evaluate, intervals, neighbours, peers, targets, trials
 
+UNRECORDED = (
+    "**No person has been measured**: there is no recording of the word. Wherever the real word is meant below, neural voices "
+    "that neither training nor tuning heard say it to a device; people will be missed more often than they are."
+)
+"""What a report on synthetic voices alone says first."""
 WORST = 10
 """Lines in the lists of the worst misses and accepts."""
 
@@ -138,7 +143,7 @@ def peers_note(word: str, heard: dict) -> str:
 def behind_text(word: str, behinds: dict) -> str:
     """wakegate as the judge of other engines' triggers."""
     if not behinds:
-        return f'Not measured: no engine with a model of "{word}" is installed.\n'
+        return f'Not measured: no engine with a model of "{word}" is installed, or no recording tells how late its triggers come.\n'
     return (
         "Every trigger of the engines at their defaults, handed to `wakegate score --trigger-at` at its moment less the\n"
         "engine's lag. A false trigger is stopped unless the verdict is `intended`; a clip of the real word that the engine\n"
@@ -219,6 +224,8 @@ def whole(
     """REPORT.md."""
     weak = "Synthetic renderings of the word by espeak-ng and by five heavily accented voices are left out: no listener "
     weak += "would recognise it." if any(group["role"] == "address" for group in found["clips"].values()) else ""
+    if any(group["role"] == "word" and group["neural"] for group in found["clips"].values()):
+        weak = f"{UNRECORDED} {weak}".rstrip()
     streams = found["streams"].values()
     return TEXT.format(
         name=f"{manifest['name']}-{manifest['version']}",

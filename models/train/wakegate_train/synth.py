@@ -27,7 +27,7 @@ from scipy.signal import resample_poly
 
 from . import corpus, kokoro, phones
 from .engines import DEV_SHARE, TEST_SHARE, Audio, Engine, KokoroEdits, KokoroNear, Voice, make_engine
-from .texts import PHRASES, Said, Texts
+from .texts import PHRASES, Said, Texts, soundalike_file
 
 RATE = 16000
 COLUMNS = (
@@ -190,7 +190,7 @@ def make(
 
 def list_soundalikes(word: str, given: str | None) -> None:
     """Writes the wake word's sound-alike phrases when nobody has yet; the list is worth a look by eye."""
-    path = PHRASES / f"soundalike_{word}.txt"
+    path = PHRASES / soundalike_file(word)
     dictionary = phones.dictionary_path()
     if path.exists() or dictionary is None:
         return

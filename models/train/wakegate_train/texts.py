@@ -38,6 +38,8 @@ ALONE = ("{w}.", "{w}?", "{w}!", "{w}...", "hey {w}.", "hey {w}!", "hey, {w}.", 
 ALONE_WEIGHTS = (6, 4, 5, 2, 3, 2, 1, 1, 1, 1)
 BEFORE_COMMAND = ("{w}, {c}", "{w} {c}", "{w}. {c}", "hey {w}, {c}", "hey {w} {c}", "okay {w}, {c}", "{w}... {c}")
 BEFORE_WEIGHTS = (6, 6, 2, 2, 1, 1, 1)
+GREETINGS = ("hey", "okay", "ok", "hi")
+"""What templates put before a name; a name that begins with one gets no second."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,13 @@ def fill(template: str, **slots: str) -> str:
     return text
 
 
+def greeted(templates: tuple[str, ...], weights: tuple[int, ...], name: str, rng: Random) -> str:
+    """One of the templates by its weight; none that greets a name which is a greeting itself ("okay nabu")."""
+    doubled = name.split()[0] in GREETINGS
+    kept = [weight * (not doubled or template.startswith(("{w}", "um"))) for template, weight in zip(templates, weights, strict=True)]
+    return fill(rng.choices(templates, kept)[0], w=name)
+
+
 def closed(text: str, rng: Random, question: bool) -> str:
     """The text with a final mark: it sets the intonation, so statements vary a little."""
     if text[-1] in ".?!":
@@ -134,12 +143,12 @@ class Texts:
     def address(self, rng: Random, split: str, name: str, command: str | None = None) -> Said:
         """The name said to the device: alone (35 %) or before a command; a given command is always used."""
         if command is None and rng.random() < 0.35:
-            text = fill(rng.choices(ALONE, ALONE_WEIGHTS)[0], w=name)
+            text = greeted(ALONE, ALONE_WEIGHTS, name, rng)
             # The bare name is no phrase to hold out: it is the same in both splits.
             return Said("address", "train", name, text)
         pool = self.commands[rng.choice(("do", "do", "ask"))]
         command = command or rng.choice(pool[split])
-        text = fill(rng.choices(BEFORE_COMMAND, BEFORE_WEIGHTS)[0], w=name, c=command)
+        text = greeted(BEFORE_COMMAND, BEFORE_WEIGHTS, name, rng).replace("{c}", command)
         return Said("address", split, name, closed(text, rng, bool(QUESTION.match(command))))
 
     def mention(self, rng: Random, split: str, name: str, section: str) -> Said:
@@ -252,9 +261,14 @@ class Texts:
         return units
 
 
+def soundalike_file(word: str, found: str = "") -> str:
+    """The name of the file of a wake word's sound-alikes, those `found` by hand or else by machine: without spaces."""
+    return f"soundalike_{'_'.join(filter(None, [word.replace(' ', '-'), found]))}.txt"
+
+
 def lists(word: str) -> list[list[str]]:
     """The sound-alikes of a wake word, nearest first: found by ear where anyone has, and mined from the dictionary."""
-    names = (f"soundalike_{word}_hand.txt", f"soundalike_{word}.txt")
+    names = (soundalike_file(word, "hand"), soundalike_file(word))
     found = [read_phrases(name)[""] for name in names if (PHRASES / name).exists() or name == names[1]]
     # A listed phrase that holds the word itself would be a mention, not a sound-alike.
     return [[p for p in near if not re.search(rf"\b{word}\b", p.lower())] for near in found]
