@@ -57,12 +57,17 @@ impl Names {
         Ok(names)
     }
 
-    /// Which word `name` means: case, `_` and `-`, a version at its end and a model file's folder
-    /// and ending don't matter. Where no word has it with its `hey` or `okay`, the one without
-    /// is meant: other engines have `hey_jarvis` alone.
+    /// Which word `name` means: case, `_` and `-`, a version or date at its end and a model file's
+    /// folder and ending don't matter. Where no word has it with its `hey` or `okay`, the one
+    /// without is meant: other engines have `hey_jarvis` alone.
     pub(super) fn find(&self, name: &str) -> Option<usize> {
         let key = normalised(name);
-        self.find_exactly(&key).or_else(|| {
+        // A word may end with a number itself, so that what looks like a date is tried as a part of it first.
+        self.find_greeted(&key).or_else(|| self.find_greeted(without_date(&key)?))
+    }
+
+    fn find_greeted(&self, key: &str) -> Option<usize> {
+        self.find_exactly(key).or_else(|| {
             let bare = GREETINGS.iter().find_map(|greeting| key.strip_prefix(greeting))?;
             self.find_exactly(bare)
         })
@@ -81,14 +86,20 @@ fn normalised(name: &str) -> String {
     let spaced = stem.to_lowercase().replace(['_', '-'], " ");
     let words = spaced.split_whitespace().map(|word| if word == "okay" { "ok" } else { word });
     let spaced = words.collect::<Vec<_>>().join(" ");
-    let is_version = |text: &str| {
-        text.chars().next().is_some_and(|c| c.is_ascii_digit())
-            && text.chars().all(|c| c.is_ascii_digit() || c == '.')
-    };
     match spaced.rsplit_once(" v") {
         Some((rest, version)) if is_version(version) => rest.to_owned(),
         _ => spaced,
     }
+}
+
+/// `key` without a number at its end: microWakeWord's models are named `okay_nabu_20241226.3`.
+fn without_date(key: &str) -> Option<&str> {
+    key.rsplit_once(' ').filter(|(_, date)| is_version(date)).map(|(rest, _)| rest)
+}
+
+fn is_version(text: &str) -> bool {
+    text.chars().next().is_some_and(|c| c.is_ascii_digit())
+        && text.chars().all(|c| c.is_ascii_digit() || c == '.')
 }
 
 #[cfg(test)]
@@ -132,10 +143,19 @@ mod tests {
         }
         let both = words(&["jarvis", "hey jarvis", "okay nabu"]);
         assert_eq!((both.find("jarvis"), both.find("hey_jarvis_v0.1")), (Some(0), Some(1)));
-        for name in ["okay_nabu", "ok_nabu_v0.1", "OK Nabu", "okay nabu"] {
+        for name in [
+            "okay_nabu",
+            "ok_nabu_v0.1",
+            "OK Nabu",
+            "okay nabu",
+            "okay_nabu_20241226.3",
+            "/models/ok_nabu_20241226.tflite",
+        ] {
             assert_eq!(both.find(name), Some(2), "{name}");
         }
         assert_eq!(both.find("nabu"), None, "it was not asked for what is served");
+        let numbered = words(&["area 51", "area 52"]);
+        assert_eq!((numbered.find("area_52"), numbered.find("area")), (Some(1), None));
     }
 
     #[test]
