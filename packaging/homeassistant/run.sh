@@ -26,10 +26,11 @@ ask() { # PATH [CURL OPTION]...
         "$@" "$supervisor/$path"
 }
 
+# A word of several parts is written as anywhere ("okay nabu", "okay_nabu"); its folder has a hyphen between them.
 # A folder of the user's comes first, then the package in the binary (alexa), then those that we ship beside it.
 wake_words() {
     local word folder found
-    for word in $(option '.wake_words[]'); do
+    for word in $(option '.wake_words[] | gsub("[ _]"; "-")'); do
         folder=
         if [ -f "$share/wakegate/$word/manifest.toml" ]; then
             folder=$share/wakegate/$word

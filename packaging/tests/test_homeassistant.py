@@ -209,6 +209,14 @@ def test_words_thresholds_and_a_package_of_ones_own(addon: Addon) -> None:
     assert all(word["intended_at"] == 0.9 for word in settings["wake_word"])
 
 
+@pytest.mark.parametrize("written", ["okay nabu", "okay_nabu", "okay-nabu"])
+def test_a_word_of_several_parts_is_found_however_it_is_written(addon: Addon, written: str) -> None:
+    own = addon.folder / "share" / "wakegate" / "okay-nabu"
+    shutil.copytree(next((ROOT / "models").glob("jarvis-*")), own)
+    settings = addon.run(wake_words=[written])
+    assert [word["model"] for word in settings["wake_word"]] == [str(own)]
+
+
 def test_in_front_of_another_engine(addon: Addon) -> None:
     settings = addon.run(mode="verifier", upstream="tcp://127.0.0.1:9", upstream_lag_ms=200, detect="word")
     assert settings["wyoming"]["detect"] == "word"
