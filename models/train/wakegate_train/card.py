@@ -9,7 +9,7 @@ import tomllib
 from collections import defaultdict
 from pathlib import Path
 
-from . import corpus, evaluate, intervals, targets
+from . import corpus, evaluate, intervals, sections, targets
 from .align import synthetic_rows
 
 SOURCES = {
@@ -141,7 +141,8 @@ def summary(found: dict) -> str:
             continue
         lines.append(f"| {name} | {intervals.shown(evaluate.passed(told), len(told))} |")
     accepts = f"| false accepts in running audio without the word | {targets.false_accepts(found['streams']).measured} |"
-    return "\n".join([*lines, accepts]) + "\n"
+    first = f"{sections.UNRECORDED}\n\n" if sections.unrecorded(found) else ""
+    return first + "\n".join([*lines, accepts]) + "\n"
 
 
 def main() -> None:

@@ -72,6 +72,11 @@ From `models/train` (its README says where the recordings, REC, and the syntheti
 """
 
 
+def unrecorded(found: dict) -> bool:
+    """Whether voices stand in for people, since nobody has recorded the word."""
+    return any(group["role"] == "word" and group["neural"] for group in found["clips"].values())
+
+
 def cell(hits: int, n: int) -> str:
     """'97.6 % [87.1, 99.9]'."""
     low, high = intervals.rate(hits, n)
@@ -224,7 +229,7 @@ def whole(
     """REPORT.md."""
     weak = "Synthetic renderings of the word by espeak-ng and by five heavily accented voices are left out: no listener "
     weak += "would recognise it." if any(group["role"] == "address" for group in found["clips"].values()) else ""
-    if any(group["role"] == "word" and group["neural"] for group in found["clips"].values()):
+    if unrecorded(found):
         weak = f"{UNRECORDED} {weak}".rstrip()
     streams = found["streams"].values()
     return TEXT.format(
