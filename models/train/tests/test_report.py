@@ -9,7 +9,7 @@ pytest.importorskip("matplotlib", reason="only the recipe needs it")
 
 import soundfile  # noqa: E402
 
-from wakegate_train import behind, evaluate, peers, report, sections, targets  # noqa: E402
+from wakegate_train import behind, card, evaluate, peers, report, sections, targets  # noqa: E402
 from wakegate_train.synth import COLUMNS as synth_columns  # noqa: E402
 
 
@@ -92,6 +92,14 @@ def test_held_out_voices_stand_in_for_people_where_nobody_recorded_the_word(tmp_
     (recordings / "manifest.tsv").write_text("\n".join(["\t".join(columns), "\t".join(row)]) + "\n")
     groups = evaluate.Bench("wakegate", None, recordings, spoken, {"test"}).clips("okay nabu", tmp_path / "clips")
     assert [group.role for group in groups.values()] == ["address", "mention"]
+
+
+def test_a_card_says_first_that_no_person_was_measured():
+    one = lambda neural: {"role": "word", "neural": neural, "snr_db": None, "told": [line("a")]}
+    found = lambda neural: {"clips": {"okay nabu, clean": one(neural)}, "streams": {}}
+    assert card.summary(found(True)).startswith("**No person has been measured**")
+    assert "| okay nabu, clean, to the device, neural voices | 1/1," in card.summary(found(True))
+    assert card.summary(found(False)).startswith("| | judged intended |"), "people were recorded"
 
 
 def test_peers_name_a_word_of_two_parts_with_an_underscore():
