@@ -153,7 +153,9 @@ mod tests {
         ] {
             assert_eq!(both.find(name), Some(2), "{name}");
         }
-        assert_eq!(both.find("nabu"), None, "it was not asked for what is served");
+        for name in ["nabu", "hey_nabu", "hey nabu_20241226", "okay_nabu_casa"] {
+            assert_eq!(both.find(name), None, "{name} is not what is served");
+        }
         let numbered = words(&["area 51", "area 52"]);
         assert_eq!((numbered.find("area_52"), numbered.find("area")), (Some(1), None));
     }
