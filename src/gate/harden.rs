@@ -1,7 +1,6 @@
 //! What a process can do so that the samples in its memory stay there.
 
 use rustix::io::Errno;
-use rustix::mm::{MlockAllFlags, mlockall};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::AudioBuffer;
@@ -67,8 +66,7 @@ fn not_dumpable() -> Result<(), Errno> {
 
 fn lock(problems: &mut Vec<String>) -> Locked {
     let unlimited = getrlimit(Resource::Memlock).current.is_none();
-    let flags = MlockAllFlags::CURRENT | MlockAllFlags::FUTURE | on_fault();
-    if unlimited && mlockall(flags).is_ok() {
+    if unlimited && lock_all().is_ok() {
         return Locked::Process;
     }
     let hint = "(hint: set LimitMEMLOCK=infinity for the service, or turn swap off)";
@@ -82,11 +80,12 @@ fn lock(problems: &mut Vec<String>) -> Locked {
 
 /// Locks pages as they are touched, not whole mappings at once.
 #[cfg(target_os = "linux")]
-fn on_fault() -> MlockAllFlags {
-    MlockAllFlags::ONFAULT
+fn lock_all() -> Result<(), Errno> {
+    use rustix::mm::{MlockAllFlags, mlockall};
+    mlockall(MlockAllFlags::CURRENT | MlockAllFlags::FUTURE | MlockAllFlags::ONFAULT)
 }
 
 #[cfg(not(target_os = "linux"))]
-fn on_fault() -> MlockAllFlags {
-    MlockAllFlags::empty()
+fn lock_all() -> Result<(), Errno> {
+    Err(Errno::NOSYS)
 }

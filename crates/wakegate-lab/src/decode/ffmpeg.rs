@@ -6,7 +6,7 @@
 //! files, are not handed on.
 
 use std::fs::File;
-use std::io::{self, Cursor, Read, Write};
+use std::io::{self, Cursor, Read};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -314,7 +314,7 @@ impl Demuxer for FfmpegReader {
 /// `bytes` as a file that is nowhere but in memory.
 #[cfg(target_os = "linux")]
 pub(crate) fn in_memory(mut bytes: impl Read) -> io::Result<File> {
-    use std::io::Seek;
+    use std::io::{Seek, Write};
     let flags = rustix::fs::MemfdFlags::CLOEXEC;
     let mut file = File::from(rustix::fs::memfd_create("recording", flags)?);
     io::copy(&mut bytes, &mut file)?;
