@@ -99,8 +99,13 @@ impl Mqtt {
     }
 
     pub(super) fn validate(&self) -> Result<()> {
+        self.validate_for(cfg!(feature = "tls"))
+    }
+
+    /// [`validate`](Self::validate), for a program that has TLS or has none.
+    fn validate_for(&self, has_tls: bool) -> Result<()> {
         self.address()?;
-        if self.tls && cfg!(not(feature = "tls")) {
+        if self.tls && !has_tls {
             return Err(refused("mqtt.tls")
                 .expected("tls = false")
                 .found("tls = true, in a program built without the feature tls")
@@ -217,7 +222,7 @@ mod tests {
             (Mqtt { tls: true, client_certificate: file(), ..base() }, "mqtt.client_certificate"),
             (Mqtt { tls: true, client_key_file: file(), ..base() }, "mqtt.client_key_file"),
         ] {
-            let error = settings.validate().unwrap_err().to_string();
+            let error = settings.validate_for(true).unwrap_err().to_string();
             assert!(error.starts_with(&format!("{key} is refused")), "{error}");
         }
         let both = Mqtt {
@@ -227,6 +232,15 @@ mod tests {
             client_key_file: file(),
             ..base()
         };
-        both.validate().unwrap();
+        both.validate_for(true).unwrap();
+    }
+
+    #[test]
+    fn tls_is_refused_by_a_program_without_it_and_nothing_else_is() {
+        let plain = Mqtt { broker: Some("broker".into()), ..Mqtt::default() };
+        plain.validate_for(false).unwrap();
+        let error = Mqtt { tls: true, ..plain }.validate_for(false).unwrap_err().to_string();
+        assert!(error.starts_with("mqtt.tls is refused: expected tls = false"), "{error}");
+        assert!(error.contains("hint: build it with --features tls"), "{error}");
     }
 }
