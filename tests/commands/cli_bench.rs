@@ -217,6 +217,23 @@ fn a_misspelt_limit_has_its_line_and_a_suggestion() {
 }
 
 #[test]
+fn a_limit_of_another_form_is_told_in_plain_words() {
+    let folder = folder();
+    for (limits, refused) in [
+        ("[process]\nrtf = \"1\"\n", "line 2: expected a number, found the text \"1\""),
+        ("stage = 3\n", "line 1: expected a table, found 3"),
+        ("process = [0.5]\n", "process is refused: expected a table, found a list"),
+        ("[stage]\nhop = [1.0]\n", "stage.hop is refused: expected a table, found a list"),
+    ] {
+        fs::write(folder.path().join("limits.toml"), limits).unwrap();
+        let output = bench(folder.path(), &["--budget", "limits.toml"]);
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        let said = stderr(&output);
+        assert!(said.starts_with(&format!("error: limits.toml: {refused}")), "{said}");
+    }
+}
+
+#[test]
 fn several_streams_are_judged_at_once_and_told_together() {
     let folder = folder();
     let paced = ["--pace", "--seconds", "0.8", "--starts", "0", "--json"];

@@ -142,6 +142,24 @@ fn a_value_of_another_form_is_told_in_plain_words() {
 }
 
 #[test]
+fn a_list_is_no_table_though_its_values_would_fit() {
+    let folder = tempfile::tempdir().unwrap();
+    for (text, key) in [
+        ("review = [true]\n", "review"),
+        ("mqtt = []\n", "mqtt"),
+        ("wyoming = [\"127.0.0.1:10400\"]\n", "wyoming"),
+        ("wake_word = [[]]\n", "wake_word.1"),
+    ] {
+        fs::write(folder.path().join("s.toml"), text).unwrap();
+        let output = run_in(folder.path(), &["config", "check", "s.toml"]);
+        assert_eq!(output.status.code(), Some(2), "{text}: {output:?}");
+        let said = stderr(&output);
+        let refused = format!("error: s.toml: {key} is refused: expected a table, found a list");
+        assert!(said.starts_with(&refused), "{said}");
+    }
+}
+
+#[test]
 fn a_broker_is_a_host_with_or_without_a_port() {
     for (broker, expected) in [
         ("broker", Some(("broker", 1883))),

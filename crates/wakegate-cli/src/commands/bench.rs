@@ -22,7 +22,7 @@ use wakegate_lab::bench::{
 use super::output;
 use super::output::JsonLines;
 use super::{OneModel, Outcome};
-use crate::config::refusal;
+use crate::config::parse;
 
 /// Measure what the pipeline costs on this device, and how late its verdicts are
 ///
@@ -250,9 +250,7 @@ impl Bench {
 fn read_budget(path: &Path) -> Result<Budget> {
     let text = fs::read_to_string(path).map_err(|error| Error::io("read", path, &error))?;
     let keys = "benches/README.md has all limits";
-    let budget: Result<Budget> =
-        toml::from_str(&text).map_err(|error| refusal(&error, &text, keys));
-    budget
+    parse::<Budget>(&text, keys)
         .and_then(|budget| budget.validate().map(|()| budget))
         .map_err(|error| error.context(path.display()))
 }

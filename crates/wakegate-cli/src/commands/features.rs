@@ -84,14 +84,8 @@ impl Features {
             return Ok(model.manifest().frontend.clone());
         };
         let text = fs::read_to_string(path).map_err(|e| Error::io("read", path, &e))?;
-        toml::from_str(&text).map_err(|error| {
-            config::refusal(
-                &error,
-                &text,
-                "models/alexa-3/manifest.toml has all keys of [frontend]",
-            )
-            .context(path.display())
-        })
+        config::parse(&text, "models/alexa-3/manifest.toml has all keys of [frontend]")
+            .map_err(|error| error.context(path.display()))
     }
 
     fn write(&self, found: &[Found], frontend: &FrontEnd) -> Result<Outcome> {

@@ -23,7 +23,7 @@ pub use print::print;
 pub use sections::{Decode, Hooks, Level, Log, Metrics, Runtime, WakeWord};
 
 use crate::wyoming;
-pub(crate) use refusal::refusal;
+pub(crate) use refusal::{parse, refusal};
 use wakegate::{Error, ErrorKind, Result, review};
 
 /// The complete configuration, commented, every key at its default.
@@ -104,7 +104,7 @@ impl Config {
     /// [`ErrorKind::Settings`] for TOML that does not parse, an unknown key (with its line and a
     /// suggestion), or a value out of its range.
     pub fn parse(text: &str) -> Result<Self> {
-        let config: Self = toml::from_str(text).map_err(|error| refusal(&error, text, KEYS))?;
+        let config: Self = parse(text, KEYS)?;
         config.validate()?;
         Ok(config)
     }

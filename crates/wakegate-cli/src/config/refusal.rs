@@ -1,9 +1,47 @@
-//! Why a text is no configuration: the line, the key, and what was probably meant.
+//! Typed TOML, or why a text is none: the line, the key, and what was probably meant.
 
-use wakegate::{Error, ErrorKind};
+use serde::{Serialize, de::DeserializeOwned};
+use toml::Value;
+use wakegate::{Error, ErrorKind, Result};
 
 /// Least similarity of a key that is suggested, 0 to 1.
 const SIMILAR: f64 = 0.7;
+
+/// What `text` says; `keys` says where all keys are.
+///
+/// # Errors
+/// [`ErrorKind::Settings`] for what is no TOML, an unknown key and a value of another form.
+pub(crate) fn parse<T: DeserializeOwned + Serialize>(text: &str, keys: &str) -> Result<T> {
+    let in_our_form = |error| refusal(&error, text, keys);
+    let parsed: T = toml::from_str(text).map_err(in_our_form)?;
+    let given = Value::Table(text.parse().map_err(in_our_form)?);
+    let taken = Value::try_from(&parsed).map_err(|error| {
+        Error::new(ErrorKind::Settings, "the settings are refused").found(error.to_string())
+    })?;
+    match list_for_table(&given, &taken) {
+        None => Ok(parsed),
+        Some(key) => Err(Error::new(ErrorKind::Settings, format!("{key} is refused"))
+            .expected("a table")
+            .found("a list")
+            .hint(keys)),
+    }
+}
+
+/// The key whose table was given as a list: serde fills it in the order of the fields, without names.
+fn list_for_table(given: &Value, taken: &Value) -> Option<String> {
+    let below = |name: String, given: &Value, taken: &Value| match (given, taken) {
+        (Value::Array(_), Value::Table(_)) => Some(name),
+        _ => list_for_table(given, taken).map(|key| format!("{name}.{key}")),
+    };
+    match (given, taken) {
+        (Value::Table(given), Value::Table(taken)) => {
+            given.iter().find_map(|(name, value)| below(name.clone(), value, taken.get(name)?))
+        }
+        (Value::Array(given), Value::Array(taken)) => (given.iter().zip(taken).enumerate())
+            .find_map(|(place, (given, taken))| below((place + 1).to_string(), given, taken)),
+        _ => None,
+    }
+}
 
 /// `error` of parsing `text`, in our form; `keys` says where all of them are.
 pub(crate) fn refusal(error: &toml::de::Error, text: &str, keys: &str) -> Error {

@@ -19,7 +19,7 @@ use wakegate::{Error, ErrorKind, Result};
 /// [process]
 /// steady_rss_mb = 25
 /// ```
-#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Budget {
     stage: BTreeMap<Stage, StageLimits>,
@@ -28,7 +28,7 @@ pub struct Budget {
 }
 
 /// Limits of a stage.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct StageLimits {
     mean_us: Option<f64>,
@@ -41,7 +41,7 @@ struct StageLimits {
 }
 
 /// Limits of the time from a word's end to its verdict.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct DelayLimits {
     p50_ms: Option<f64>,
@@ -53,7 +53,7 @@ struct DelayLimits {
 }
 
 /// Limits of the whole.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct ProcessLimits {
     rtf: Option<f64>,
