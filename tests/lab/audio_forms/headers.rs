@@ -113,6 +113,15 @@ fn odd_headers_are_read() {
 }
 
 #[test]
+fn samples_of_more_bytes_than_their_bits_need_are_not_guessed() {
+    let data = sixteen(&tone());
+    let refused = error(&wave(&[format(1, 16, 4), chunk(b"data", &data)]));
+    assert!(refused.contains("WAV with 16 bits in 4 bytes"), "{refused}");
+    let refused = error(&wave(&[format(1, 8, 2), chunk(b"data", &data)]));
+    assert!(refused.contains("WAV with 8 bits in 2 bytes"), "{refused}");
+}
+
+#[test]
 fn twenty_four_bits_lie_where_they_lie() {
     let wide: Vec<i32> = tone().iter().map(|s| (s * 8_388_607.0) as i32).collect();
     let high: Vec<u8> = wide.iter().flat_map(|v| (v << 8).to_le_bytes()).collect();

@@ -321,6 +321,8 @@ impl Format {
                 (codec, narrow) = in_four_bytes(file, start, big_endian)?;
                 Some(codec)
             }
+            // Some readers take the bits' own bytes then, others all of them: one of them hears noise.
+            1 if self.bits > 0 && bytes > u64::from(self.bits.div_ceil(8)) => None,
             1 if bytes == 1 => pcm(Number::Unsigned, 1, big_endian),
             1 => pcm(Number::Signed, bytes, big_endian),
             3 => pcm(Number::Float, bytes, big_endian),
