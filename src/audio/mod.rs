@@ -13,6 +13,7 @@ mod converter;
 pub mod downmix;
 mod evenness;
 mod foreign;
+mod form;
 pub mod header;
 mod input;
 mod pipe_input;

@@ -4,6 +4,7 @@ use std::io::Read;
 
 use super::Source;
 use super::evenness::Evenness;
+use super::form::Form;
 use super::header::Look;
 use super::warning::Warning;
 use crate::error::{Error, ErrorKind, Result};
@@ -21,6 +22,7 @@ pub struct RawPcm<R> {
     /// Its first samples may have been handed out before it has seen enough.
     look: Look,
     evenness: Evenness,
+    form: Form,
     /// The first byte of a sample whose second byte has not come yet.
     half: Option<u8>,
     ended: bool,
@@ -36,6 +38,7 @@ impl<R: Read + Send> RawPcm<R> {
             buffer: vec![0; BUFFER_BYTES],
             look: Look::default(),
             evenness: Evenness::default(),
+            form: Form::default(),
             half: None,
             ended: false,
             failed: None,
@@ -77,7 +80,15 @@ impl<R: Read + Send> Source for RawPcm<R> {
             looked.inspect_err(|error| self.failed = Some(error.clone()))?;
             if got == 0 {
                 self.ended = true;
-                if self.evenness.is_data() {
+                if let Some(other) = self.form.end() {
+                    self.warnings.push(Warning::new(
+                        "another_form",
+                        format!(
+                            "what came is more like {other} than like signed 16-bit little-endian samples of one \
+                             channel, as which it was judged: convert it, or give it a WAV header"
+                        ),
+                    ));
+                } else if self.evenness.is_data() {
                     self.warnings.push(Warning::new(
                         "no_sound",
                         "every level is as frequent as every other, which no recording has: are they signed \
@@ -91,6 +102,7 @@ impl<R: Read + Send> Source for RawPcm<R> {
                     ));
                 }
             }
+            self.form.take(&self.buffer[..got]);
             for &byte in &self.buffer[..got] {
                 match self.half.take() {
                     None => self.half = Some(byte),

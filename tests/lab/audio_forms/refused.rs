@@ -206,6 +206,28 @@ fn data_as_even_as_noise_of_full_scale_is_told() {
 }
 
 #[test]
+fn samples_of_another_form_on_a_pipe_are_told() {
+    let voice: Vec<i16> =
+        tone().iter().cycle().take(32_000).map(|s| (s * 32_767.0) as i16).collect();
+    let warned = |bytes: Vec<u8>| {
+        let mut pipe = wakegate::audio::RawPcm::new(std::io::Cursor::new(bytes));
+        read_all(&mut pipe).unwrap();
+        codes(pipe.warnings()).into_iter().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let each =
+        |write: fn(i16) -> Vec<u8>| voice.iter().flat_map(|&s| write(s)).collect::<Vec<u8>>();
+    assert!(warned(each(|s| s.to_le_bytes().to_vec())).is_empty());
+    for other in [
+        each(|s| s.to_be_bytes().to_vec()),
+        each(|s| vec![((s >> 8) + 128) as u8]),
+        each(|s| (i32::from(s) << 16).to_le_bytes().to_vec()),
+        each(|s| [s.to_le_bytes(), s.to_le_bytes()].concat()),
+    ] {
+        assert_eq!(warned(other), ["another_form"]);
+    }
+}
+
+#[test]
 fn a_negative_sample_rate_is_refused() {
     let mut aiff = b"FORM\0\0\0\x3eAIFFCOMM\0\0\0\x12\0\x01\0\0\0\x08\0\x10".to_vec();
     // 16,000 as an extended number of 80 bits.
