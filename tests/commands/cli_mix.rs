@@ -234,6 +234,20 @@ fn what_can_not_be_mixed_is_refused_by_name() {
     let clips = ["--keywords", "clips", "--word", "alexa"];
     let with = |extra: &[&'static str]| refusal(&[&clips[..], extra].concat());
     assert!(with(&["--snr-db", "NaN"]).contains("--snr-db is refused"));
+    for twice in [["5", "5"], ["5", "5.0"], ["0", "-0"]] {
+        let said = with(&["--snr-db", twice[0], twice[1]]);
+        assert!(said.contains("expected each ratio once"), "{said}");
+    }
+    let labelled = ["--keyword-labels", "labels.tsv", "--snr-db", "5"];
+    fs::write(
+        folder.path().join("labels.tsv"),
+        "path\tstart_s\tend_s\tlabel\nclips/0.wav\t0.3\t0.8\tx\n",
+    )
+    .unwrap();
+    let said = refusal(&[&labelled[..], &["--word-db", "20"]].concat());
+    assert!(said.contains("found the times of every word"), "{said}");
+    let said = refusal(&[&labelled[..], &["--word", "alexa"]].concat());
+    assert!(said.contains("cannot be used with '--word"), "{said}");
     assert!(with(&["--snr-db", "5", "--trim-db", "0"]).contains("--trim-db is refused"));
     assert!(with(&["--snr-db", "5", "--rir", "gone"]).contains("gone"));
     assert!(refusal(&["--keywords", "clips", "--snr-db", "5"]).contains("--word"));

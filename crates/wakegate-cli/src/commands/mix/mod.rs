@@ -36,6 +36,8 @@ const COLUMNS: [&str; 13] = [
     "gain_db",
     "level_db",
 ];
+/// How far below its loudest 10 ms a word begins and ends, where nobody says it.
+const WORD_DB: f64 = 15.0;
 /// Largest sample of a mixture: a stream with a larger one is made quieter as a whole.
 const PEAK: f32 = 0.99;
 
@@ -57,7 +59,7 @@ pub struct Mix {
     #[arg(long, value_name = "PATH", num_args = 1.., required_unless_present = "keyword_labels", requires = "word")]
     keywords: Vec<PathBuf>,
     /// The word in --keywords
-    #[arg(long, value_name = "WORD")]
+    #[arg(long, value_name = "WORD", conflicts_with = "keyword_labels")]
     word: Option<String>,
     /// Clips and what is said in them, in the format of `wakegate eval`; further columns are
     /// carried on, and a clip with nothing in label is laid in as a negative
@@ -88,9 +90,9 @@ pub struct Mix {
     /// How far below its loudest 10 ms the edge of a clip is cut
     #[arg(long, value_name = "DB", default_value_t = 40.0)]
     trim_db: f64,
-    /// How far below its loudest 10 ms a word begins and ends, where no label says it
-    #[arg(long, value_name = "DB", default_value_t = 15.0)]
-    word_db: f64,
+    /// How far below its loudest 10 ms a word begins and ends, where no label says it [default: 15]
+    #[arg(long, value_name = "DB")]
+    word_db: Option<f64>,
     /// Cut out 50 ms of background that are quieter than this, in dB of full scale
     #[arg(long, value_name = "DB", default_value_t = -70.0, allow_negative_numbers = true)]
     floor_db: f64,
@@ -135,6 +137,11 @@ impl Mix {
             Some(file) => keywords::of_labels(file, &COLUMNS)?,
             None => keywords::of_paths(&self.keywords, self.word.as_deref().unwrap_or_default())?,
         };
+        if self.word_db.is_some() && keywords.all.iter().all(|clip| clip.span_s.is_some()) {
+            return Err(Error::new(ErrorKind::Settings, "--word-db is refused")
+                .expected("a clip without times, whose word it would find")
+                .found("the times of every word"));
+        }
         let background = Background::new(files(&self.background)?, self.floor_db, self.seed);
         let rooms = if self.rir.is_empty() { Vec::new() } else { files(&self.rir)? };
         let responses = rooms
@@ -200,7 +207,7 @@ impl Mix {
             ("--gap-s", self.gap_s, 0.1, 3600.0),
             ("--stream-s", self.stream_s, 1.0, 3600.0),
             ("--trim-db", self.trim_db, 1.0, 200.0),
-            ("--word-db", self.word_db, 1.0, self.trim_db),
+            ("--word-db", self.word_db(), 1.0, self.trim_db),
             ("--floor-db", self.floor_db, -120.0, 0.0),
         ];
         let ratios = self.snr_db.iter().map(|&ratio| ("--snr-db", ratio, -60.0, 100.0));
@@ -211,7 +218,18 @@ impl Mix {
                     .found(value.to_string()));
             }
         }
+        // The streams are named by their ratio: of two alike, one would lie over the other.
+        let again = |&(place, ratio): &(usize, &f64)| self.snr_db[..place].contains(ratio);
+        if let Some((_, ratio)) = self.snr_db.iter().enumerate().find(again) {
+            return Err(Error::new(ErrorKind::Settings, "--snr-db is refused")
+                .expected("each ratio once")
+                .found(format!("{ratio} twice")));
+        }
         Ok(())
+    }
+
+    fn word_db(&self) -> f64 {
+        self.word_db.unwrap_or(WORD_DB)
     }
 
     /// Lays every clip, stream by stream.
@@ -227,7 +245,7 @@ impl Mix {
             let pause = samples(self.gap_s * (0.5 + random.unit()));
             let room = (!rooms.is_empty()).then(|| random.below(rooms.len()));
             let clip = keyword
-                .clip([self.trim_db, self.word_db], room.map(|room| rooms[room].as_slice()))?;
+                .clip([self.trim_db, self.word_db()], room.map(|room| rooms[room].as_slice()))?;
             let needed = pause + clip.samples.len();
             if at + needed + samples(self.gap_s) > length && !placed.is_empty() {
                 writer.stream(&std::mem::take(&mut placed), at + samples(self.gap_s))?;
