@@ -303,6 +303,10 @@ fn what_cannot_be_meant_is_refused_before_anything_is_scored() {
         (&["wav", "--raw-rate", "8000"], "--raw"),
         (&["raw", "--raw", "u8", "--raw-rate", "7"], "unusable sample rate"),
         (&["wav", "--output", "no/such/folder.csv"], "no/such/folder.csv"),
+        (&["wav", "--output", "-", "--format", "csv"], "without --output, stdout is written"),
+        (&["done.csv", "--output", "./done.csv"], "--output is refused: expected another file"),
+        (&["--manifest", "done.csv", "--output", "done.csv"], "--output is refused"),
+        (&["--list", "done.csv", "--output", "wav/../done.csv"], "found done.csv"),
         (&[], "required"),
     ] {
         let output = run_in(folder.path(), &[&["score", "--model", "tiny"], arguments].concat());

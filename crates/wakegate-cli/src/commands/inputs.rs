@@ -92,6 +92,11 @@ impl Inputs {
         Ok(corpus)
     }
 
+    /// The files that are named themselves: recordings, lists and manifests.
+    pub fn named(&self) -> impl Iterator<Item = &Path> {
+        self.paths.iter().chain(&self.list).chain(&self.manifest).map(PathBuf::as_path)
+    }
+
     /// Whether ffmpeg reads what is not known here.
     fn hands_over(&self, config: &Config) -> bool {
         self.ffmpeg || config.decode.ffmpeg

@@ -3,9 +3,13 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::io::{self, BufWriter, StdoutLock, Write};
+#[cfg(feature = "corpora")]
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anstyle::{AnsiColor, Style};
+#[cfg(feature = "corpora")]
+use clap::builder::{PathBufValueParser, TypedValueParser};
 #[cfg(feature = "corpora")]
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
@@ -103,6 +107,15 @@ pub fn verdict_style(verdict: &str) -> Style {
         "error" => ERROR,
         _ => Style::new(),
     }
+}
+
+/// Reads the file of an `--output`. `-` is none: a file of that name is not what anybody means.
+#[cfg(feature = "corpora")]
+pub fn file() -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().try_map(|path: PathBuf| match path.to_str() {
+        Some("-") => Err("expected the name of a file; without --output, stdout is written"),
+        _ => Ok(path),
+    })
 }
 
 /// JSON lines on stdout.

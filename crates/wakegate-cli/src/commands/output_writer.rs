@@ -13,6 +13,7 @@ use wakegate_lab::corpus::About;
 use wakegate_lab::scoring::{Record, Shape};
 use wakegate_lab::table::WholeFile;
 
+use super::output;
 use super::output_formats::{Format, RecordWriter};
 use super::resume_journal::Journal;
 use super::run_summary::RunSummary;
@@ -22,7 +23,7 @@ use super::run_summary::RunSummary;
 pub struct OutputOptions {
     /// Write the records to this file, which appears when all are scored; what is scored so far
     /// is in FILE.journal
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = output::file())]
     output: Option<PathBuf>,
     /// How they are written [default: by the file's ending; a table on a terminal, else jsonl]
     #[arg(long, value_name = "FORMAT")]
@@ -51,6 +52,22 @@ impl OutputOptions {
     /// Whether a run before this one may have done a part.
     pub fn resumes(&self) -> bool {
         self.resume
+    }
+
+    /// Refuses an output that would take the place of one of `inputs`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Settings`] where it is one of them.
+    pub fn spares<'i>(&self, mut inputs: impl Iterator<Item = &'i Path>) -> Result<()> {
+        let Some(there) = self.output.as_ref().and_then(|path| path.canonicalize().ok()) else {
+            return Ok(());
+        };
+        match inputs.find(|input| input.canonicalize().is_ok_and(|input| input == there)) {
+            None => Ok(()),
+            Some(input) => Err(Error::new(ErrorKind::Settings, "--output is refused")
+                .expected("another file than those that are read")
+                .found(input.display().to_string())),
+        }
     }
 
     /// Opens the destination of a `run`, and adds what is done already to `tally`; nothing where

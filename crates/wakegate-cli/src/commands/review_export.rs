@@ -23,7 +23,7 @@ const GROUP: usize = 50_000;
 #[derive(Args)]
 pub struct Export {
     /// File to write, there once it is complete; without it, stdout
-    #[arg(long, value_name = "FILE", alias = "out")]
+    #[arg(long, value_name = "FILE", alias = "out", value_parser = output::file())]
     output: Option<PathBuf>,
     /// Its form; without it, by the ending of FILE: .csv, .jsonl or .parquet; else CSV
     #[arg(long, value_enum)]

@@ -77,6 +77,7 @@ impl Score {
                 .found("one that also stores clips")
                 .hint("a clip of the recording at which the run ended would be stored twice"));
         }
+        self.output.spares(self.inputs.named())?;
         let threads = worker_count(self.threads)?;
         let config = self.place.config(Some(&self.engine))?;
         let corpus = self.inputs.open(&config)?;
