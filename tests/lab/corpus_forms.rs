@@ -105,6 +105,11 @@ fn a_quote_that_is_never_closed_swallows_nothing_in_silence() {
     let (rows, _) = manifest("m.csv", b"path\n\"a.wav\nb.wav\nc.wav\"\nd.wav\n").unwrap();
     assert!(problem(&rows[0]).contains("hint: a quote may be missing"), "{}", problem(&rows[0]));
     assert_eq!(rows[1].about.path, "d.wav");
+    let text = b"path,said\na.wav,x\nb.wav,\"Stop\nc.wav,\"Go\" on\nd.wav,x\n";
+    let (rows, _) = manifest("m.csv", text).unwrap();
+    assert_eq!((rows.len(), rows[0].about.path.as_str()), (2, "a.wav"));
+    let found = problem(&rows[1]);
+    assert!(found.contains("m.csv:3") && found.contains("the next one closes"), "{found}");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use super::columns::is_same;
 use super::grouping::Visit;
 use super::paths::shown;
 use super::{Item, Settings, json};
-use crate::table::{CsvText, LimitedRows, ParquetReader, RowLength};
+use crate::table::{CsvText, LimitedRows, ParquetReader, RowLength, broken_quote};
 use wakegate::{Error, ErrorKind, Result};
 
 /// A table with a recording a row.
@@ -118,11 +118,11 @@ impl Manifest {
         loop {
             length.begin();
             let more = reader.read_record(&mut record);
-            if let Some(line) = reader.get_ref().open_quote() {
+            if let Some((line, found)) = broken_quote(&reader) {
                 return Err(Error::new(ErrorKind::Settings, "the rows can't be read on")
                     .context(self.place(line))
                     .expected("a second quote for each quote")
-                    .found("a quote that is never closed"));
+                    .found(found));
             }
             let item = match more {
                 Ok(false) => return Ok(true),

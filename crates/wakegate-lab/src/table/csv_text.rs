@@ -1,5 +1,6 @@
 //! What the reader of CSV does not tell of its text: which character lies between the fields, and
-//! whether a quote was never closed, so that the rest of the file became one field.
+//! whether a quote was never closed, or by one that begins another field, so that rows became part
+//! of one.
 
 use std::io::{self, BufRead, BufReader, Read};
 
@@ -14,6 +15,8 @@ pub struct CsvText<R> {
     line: u64,
     /// The line on which the open quote began.
     opened: u64,
+    /// The line on which the first quote began that closes in the middle of a later line's text.
+    misplaced: Option<u64>,
     last: u8,
     ended: bool,
 }
@@ -50,6 +53,7 @@ impl<R: Read> CsvText<R> {
             state: State::Start,
             line: 1,
             opened: 0,
+            misplaced: None,
             last: b'\n',
             ended: false,
         })
@@ -70,8 +74,17 @@ impl<R: Read> CsvText<R> {
         (self.ended && self.state == State::Quoted).then_some(self.opened)
     }
 
+    /// The line on which a quote begins, before `line`, whose end on a later line is followed by
+    /// text: that is the beginning of another, and what lies between are rows.
+    pub fn misplaced_quote(&self, line: u64) -> Option<u64> {
+        self.misplaced.filter(|opened| *opened < line)
+    }
+
     fn follow(&mut self, byte: u8) {
         let ends = byte == self.delimiter || matches!(byte, b'\n' | b'\r');
+        if self.state == State::Quote && !ends && byte != b'"' && self.line > self.opened {
+            self.misplaced.get_or_insert(self.opened);
+        }
         self.state = match (self.state, byte) {
             (State::Quoted, b'"') => State::Quote,
             (State::Quoted, _) => State::Quoted,
@@ -85,6 +98,15 @@ impl<R: Read> CsvText<R> {
         };
         self.line += u64::from(byte == b'\n');
     }
+}
+
+/// The line on which a quote begins that made rows a part of what `reader` has read, and what it
+/// is.
+pub fn broken_quote<R: Read>(reader: &csv::Reader<CsvText<R>>) -> Option<(u64, &'static str)> {
+    let text = reader.get_ref();
+    let open = text.open_quote().map(|line| (line, "a quote that is never closed"));
+    let misplaced = || text.misplaced_quote(reader.position().line());
+    open.or_else(|| misplaced().map(|line| (line, "a quote that the next one closes, rows later")))
 }
 
 impl<R: Read> Read for CsvText<R> {
@@ -114,6 +136,19 @@ mod tests {
         assert_eq!(open_quote("a,5\" disk\n"), None, "a quote inside a field is one");
         assert_eq!(open_quote("a,\"b\"\"\n"), Some(1));
         assert_eq!(open_quote(""), None);
+    }
+
+    #[test]
+    fn a_quote_that_the_next_one_closes_is_told_by_its_line() {
+        let misplaced = |text: &str| {
+            let mut source = CsvText::new(text.as_bytes(), b',', true).unwrap();
+            io::copy(&mut source, &mut io::sink()).unwrap();
+            (source.misplaced_quote(2), source.misplaced_quote(9))
+        };
+        assert_eq!(misplaced("a,b\n1,\"Stop\n2,\"Go\" on\n"), (None, Some(2)));
+        assert_eq!(misplaced("a,b\n1,\"Stop\nit\"\n2,\"Go\non\"\r\n"), (None, None));
+        assert_eq!(misplaced("a,b\n1,\"he said \"\"Stop\nit\"\"\",2\n"), (None, None));
+        assert_eq!(misplaced("a,b\n1,\"Go\" on\n"), (None, None), "it swallows no row");
     }
 
     #[test]

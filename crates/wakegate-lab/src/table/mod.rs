@@ -28,7 +28,7 @@ mod zstd_pages;
 
 use std::fmt;
 
-pub use csv_text::CsvText;
+pub use csv_text::{CsvText, broken_quote};
 pub use npz::NpzWriter;
 pub use parquet_read::{ParquetReader, Row};
 pub use parquet_write::ParquetWriter;

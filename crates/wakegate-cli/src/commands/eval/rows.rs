@@ -7,7 +7,9 @@ use std::path::Path;
 
 use serde_json::{Map, Number, Value};
 use wakegate::{Error, ErrorKind, Result};
-use wakegate_lab::table::{CsvText, LimitedRows, Object, ParquetReader, RowLength, Utf8};
+use wakegate_lab::table::{
+    CsvText, LimitedRows, Object, ParquetReader, RowLength, Utf8, broken_quote,
+};
 
 /// What a file of Parquet begins and ends with.
 const PARQUET: &[u8] = b"PAR1";
@@ -182,11 +184,11 @@ impl Reading<'_> {
             let more = reader.read_record(&mut record);
             let position = more.as_ref().map_or_else(|e| e.position(), |_| record.position());
             let place = format!("line {}", position.map_or(0, csv::Position::line));
-            if let Some(line) = reader.get_ref().open_quote() {
-                if !reader.get_ref().ends_a_line() {
-                    return Err(self.cut_off().context(place));
-                }
-                let found = "a quote that is never closed";
+            let text = reader.get_ref();
+            if text.open_quote().is_some() && !text.ends_a_line() {
+                return Err(self.cut_off().context(place));
+            }
+            if let Some((line, found)) = broken_quote(&reader) {
                 return Err(self
                     .refused("a second quote for each quote", &found)
                     .context(format_args!("line {line}")));
