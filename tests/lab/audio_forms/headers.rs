@@ -122,6 +122,25 @@ fn samples_of_more_bytes_than_their_bits_need_are_not_guessed() {
 }
 
 #[test]
+fn an_extensible_header_is_read_where_its_guid_is_made_of_a_tag() {
+    let data = sixteen(&tone());
+    let wanted = decode(&wav_i16(&tone(), 1, 16_000)).unwrap();
+    let extensible = |rest: &[u8]| {
+        let mut body = format(0xfffe, 16, 2);
+        body.extend(b"\x16\0\x10\0\x04\0\0\0\x01\0");
+        body.extend(rest);
+        body[4] = (body.len() - 8) as u8;
+        wave(&[body, chunk(b"data", &data)])
+    };
+    let microsoft = extensible(b"\0\0\0\0\x10\0\x80\0\0\xaa\0\x38\x9b\x71");
+    assert_eq!(decode(&microsoft).unwrap(), wanted);
+    let ambisonic = extensible(b"\0\0\x21\x07\xd3\x11\x86\x44\xc8\xc1\xca\0\0\0");
+    assert_eq!(decode(&ambisonic).unwrap(), wanted);
+    let other = error(&extensible(&[0x12; 14]));
+    assert!(other.contains("WAV with the unknown coding 0xfffe"), "{other}");
+}
+
+#[test]
 fn twenty_four_bits_lie_where_they_lie() {
     let wide: Vec<i32> = tone().iter().map(|s| (s * 8_388_607.0) as i32).collect();
     let high: Vec<u8> = wide.iter().flat_map(|v| (v << 8).to_le_bytes()).collect();

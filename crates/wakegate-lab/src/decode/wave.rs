@@ -27,6 +27,12 @@ const CHUNKS: [&[u8; 4]; 23] = [
     b"umid", b"LGWV", b"RIFF",
 ];
 
+/// What follows the tag in a GUID that is made of one: Microsoft's, and that of Ambisonics.
+const TAGGED: [&[u8]; 2] = [
+    b"\0\0\0\0\x10\0\x80\0\0\xaa\0\x38\x9b\x71",
+    b"\0\0\x21\x07\xd3\x11\x86\x44\xc8\xc1\xca\0\0\0",
+];
+
 /// How a kind of WAV file is written.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -267,9 +273,11 @@ impl Format {
             let (first, second) = (u32::from(two(at)), u32::from(two(at + 2)));
             if big_endian { first << 16 | second } else { second << 16 | first }
         };
-        // The extensible form has the tag in the first bytes of a GUID.
+        // The extensible form has the tag in the first bytes of a GUID, if the others are those
+        // that say so.
+        let is_known = bytes.get(26..40).is_none_or(|rest| TAGGED.contains(&rest));
         let tag = match two(0) {
-            0xfffe if bytes.len() >= 26 => two(24),
+            0xfffe if bytes.len() >= 26 && is_known => two(24),
             tag => tag,
         };
         Self {
