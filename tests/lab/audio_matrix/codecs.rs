@@ -32,6 +32,7 @@ fn aac_and_alac() {
     let rates = [16_000, 24_000, 44_100, 48_000];
     let mut list = forms("-f adts", "aac", &["aac"], &rates, &[1, 2]);
     list.extend(forms("", "m4a", &["aac"], &rates, &[1, 2]));
+    list.extend(forms("", "m4a", &["aac"], &[88_200, 96_000], &[1]));
     list.extend(forms("-movflags +faststart", "m4a", &["aac"], &[16_000, 44_100], &[1]));
     list.extend(forms(
         "-movflags frag_keyframe+empty_moov -frag_duration 500000",

@@ -85,10 +85,11 @@ pub(super) fn core(params: &AudioCodecParameters) -> Result<AudioCodecParameters
     if channels > 2 {
         return Err(format!("AAC of {} channels", if channels == 7 { 8 } else { channels }));
     }
+    // A header of an MP4 file has 16 bits for the rate: what is above is known here alone.
+    core.with_sample_rate(rate);
     if is_extended {
         let tail = bits.take(3).unwrap_or(0);
         let short = LOW_COMPLEXITY << 11 | index << 7 | channels << 3 | tail;
-        core.with_sample_rate(rate);
         core.with_extra_data(u16::try_from(short).unwrap_or(0).to_be_bytes().into());
     }
     Ok(core)
@@ -108,7 +109,7 @@ mod tests {
     #[test]
     fn an_extension_is_left_out_and_other_forms_are_named() {
         // Low complexity as it is: 44.1 kHz, two channels.
-        assert_eq!(of(&[0x12, 0x10]).unwrap(), (Some(48_000), vec![0x12, 0x10]));
+        assert_eq!(of(&[0x12, 0x10]).unwrap(), (Some(44_100), vec![0x12, 0x10]));
         // 24 kHz, one channel, with bands up to 48 kHz in front of it: once by an index, once written out.
         assert_eq!(of(&[0x2b, 0x09, 0x88, 0x00]).unwrap(), (Some(24_000), vec![0x13, 0x08]));
         let written = 5_u64 << 59 | 6 << 55 | 1 << 51 | 15 << 47 | 48_000 << 23 | 2 << 18;
