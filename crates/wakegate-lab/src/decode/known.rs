@@ -30,6 +30,12 @@ pub(super) enum Known {
     Silent(&'static str),
 }
 
+/// What follows the tag in a GUID that is made of one: Microsoft's, and that of Ambisonics.
+pub(super) const TAGGED: [&[u8]; 2] = [
+    b"\0\0\0\0\x10\0\x80\0\0\xaa\0\x38\x9b\x71",
+    b"\0\0\x21\x07\xd3\x11\x86\x44\xc8\xc1\xca\0\0\0",
+];
+
 /// The sixteen bytes with which Wave64 begins.
 pub(super) const WAVE64: [u8; 16] = *b"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\x00\x00";
 

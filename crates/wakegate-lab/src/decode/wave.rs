@@ -9,7 +9,7 @@ use std::io;
 use symphonia::core::codecs::audio::well_known as id;
 use symphonia::core::io::MediaSource;
 
-use super::known::WAVE64;
+use super::known::{TAGGED, WAVE64};
 use super::layout::{Coding, Header, Layout, Number, Rest, in_four_bytes, pcm, rest, unread_bytes};
 use super::view::read_at;
 use wakegate::audio::Warning;
@@ -25,12 +25,6 @@ const CHUNKS: [&[u8; 4]; 23] = [
     b"data", b"fmt ", b"LIST", b"id3 ", b"ID3 ", b"bext", b"cue ", b"smpl", b"fact", b"PEAK",
     b"JUNK", b"junk", b"PAD ", b"FLLR", b"iXML", b"axml", b"_PMX", b"inst", b"DISP", b"minf",
     b"umid", b"LGWV", b"RIFF",
-];
-
-/// What follows the tag in a GUID that is made of one: Microsoft's, and that of Ambisonics.
-const TAGGED: [&[u8]; 2] = [
-    b"\0\0\0\0\x10\0\x80\0\0\xaa\0\x38\x9b\x71",
-    b"\0\0\x21\x07\xd3\x11\x86\x44\xc8\xc1\xca\0\0\0",
 ];
 
 /// How a kind of WAV file is written.
