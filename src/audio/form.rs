@@ -1,7 +1,8 @@
 //! Whether headerless bytes are samples of another form than signed 16-bit little-endian mono ones.
 //!
 //! A sample of sound resembles the one before it. Bytes that are read in a wrong form do not, and
-//! in the right one they do again.
+//! in the right one they do again. That is likely and not certain, and warned of; what first bytes
+//! tell for certain is refused (`foreign`).
 
 use zeroize::Zeroizing;
 
